@@ -60,7 +60,7 @@ fn unmarked_the_whole_process_counts() {
     assert!(run["metrics"].get("process_s").is_none());
     // Start-up is shown apart: what `python -c pass` takes here.
     assert!(run["metrics"].get("startup_s").is_none(), "{run}");
-    assert!(run["missing"]["pss_end_bytes"].as_str().unwrap().contains("mark the phase"));
+    assert!(run["missing"]["pss_end_bytes"].as_str().unwrap().contains("mark a phase"));
 }
 
 #[test]
@@ -177,7 +177,7 @@ os.waitpid(pid, 0)
     let cpu = metric(&run, "cpu_s");
     assert!((0.2..0.4).contains(&cpu), "the first process's phase alone: {cpu}");
     let says = hazards(&run, "phase");
-    assert!(says.iter().any(|s| s.contains("marked a phase too")), "{says:?}");
+    assert!(says.iter().any(|s| s.contains("also marked a phase")), "{says:?}");
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn a_service_that_dies_at_once_is_told_with_its_last_words() {
     let place = Place::new();
     place.write("dies.py", "import sys\nsys.exit('no configuration')\n");
     let out = serve(&place, "{python} dies.py {port}", &own_load(1)).run();
-    let told = fails(&out, &place, &["ended before it was ready", "no configuration"]);
+    let told = fails(&out, &place, &["exited before it was ready", "no configuration"]);
     assert!(by_hand(&place, &told).contains("no configuration"), "{told:?}");
 }
 
@@ -128,7 +128,7 @@ while True:
     place.write("patient.py", "import sys, time, urllib.request\ntry: urllib.request.urlopen(sys.argv[1])\nexcept Exception: pass\ntime.sleep(1000)\n");
     let load = format!("{} patient.py {{url}}", shell_word(&ungil_tests::python("3.14")));
     let out = serve(&place, "{python} weak.py {port}", &load).run();
-    fails(&out, &place, &["while it was under load", "too much for me"]);
+    fails(&out, &place, &["the service exited under load", "too much for me"]);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_load_generator_that_is_missing_fails_or_says_nothing_is_told() {
     let told = fails(&out, &place, &["load generator failed", "no route: http://127.0.0.1"]);
     assert!(by_hand(&place, &told).contains("no route: http://127.0.0.1"), "{told:?}");
     let out = serve(&place, HTTP, &format!("{python} -c 'print(1)' {{url}}")).run();
-    fails(&out, &place, &["no figure", "--metric"]);
+    fails(&out, &place, &["no known figure", "--metric"]);
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn workers_that_die_at_boot_are_told_with_their_words() {
     let load = counting("", 1) + " 1";
     let args = ["--serve", "{python} prefork.py {port}", "--load", &load];
     let out = place.one_block(["--python", "3.14"]).args(args).run();
-    let words = ["worker processes ended before one answered", "No module named 'no_such_module'"];
+    let words = ["worker processes exited before one answered", "No module named 'no_such_module'"];
     let told = fails(&out, &place, &words);
     assert!(!place.pids("born").into_iter().any(alive));
     assert!(by_hand(&place, &told).contains("No module named 'no_such_module'"), "{told:?}");
@@ -187,5 +187,5 @@ fn an_application_that_gunicorn_cannot_import_is_told_with_its_error() {
     let place = Place::new();
     let service = "{python} -m gunicorn -w 2 -b 127.0.0.1:{port} app:wsgi";
     let out = with_servers(&place, service, "import no_such_module").run();
-    fails(&out, &place, &["the service ended", "No module named 'no_such_module'"]);
+    fails(&out, &place, &["the service exited", "No module named 'no_such_module'"]);
 }

@@ -8,10 +8,10 @@ use crate::width::table_width;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use ungil_experiment::arm::PythonSpec;
-use ungil_experiment::bound::{Bound, Crossed};
-use ungil_experiment::load::Custom;
+use ungil_experiment::load::CustomMetric;
 use ungil_experiment::record::{Header, Record, SCHEMA, Settings, Writer};
 use ungil_experiment::runner::{Experiment, now};
+use ungil_experiment::threshold::{Threshold, ThresholdCheck};
 use ungil_experiment::workload::Workload;
 use ungil_experiment::{Machine, energy, plan};
 use ungil_pythons::{Search, default_pair, resolve_all};
@@ -22,7 +22,8 @@ const CROSSED: u8 = 3;
 
 /// Runs, resumes or replays an experiment and prints the result.
 pub(crate) fn run(args: Compare) -> Result<ExitCode, CliError> {
-    let bounds: Vec<Bound> = args.fail_if.iter().map(|b| b.parse()).collect::<Result<_, _>>()?;
+    let bounds: Vec<Threshold> =
+        args.fail_if.iter().map(|b| b.parse()).collect::<Result<_, _>>()?;
     if let Some(path) = &args.replay {
         return replay(&args, &bounds, &Record::read(path)?, path);
     }
@@ -76,7 +77,7 @@ pub(crate) fn run(args: Compare) -> Result<ExitCode, CliError> {
 /// Prints a record and checks the bounds on it, without running anything.
 fn replay(
     args: &Compare,
-    bounds: &[Bound],
+    bounds: &[Threshold],
     record: &Record,
     path: &Path,
 ) -> Result<ExitCode, CliError> {
@@ -101,7 +102,7 @@ fn replay(
     check_crossed(bounds, view)
 }
 
-fn check_names(bounds: &[Bound], header: &Header) -> Result<(), CliError> {
+fn check_names(bounds: &[Threshold], header: &Header) -> Result<(), CliError> {
     let ids: Vec<&str> = header.arms.iter().map(|a| a.id.as_str()).collect();
     Ok(bounds.iter().try_for_each(|b| b.check(&ids))?)
 }
@@ -121,23 +122,23 @@ fn show(args: &Compare, view: View<'_>, path: &Path) -> Result<(), CliError> {
     print(&format!("{text}\nRecord: {}\n", path.display()))
 }
 
-fn check_crossed(bounds: &[Bound], view: View<'_>) -> Result<ExitCode, CliError> {
+fn check_crossed(bounds: &[Threshold], view: View<'_>) -> Result<ExitCode, CliError> {
     let mut code = ExitCode::SUCCESS;
     for bound in bounds {
-        match bound.judge(view.comparison) {
-            Crossed::Yes(says) => {
+        match bound.evaluate(view.comparison) {
+            ThresholdCheck::Exceeded(says) => {
                 eprintln!("crossed: {says}");
                 code = ExitCode::from(CROSSED);
             }
-            Crossed::Inconclusive(says) => eprintln!("inconclusive: {says}"),
-            Crossed::No(says) => eprintln!("holds: {says}"),
+            ThresholdCheck::Inconclusive(says) => eprintln!("inconclusive: {says}"),
+            ThresholdCheck::Passed(says) => eprintln!("holds: {says}"),
         }
     }
     Ok(code)
 }
 
 pub(crate) fn sensors(request: &str) -> Result<energy::Opened, CliError> {
-    let edge = |e: energy::Error| CliError::usage(e.to_string(), e.why(), e.help());
+    let edge = |e: energy::EnergyError| CliError::usage(e.to_string(), e.why(), e.help());
     let request: energy::Request = request.parse().map_err(edge)?;
     energy::open(&request).map_err(edge)
 }
@@ -190,7 +191,7 @@ fn workload(args: &Compare) -> Result<Workload, CliError> {
 
 fn header(args: &Compare, opened: &energy::Opened) -> Result<Header, CliError> {
     let workload = workload(args)?;
-    args.metrics.iter().try_for_each(|m| Custom::parse(m).map(|_| ()))?;
+    args.metrics.iter().try_for_each(|m| CustomMetric::parse(m).map(|_| ()))?;
     let search = Search::from_env();
     let machine = Machine::here();
     let mut request = plan::Request {

@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
-use ungil_experiment::runner::Event;
+use ungil_experiment::runner::RunnerEvent;
 use ungil_format::{duration, percent};
 
 /// Shows the progress of an experiment.
@@ -33,9 +33,9 @@ impl Progress {
     }
 
     /// Updates the bar.
-    pub(crate) fn show(&self, event: &Event<'_>) {
+    pub(crate) fn show(&self, event: &RunnerEvent<'_>) {
         match event {
-            Event::Starting { arm, block, expected, elapsed_s } => {
+            RunnerEvent::Starting { arm, block, expected, elapsed_s } => {
                 self.bar.set_length(u64::from(*expected + 1) * self.arms);
                 let name = if *block == 0 {
                     "warm-up".to_string()
@@ -45,11 +45,11 @@ impl Progress {
                 let left = duration((self.time_limit_s - elapsed_s).max(0.0));
                 self.bar.set_message(format!("{name}  {}  (at most {left} more)", arm.id));
             }
-            Event::Finished(_) => self.bar.inc(1),
-            Event::Block(Some(width)) => {
+            RunnerEvent::Finished(_) => self.bar.inc(1),
+            RunnerEvent::Block(Some(width)) => {
                 self.bar.set_message(format!("widest interval ±{}", percent(*width)))
             }
-            Event::Block(None) => {}
+            RunnerEvent::Block(None) => {}
         }
     }
 }

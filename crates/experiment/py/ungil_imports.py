@@ -1,7 +1,8 @@
-"""Name the modules that a script or module imports and whose byte code is not cached, for `ungil compare`.
+"""List imported modules whose byte code is not cached, for `ungil compare`.
 
-Imports are read from the syntax trees, at the top level and in `try` only, and looked up as the import system would; nothing
-of the workload runs. Standard library modules are checked, and what they import is not.
+Imports are read from the syntax trees (only at the top level and in `try`) and resolved as the
+import system does; no code of the workload runs. Standard library modules are checked, but their
+imports are not followed.
 """
 
 import ast
@@ -15,7 +16,7 @@ MAX_MODULES = 300
 
 
 def cached(source):
-    """Whether the byte code that belongs to a source file is there and would be taken."""
+    """Whether a source file has cached byte code that the import system would use."""
     try:
         with open(importlib.util.cache_from_source(source), "rb") as file:
             head = file.read(16)
@@ -29,7 +30,7 @@ def cached(source):
 
 
 def statements(body):
-    """The imports of a module that run whenever it is imported."""
+    """Yield the import statements that run whenever the module is imported."""
     for node in body:
         if isinstance(node, ast.Try):
             yield from statements(node.body)
@@ -38,7 +39,7 @@ def statements(body):
 
 
 def names(tree, package):
-    """Full names that may be modules."""
+    """Yield the full names that may be modules."""
     for node in statements(tree.body):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -56,7 +57,7 @@ class Imports:
         self.uncached = {}
 
     def spec(self, name):
-        """The spec of a module, its parents looked up before it; None if there is none or it is built in."""
+        """Return the spec of a module, resolving its parents first; None if it has none or is built in."""
         if name not in self.specs and len(self.specs) < MAX_MODULES:
             parent, _, _ = name.rpartition(".")
             path = None
@@ -99,7 +100,7 @@ def main(kind, target):
         why = "PYTHONDONTWRITEBYTECODE is set"
     else:
         folders = sorted({os.path.dirname(path) for path in imports.uncached.values()})
-        why = f"none can be written for {', '.join(folders[:2])}"
+        why = f"byte code cannot be written for {', '.join(folders[:2])}"
     print(json.dumps({"modules": sorted(imports.uncached), "why": why}))
 
 

@@ -1,15 +1,15 @@
-"""Mark the part of a program that counts for `ungil compare`.
+"""Mark the phase of a program that `ungil compare` measures.
 
     from ungil_phase import phase
 
     with phase():
         work()
 
-Both ends are a handshake with the runner: it reads its counters while the program stands still, so that set-up,
-imports and tear-down stay out. When the program is run by anything else, the marks do nothing. Marks may be nested or
-overlap between threads: the part that counts is from the first start to the last end. Where no
-runner listens, nothing is imported that Python has not loaded by itself, so that the marks cost start-up no more than
-they must.
+Both ends are a handshake with the runner, which reads its counters while the program waits, so that
+set-up, imports and tear-down are excluded. Without a runner the marks do nothing. Marks may be
+nested or overlap between threads: the phase lasts from the first start to the last end. Without a
+runner, only modules are imported that Python has already loaded, so that the marks add as little as
+possible to start-up.
 """
 
 import _thread
@@ -17,8 +17,8 @@ import os
 import sys
 import time
 
-# Imported here and not at the first mark, which may be made in any thread: the child of a fork would inherit the lock of an import that
-# another thread had begun.
+# Imported here, not at the first mark, which may be made in any thread: a forked child would inherit
+# the import lock of an import in progress in another thread.
 _getrusage = None
 if os.environ.get("UNGIL_PHASE"):
     try:
@@ -34,7 +34,7 @@ _depth = 0
 
 
 def _forked():
-    """In the child of a fork: a thread of the parent may have held the lock."""
+    """Replace the lock in a forked child: a thread of the parent may have held it."""
     global _lock
     _lock = _thread.allocate_lock()
 
@@ -44,7 +44,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _channel():
-    """The runner's two FIFOs, opened at the first mark; False when nobody listens."""
+    """Return the runner's two FIFOs, opened at the first mark; False without a runner."""
     global _pipes
     if _pipes is None:
         where = os.environ.get("UNGIL_PHASE")
@@ -60,7 +60,7 @@ def _channel():
 
 
 def _counts():
-    """This process's context switches, its children's included, the ended children's ru_maxrss in KiB, and the GIL."""
+    """Return context switches (with children), ru_maxrss of children in KiB, and the GIL state."""
     if _getrusage is None:
         return "- - - -"
     mine, theirs = _getrusage(RUSAGE_SELF), _getrusage(RUSAGE_CHILDREN)
@@ -68,42 +68,42 @@ def _counts():
     return f"{mine.ru_nvcsw + theirs.ru_nvcsw} {mine.ru_nivcsw + theirs.ru_nivcsw} {theirs.ru_maxrss} {int(gil)}"
 
 
-def _tell(line):
+def _send(line):
     os.write(_pipes[0], line.encode() + b"\n")
 
 
 def start():
-    """The part that counts begins when this returns."""
+    """Start the phase: it begins when this returns."""
     global _began, _depth
     with _lock:
         _depth += 1
         if _depth == 1 and _channel():
-            _tell(f"start {os.getpid()} {_counts()}")
+            _send(f"start {os.getpid()} {_counts()}")
             os.read(_pipes[1], 3)
             _began = time.monotonic_ns()
 
 
 def end():
-    """The part that counts ended when this was called."""
+    """End the phase: it ended when this was called."""
     global _depth
     ended = time.monotonic_ns()
     with _lock:
         _depth = max(_depth - 1, -1)
-        # An end without a start is told too: the runner notes it.
+        # An end without a start is also sent: the runner reports it.
         if _depth <= 0 and _channel():
-            _tell(f"end {os.getpid()} {_counts()} {_began} {ended}")
+            _send(f"end {os.getpid()} {_counts()} {_began} {ended}")
             os.read(_pipes[1], 3)
         _depth = max(_depth, 0)
 
 
 def metric(name, value):
-    """Hand a figure of your own to the record: a name of letters, digits and underscores, and a number."""
+    """Add a figure to the record: a name of letters, digits and underscores, and a number."""
     if _channel():
-        _tell(f"metric {os.getpid()} {name} {float(value)!r}")
+        _send(f"metric {os.getpid()} {name} {float(value)!r}")
 
 
 class phase:
-    """`with phase():` around the part that counts."""
+    """Context manager: `with phase():` marks a phase."""
 
     def __enter__(self):
         start()

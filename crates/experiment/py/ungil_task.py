@@ -1,10 +1,11 @@
 """Run one function over many items under one execution model, for `ungil compare --task`.
 
-The runner starts this file with one JSON argument. The function is named, never pickled, so the user's code needs no
-change; what does travel between workers (items there, results back) is pickled here rather than inside the executor,
-so that its bytes and seconds can be counted. The pool is started and every worker has imported the function before the
-phase begins. Results go to standard output, one line an item, where the runner compares them with the other arms';
-what the function itself prints goes to standard error.
+The runner starts this file with one JSON argument. The function is passed by name, never pickled, so
+the user's code needs no change. Items and results that are sent between workers are pickled here
+instead of inside the executor, so that their size and time can be measured. Before the phase begins
+the pool is started and every worker has imported the function. Results are written to standard
+output, one line per item, where the runner compares them with those of the other arms. What the
+function itself prints goes to standard error.
 """
 
 import importlib
@@ -18,12 +19,12 @@ import sys
 import time
 
 
-class Refused(Exception):
-    """Something the user has to help: what, why, what to do."""
+class TaskError(Exception):
+    """An error for the user: what, why, what to do."""
 
 
 def load(target):
-    """The object that `module:name` names."""
+    """Return the object named by `module:name`."""
     module, _, path = target.partition(":")
     found = importlib.import_module(module)
     for name in path.split("."):
@@ -32,7 +33,7 @@ def load(target):
 
 
 def prepare(where, target):
-    """Make `target` importable in a worker that inherited nothing, and return what calls it."""
+    """Make `target` importable in a worker with a fresh interpreter, and return a callable for it."""
     if where not in sys.path:
         sys.path.insert(0, where)
     function = load(target)
@@ -47,30 +48,32 @@ _ready = {}
 
 
 def worker(where, target):
-    """The function, prepared once in each worker process or interpreter."""
+    """Return the function, prepared once per worker process or interpreter."""
     if target not in _ready:
         _ready[target] = prepare(where, target)
     return _ready[target]
 
 
-def arrive(where, target, barrier):
-    """First thing in a worker process: prepare, and wait until every other has."""
+def init_process(where, target, barrier):
+    """Initializer of a worker process: prepare, and wait until all others have."""
     worker(where, target)
     barrier.wait(120)
 
 
-def meet(where, target, here, go):
-    """A worker of this process: prepare, report on one pipe, and stay until told on the other, so that each worker gets
-    exactly one of these."""
+def init_worker(where, target, here, go):
+    """First task of a worker of this process: prepare, report on one pipe, and block on the other.
+
+    Because it blocks, each worker gets exactly one of these tasks.
+    """
     worker(where, target)
     os.write(here, b".")
     os.read(go, 1)
 
 
-def assemble(executor, where, target, workers):
-    """Give every worker of an in-process pool its `meet`."""
+def start_workers(executor, where, target, workers):
+    """Run `init_worker` once in every worker of an in-process pool."""
     (seen, here), (go, release) = os.pipe(), os.pipe()
-    waiting = [executor.submit(meet, where, target, here, go) for _ in range(workers)]
+    waiting = [executor.submit(init_worker, where, target, here, go) for _ in range(workers)]
     arrived = 0
     while arrived < workers:
         broken = next((w for w in waiting if w.done()), None)
@@ -86,24 +89,27 @@ def assemble(executor, where, target, workers):
         os.close(fd)
 
 
-def travel(where, target, parcel, first, model):
-    """In a worker that shares no objects: unpack the items, call, pack the results; with what packing cost, or with the
-    three lines of why they cannot be packed (an exception's class would not survive every way back)."""
+def run_chunk(where, target, payload, first, model):
+    """In a worker that shares no objects: unpickle the items, call the function, pickle the results.
+
+    Returns the pickled results and the seconds spent on pickling, or the arguments of a TaskError if
+    the results cannot be pickled (not every model can pass an exception back).
+    """
     began = time.perf_counter()
-    items = pickle.loads(parcel)
+    items = pickle.loads(payload)
     unpacked = time.perf_counter() - began
     function = worker(where, target)
     results = [function(item) for item in items]
     began = time.perf_counter()
     try:
         back = pack(results, first, model, "the result of ")
-    except Refused as refused:
-        return None, 0, refused.args
+    except TaskError as error:
+        return None, 0, error.args
     return back, unpacked + time.perf_counter() - began, None
 
 
 def pack(items, first, model, whose=""):
-    """Pickle a chunk, or say which item (or which item's result) cannot be."""
+    """Pickle a chunk; if that fails, name the item (or the item's result) that cannot be pickled."""
     try:
         return pickle.dumps(items, pickle.HIGHEST_PROTOCOL)
     except Exception as why:
@@ -113,27 +119,27 @@ def pack(items, first, model, whose=""):
             except Exception as inner:
                 first, why = first + i, inner
                 break
-        raise Refused(
+        raise TaskError(
             f"{whose}item {first} cannot be pickled for the model '{model}'",
             f"{type(why).__name__}: {why}",
-            "let items and results be plain data, or leave the model out with --models",
+            "use plain data for items and results, or remove the model from --models",
         ) from None
 
 
 def pool(model, where, target, workers):
-    """The standard library's executor for a model, every worker there and ready."""
+    """Return the standard library's executor for a model, with every worker started and ready."""
     from concurrent import futures
 
     if model in ("threads", "interpreters"):
         kind = futures.ThreadPoolExecutor if model == "threads" else futures.InterpreterPoolExecutor
         executor = kind(workers)
-        assemble(executor, where, target, workers)
+        start_workers(executor, where, target, workers)
         return executor
     import multiprocessing
 
     context = multiprocessing.get_context(model)
     started = (where, target, context.Barrier(workers))
-    executor = futures.ProcessPoolExecutor(workers, mp_context=context, initializer=arrive, initargs=started)
+    executor = futures.ProcessPoolExecutor(workers, mp_context=context, initializer=init_process, initargs=started)
     list(executor.map(abs, range(workers)))
     return executor
 
@@ -150,8 +156,8 @@ def threads(phase, job, function, chunks):
     return [result for chunk in done for result in chunk]
 
 
-def apart(phase, metric, job, chunks):
-    """Processes and interpreters: everything that goes there or back is copied."""
+def isolated(phase, metric, job, chunks):
+    """Processes and interpreters: items and results are copied."""
     model, where, target = job["model"], job["where"], job["target"]
     with pool(model, where, target, job["workers"]) as executor:
         seconds = size = 0
@@ -160,16 +166,16 @@ def apart(phase, metric, job, chunks):
             first = 0
             for chunk in chunks:
                 began = time.perf_counter()
-                parcel = pack(chunk, first, model)
+                payload = pack(chunk, first, model)
                 seconds += time.perf_counter() - began
-                size += len(parcel)
+                size += len(payload)
                 first += len(chunk)
-                pending.append(executor.submit(travel, where, target, parcel, first - len(chunk), model))
+                pending.append(executor.submit(run_chunk, where, target, payload, first - len(chunk), model))
             results = []
             for future in pending:
-                back, theirs, refused = future.result()
-                if refused:
-                    raise Refused(*refused)
+                back, theirs, error = future.result()
+                if error:
+                    raise TaskError(*error)
                 began = time.perf_counter()
                 results += pickle.loads(back)
                 seconds += theirs + time.perf_counter() - began
@@ -180,14 +186,14 @@ def apart(phase, metric, job, chunks):
 
 
 def concurrent(phase, job, function, items):
-    """`async def`: one event loop, at most `workers` items under way at once."""
+    """`async def`: one event loop, at most `workers` items at a time."""
     import asyncio
 
     async def main():
-        room = asyncio.Semaphore(job["workers"])
+        limit = asyncio.Semaphore(job["workers"])
 
         async def one(item):
-            async with room:
+            async with limit:
                 return await function(item)
 
         with phase():
@@ -204,28 +210,28 @@ def run(job):
     try:
         target = load(job["target"])
     except (ImportError, AttributeError) as why:
-        raise Refused(
+        raise TaskError(
             f"the task '{job['target']}' cannot be loaded",
             f"{type(why).__name__}: {why}",
             "name it as package.module:function, importable from the current directory or PYTHONPATH",
         ) from None
     if not callable(target):
-        raise Refused(f"the task '{job['target']}' is not callable", f"it is a {type(target).__name__}", "name a function")
+        raise TaskError(f"the task '{job['target']}' is not callable", f"it is a {type(target).__name__}", "name a function")
     is_async = inspect.iscoroutinefunction(target)
     if job["model"] == "asyncio" and not is_async:
-        raise Refused(
+        raise TaskError(
             f"the model 'asyncio' needs an 'async def', and '{job['target']}' is not one",
             "an ordinary function would run its items one after the other on the event loop",
-            "make it async, or leave asyncio out of --models",
+            "make it async, or remove asyncio from --models",
         )
     try:
         items = list(eval(job["items"], dict(vars(sys.modules[module]))))
     except Exception as why:
-        raise Refused(
+        raise TaskError(
             f"--items '{job['items']}' gives no items", f"{type(why).__name__}: {why}", "give an expression such as 'range(64)'"
         ) from None
     if not items:
-        raise Refused(f"--items '{job['items']}' is empty", "there is nothing to run", "give at least one item")
+        raise TaskError(f"--items '{job['items']}' is empty", "there is nothing to run", "give at least one item")
     workers = job["workers"]
     size = job["chunk"] or -(-len(items) // (4 * workers))
     chunks = [items[i : i + size] for i in range(0, len(items), size)]
@@ -240,7 +246,7 @@ def run(job):
         case "asyncio":
             return concurrent(phase, job, target, items)
         case _:
-            return apart(phase, metric, job, chunks)
+            return isolated(phase, metric, job, chunks)
 
 
 def main():
@@ -249,18 +255,18 @@ def main():
     os.dup2(2, 1)
     try:
         results = run(job)
-    except Refused as refused:
-        for line in zip(("what", "why", "help"), refused.args):
+    except TaskError as error:
+        for line in zip(("what", "why", "help"), error.args):
             print("ungil-task %s: %s" % line, file=sys.stderr)
         sys.exit(70)
     for result in results:
-        # An address in a default repr differs from run to run without the answer being another.
+        # The address in a default repr differs from run to run although the result is the same.
         print(re.sub(r" at 0x[0-9a-f]+", " at 0x..", repr(result)), file=out)
     out.close()
 
 
 if __name__ == "__main__":
-    # Workers that unpickle `travel` need it under an importable name, not under __main__.
+    # Workers that unpickle `run_chunk` need it under an importable name, not under __main__.
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import ungil_task
 

@@ -1,4 +1,5 @@
-//! Arms: one way to run the workload, interpreter x GIL setting x execution model x workers.
+//! Arms. An arm is one way to run the workload: interpreter x GIL setting x execution model x
+//! workers.
 
 use crate::error::{Error, usage};
 use serde::{Deserialize, Serialize};
@@ -6,38 +7,38 @@ use std::fmt;
 use std::str::FromStr;
 use ungil_pythons::Interpreter;
 
-/// Whether a free-threaded build is told to run with the GIL.
+/// The GIL setting of an arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Gil {
-    /// As the build has it: on for a GIL build, off for a free-threaded one.
+    /// The build's own: on for a GIL build, off for a free-threaded one.
     Default,
-    /// `PYTHON_GIL=1` on a free-threaded build: what the build alone costs.
+    /// `PYTHON_GIL=1` on a free-threaded build: shows what the build alone costs.
     On,
 }
 
-/// How work is spread over workers.
+/// How work is distributed over workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Model {
-    /// One item after the other in the main thread.
+    /// Items run one after the other in the main thread.
     Sequential,
     /// `ThreadPoolExecutor`.
     Threads,
-    /// `ProcessPoolExecutor`, workers forked.
+    /// `ProcessPoolExecutor` with forked workers.
     Fork,
-    /// `ProcessPoolExecutor`, workers started anew.
+    /// `ProcessPoolExecutor` with spawned workers.
     Spawn,
-    /// `ProcessPoolExecutor`, workers forked from a clean server.
+    /// `ProcessPoolExecutor` with workers forked from a fork server.
     Forkserver,
     /// `InterpreterPoolExecutor` (CPython 3.14 and later).
     Interpreters,
-    /// One event loop, for an `async def`.
+    /// One event loop that runs an `async def`.
     Asyncio,
 }
 
 impl Model {
-    /// Every model, in the order in which they are shown.
+    /// Every model, in display order.
     pub const ALL: [Model; 7] = [
         Model::Sequential,
         Model::Threads,
@@ -48,7 +49,7 @@ impl Model {
         Model::Asyncio,
     ];
 
-    /// Its name in an arm and on the command line.
+    /// Returns the name used in arm ids and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Model::Sequential => "sequential",
@@ -61,7 +62,7 @@ impl Model {
         }
     }
 
-    /// Why `interpreter` cannot run this model, if it cannot.
+    /// Returns why `interpreter` cannot run this model, or `None` if it can.
     pub fn missing_on(self, interpreter: &Interpreter) -> Option<String> {
         let v = &interpreter.version;
         (self == Model::Interpreters && (v.major, v.minor) < (3, 14)).then(|| {
@@ -86,7 +87,7 @@ impl FromStr for Model {
         Model::ALL.into_iter().find(|m| m.name() == text).ok_or_else(|| {
             let names: Vec<&str> = Model::ALL.iter().map(|m| m.name()).collect();
             usage(
-                format!("there is no execution model '{text}'"),
+                format!("unknown execution model '{text}'"),
                 format!("the models are {}", names.join(", ")),
                 "correct --models",
             )
@@ -94,25 +95,23 @@ impl FromStr for Model {
     }
 }
 
-/// What an arm runs.
+/// The program that an arm runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
 pub enum Runs {
-    /// The workload, on a Python.
+    /// The workload on a Python interpreter.
     Python {
-        /// The interpreter.
         interpreter: Box<Interpreter>,
-        /// Its GIL setting.
+        /// The GIL setting.
         gil: Gil,
-        /// The execution model, where the runner decides it (`--task`).
+        /// The execution model, if the runner chooses it (`--task`).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<Model>,
     },
-    /// A program of its own beside them (`--also`).
+    /// Another program (`--also`).
     Also {
-        /// Its name.
         name: String,
-        /// Its command, `{workers}` not yet filled in.
+        /// The command, with `{workers}` not yet filled in.
         command: String,
     },
 }
@@ -120,24 +119,23 @@ pub enum Runs {
 /// One way to run the workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Arm {
-    /// `3.14t/threads/4`: unique in an experiment, and what runs refer to.
+    /// The id, such as `3.14t/threads/4`: unique in an experiment. Runs refer to their arm by it.
     pub id: String,
-    /// What it runs.
     #[serde(flatten)]
     pub runs: Runs,
-    /// Number of workers, where the workload takes one.
+    /// Number of workers, if the workload takes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<u32>,
-    /// The baseline a second time, for `--aa`.
+    /// Whether this is the second copy of the baseline (`--aa`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
 }
 
-/// What ends the id of the baseline's second self.
-pub(crate) const AGAIN: &str = " again";
+/// Suffix of the id of the second copy of the baseline.
+pub(crate) const AGAIN_SUFFIX: &str = " again";
 
 impl Arm {
-    /// An arm on a Python, named from its parts.
+    /// Creates an arm that runs the workload on an interpreter. The id is made of the arguments.
     pub fn python(
         interpreter: &Interpreter,
         gil: Gil,
@@ -152,7 +150,7 @@ impl Arm {
         Arm::named(id, runs, model, workers)
     }
 
-    /// An arm that runs a program of its own.
+    /// Creates an arm that runs another program.
     pub fn also(name: &str, command: &str, workers: Option<u32>) -> Arm {
         let runs = Runs::Also { name: name.into(), command: command.into() };
         Arm::named(name.into(), runs, None, workers)
@@ -168,13 +166,14 @@ impl Arm {
         Arm { id, runs, workers, again: false }
     }
 
-    /// The part of the name that says which Python (or program).
+    /// Returns the first part of the id: the interpreter with its GIL setting, or the name of the
+    /// other program.
     pub fn head(&self) -> &str {
         let head = self.id.split('/').next().unwrap_or(&self.id);
-        if self.again { head.trim_end_matches(AGAIN) } else { head }
+        if self.again { head.trim_end_matches(AGAIN_SUFFIX) } else { head }
     }
 
-    /// The interpreter, unless the arm is a program of its own.
+    /// Returns the interpreter; `None` if the arm runs another program.
     pub fn interpreter(&self) -> Option<&Interpreter> {
         match &self.runs {
             Runs::Python { interpreter, .. } => Some(interpreter),
@@ -182,7 +181,7 @@ impl Arm {
         }
     }
 
-    /// The execution model, where the runner decides it.
+    /// Returns the execution model, if the runner chooses it.
     pub fn model(&self) -> Option<Model> {
         match &self.runs {
             Runs::Python { model, .. } => *model,
@@ -190,13 +189,13 @@ impl Arm {
         }
     }
 
-    /// A free-threaded build that should run without the GIL.
+    /// Returns whether the arm runs a free-threaded build without the GIL.
     pub fn without_gil(&self) -> bool {
         matches!(&self.runs, Runs::Python { interpreter, gil: Gil::Default, .. } if interpreter.free_threaded)
     }
 
-    /// The arm of `arms` that differs from this free-threaded one only by having the GIL, by its
-    /// own build.
+    /// Returns the GIL build's arm for this free-threaded arm: same implementation, version, model
+    /// and workers.
     pub fn twin<'a>(&self, arms: &'a [Arm]) -> Option<&'a Arm> {
         let mine = self.interpreter().filter(|_| self.without_gil())?;
         arms.iter().find(|a| {
@@ -213,10 +212,10 @@ impl Arm {
     }
 }
 
-/// A `--python` argument: an interpreter's name or path, and `+gil` to switch the GIL on.
+/// A `--python` argument: an interpreter's name or path, with `+gil` to enable the GIL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PythonSpec {
-    /// What [`ungil_pythons::resolve`] understands.
+    /// The name or path, in the form that [`ungil_pythons::resolve`] takes.
     pub name: String,
     /// The GIL setting.
     pub gil: Gil,
@@ -232,7 +231,7 @@ impl FromStr for PythonSpec {
         };
         if name.is_empty() {
             return Err(usage(
-                format!("'{text}' names no Python"),
+                format!("'{text}' does not name a Python"),
                 "the name before '+gil' is empty",
                 "write for example --python 3.14,3.14t,3.14t+gil",
             ));

@@ -1,9 +1,9 @@
-//! Modules that are compiled in each run because their byte code is not cached: their compiling is
-//! part of an unmarked run's time, and differs between interpreters.
+//! Finds modules that are compiled in each run because their byte code is not cached. Compiling is
+//! part of an unmarked run's time and differs between interpreters.
 //!
-//! The interpreter says it itself, after a run that could have written the cache. It parses the
-//! workload's imports and runs nothing of them, so that a module imported only in a function or
-//! under a condition is not found.
+//! The interpreter itself looks for them (`py/ungil_imports.py`), after a run that could have
+//! written the cache. It parses the workload's imports without executing anything, so a module
+//! imported only inside a function or a condition is not found.
 
 use crate::arm::Arm;
 use crate::context::RunContext;
@@ -11,8 +11,9 @@ use crate::record::Uncached;
 use crate::workload::Workload;
 use std::process::{Command, Stdio};
 
-/// What the workload imports at its top level and finds no byte code of; `None` if there is
-/// nothing, or nothing to be asked: a command's imports are not known.
+/// Returns the modules that the workload imports at top level and that have no cached byte code.
+/// `None` if there are none, or if the workload is not a script or module, whose imports can be
+/// read.
 pub(crate) fn uncached(cx: &RunContext<'_>, arm: &Arm) -> Option<Uncached> {
     let python = &arm.interpreter()?.executable;
     let (kind, target) = match cx.workload {

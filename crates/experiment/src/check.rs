@@ -1,31 +1,31 @@
-//! Checks a workload before anything runs.
+//! Validates a workload before anything runs.
 
 use crate::error::{Error, usage};
-use crate::serve::ready::Ready;
+use crate::serve::ready::ReadyTest;
 use crate::workload::{Fill, Workload, split};
 
 impl Workload {
     /// Checks what can be checked before anything runs.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a script that is not there, a command without `{python}`, an unclosed
-    /// quote.
+    /// [`Error::Usage`] for a missing script, a missing placeholder such as `{python}`, an unclosed
+    /// quote, an invalid `--ready` or a malformed task.
     pub fn check(&self) -> Result<(), Error> {
         match self {
             Workload::Script { path, .. } if !path.is_file() => Err(usage(
-                format!("there is no script '{}'", path.display()),
-                if path.is_dir() { "it is a directory" } else { "no file has that path" },
-                "give the path of a Python file, or -m MODULE, or --command",
+                format!("cannot find the script '{}'", path.display()),
+                if path.is_dir() { "it is a directory" } else { "the file does not exist" },
+                "give the path of a Python file, -m MODULE, or --command",
             )),
-            Workload::Command { command } => named(command, "--command", "{python}"),
+            Workload::Command { command } => require_placeholder(command, "--command", "{python}"),
             Workload::Serve { command, load, .. } => {
-                named(command, "--serve", "{python}")?;
-                named(command, "--serve", "{port}")?;
+                require_placeholder(command, "--serve", "{python}")?;
+                require_placeholder(command, "--serve", "{port}")?;
                 if !load.contains("{port}") {
-                    named(load, "--load", "{url}")?;
+                    require_placeholder(load, "--load", "{url}")?;
                 }
                 let fill = Fill { port: Some(1), ..Fill::default() };
-                self.serving().map_or(Ok(()), |serving| Ready::of(serving, &fill).map(|_| ()))
+                self.serving().map_or(Ok(()), |serving| ReadyTest::of(serving, &fill).map(|_| ()))
             }
             Workload::Task { target, .. }
                 if target.split_once(':').is_none_or(|(m, f)| m.is_empty() || f.is_empty()) =>
@@ -41,7 +41,7 @@ impl Workload {
     }
 }
 
-fn named(command: &str, flag: &str, placeholder: &str) -> Result<(), Error> {
+fn require_placeholder(command: &str, flag: &str, placeholder: &str) -> Result<(), Error> {
     split(command)?;
     if command.contains(placeholder) {
         return Ok(());
@@ -54,7 +54,7 @@ fn named(command: &str, flag: &str, placeholder: &str) -> Result<(), Error> {
     Err(usage(
         format!("{flag} does not contain {placeholder}"),
         what,
-        format!("put {placeholder} where it belongs"),
+        format!("add {placeholder} to the command"),
     ))
 }
 
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_work_is_refused_before_anything_runs() {
+    fn rejects_invalid_workloads() {
         let bad = [
             Workload::Script { path: "no/such.py".into(), args: vec![] },
             Workload::Command { command: "python x.py".into() },

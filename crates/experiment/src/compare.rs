@@ -4,11 +4,12 @@ use crate::arm::Arm;
 use crate::comparison::{ArmFigures, Comparison, Figure, Versus};
 use crate::metric;
 use crate::record::{Outcome, Record, Run};
-use crate::served::{Requests, incomparable};
+use crate::requests::{Requests, incomparable};
 use crate::stats::{self, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Compares every arm of a record with its first, and free-threaded arms with their twins.
+/// Compares every arm of a record with the first, and free-threaded arms also with their GIL
+/// builds.
 pub fn compare(record: &Record) -> Comparison {
     let arms = &record.header.arms;
     let runs: Vec<&Run> =
@@ -74,7 +75,7 @@ pub fn compare(record: &Record) -> Comparison {
     }
 }
 
-/// Adds up the requests of an arm's runs.
+/// Sums the requests of an arm's runs.
 fn requests(runs: &[&Run]) -> Option<Requests> {
     Requests::of(runs.iter().map(|run| &run.metrics))
 }
@@ -98,33 +99,34 @@ fn versus(key: &str, mine: (&str, &[&Run]), theirs: (&str, &[&Run]), seed: u64) 
     let positive: Vec<(f64, f64)> =
         pairs.iter().filter(|(_, a, b)| *a > 0.0 && *b > 0.0).map(|&(_, a, b)| (a, b)).collect();
     let ratio = stats::paired(&positive, seed);
-    // No throughput at all is no work: two arms that served nothing are not the same.
+    // Zero throughput means that no work was done: two arms that served nothing are not "the same".
     let idle_counts = metric::find(key).is_some_and(|m| m.better == metric::Better::More);
     if let Some(why) = not_positive(&pairs, me, arm, idle_counts) {
         return answer(ratio, Verdict::Inconclusive, Some(why));
     }
     let verdict = match &ratio {
         Some(ratio) => ratio.verdict(margin),
-        // Zero on both sides in every block: nothing swapped, nothing failed.
-        None if pairs.len() >= stats::LEAST_BLOCKS => Verdict::Same,
+        // Zero on both sides in every block, for example nothing swapped or nothing failed.
+        None if pairs.len() >= stats::MIN_BLOCKS => Verdict::Same,
         None => Verdict::Inconclusive,
     };
     answer(ratio, verdict, None)
 }
 
-/// Names the blocks in which one arm's value is positive and the other's is not, and with `both`
-/// also those in which neither is: such a block has no ratio, and the other blocks' ratio does not
-/// speak for it.
+/// Names the blocks in which exactly one arm's value is not positive; with `both`, also those in
+/// which neither value is positive. Such a block has no ratio, and the ratio of the other blocks
+/// does not describe it.
 fn not_positive(pairs: &[(u32, f64, f64)], me: &str, arm: &str, both: bool) -> Option<String> {
-    /// Blocks that are named; of more, the number is given.
-    const NAMED: usize = 5;
+    /// Maximum number of blocks named; beyond it, a count is given.
+    const MAX_NAMED: usize = 5;
     let side = |id: &str, pick: &dyn Fn(&(u32, f64, f64)) -> f64| {
         let apart = |p: &&(u32, f64, f64)| (both || p.1 != p.2) && pick(p) <= 0.0;
         let found: Vec<&(u32, f64, f64)> = pairs.iter().filter(apart).collect();
         let what = if found.iter().all(|p| pick(p) == 0.0) { "0" } else { "not above 0" };
-        let mut blocks: Vec<String> = found.iter().take(NAMED).map(|p| p.0.to_string()).collect();
-        if found.len() > NAMED {
-            blocks.push(format!("{} more", found.len() - NAMED));
+        let mut blocks: Vec<String> =
+            found.iter().take(MAX_NAMED).map(|p| p.0.to_string()).collect();
+        if found.len() > MAX_NAMED {
+            blocks.push(format!("{} more", found.len() - MAX_NAMED));
         }
         let blocks = match &blocks[..] {
             [] => return None,
@@ -153,7 +155,7 @@ mod tests {
         serde_json::from_value(run).expect("a run")
     }
 
-    fn judged(key: &str, pairs: &[(f64, f64)]) -> Versus {
+    fn compared(key: &str, pairs: &[(f64, f64)]) -> Versus {
         let side = |arm: &str, pick: fn(&(f64, f64)) -> f64| -> Vec<Run> {
             (1..).zip(pairs).map(|(block, p)| run(arm, block, &[(key, pick(p))])).collect()
         };
@@ -163,34 +165,34 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_in_one_block_is_named_and_the_other_blocks_keep_their_ratio() {
+    fn names_blocks_with_zero_and_keeps_the_ratio_of_the_others() {
         let mut pairs = vec![(20.0, 10.0); 9];
         pairs[3].0 = 0.0;
-        let found = judged("throughput_per_s", &pairs);
+        let found = compared("throughput_per_s", &pairs);
         assert_eq!(found.ratio.map(|r| (r.ratio.round(), r.blocks)), Some((2.0, 8)));
         assert_eq!(found.verdict, Verdict::Inconclusive);
         assert_eq!(found.why.as_deref(), Some("3.14t has 0 in block 4"));
         pairs[6].1 = 0.0;
         pairs[8].1 = 0.0;
-        let why = judged("throughput_per_s", &pairs).why;
+        let why = compared("throughput_per_s", &pairs).why;
         assert_eq!(why.as_deref(), Some("3.14t has 0 in block 4, 3.14 has 0 in blocks 7 and 9"));
     }
 
     #[test]
-    fn a_zero_on_both_sides_is_no_difference() {
-        assert_eq!(judged("gc_s", &[(0.0, 0.0); 5]).verdict, Verdict::Same);
-        assert_eq!(judged("gc_s", &[(0.0, 0.0); 4]).verdict, Verdict::Inconclusive);
-        let idle = judged("throughput_per_s", &[(0.0, 0.0); 5]);
+    fn zero_on_both_sides_is_no_difference() {
+        assert_eq!(compared("gc_s", &[(0.0, 0.0); 5]).verdict, Verdict::Same);
+        assert_eq!(compared("gc_s", &[(0.0, 0.0); 4]).verdict, Verdict::Inconclusive);
+        let idle = compared("throughput_per_s", &[(0.0, 0.0); 5]);
         assert_eq!(idle.verdict, Verdict::Inconclusive, "two arms that served nothing");
         assert!(idle.why.is_some_and(|w| w.contains("3.14t has 0 in blocks 1, 2, 3, 4 and 5")));
         let mut pairs = vec![(20.0, 10.0); 6];
         pairs[2] = (0.0, 0.0);
-        let found = judged("gc_s", &pairs);
+        let found = compared("gc_s", &pairs);
         assert_eq!((found.verdict, found.why), (Verdict::More, None));
     }
 
     #[test]
-    fn a_service_that_fails_has_no_verdict() {
+    fn failing_service_has_no_verdict() {
         let runs = |arm: &str, failed: f64| -> Vec<Run> {
             let metrics =
                 [("throughput_per_s", 1e4), ("requests", 1e4), ("failed_requests", failed)];

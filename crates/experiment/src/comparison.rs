@@ -1,23 +1,23 @@
-//! What the runs of a record say, arm by arm and metric by metric: the record's last line.
+//! The comparison of a record's runs, per arm and metric. It is the last line of a record.
 
-use crate::served::Requests;
+use crate::requests::Requests;
 use crate::stats::{Ratio, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Every arm against the baseline.
+/// All arms compared with the baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// The arm every other is compared with.
+    /// Id of the arm that the others are compared with.
     pub baseline: String,
     /// The metric that decides when there are enough blocks: `wall_s`, or `throughput_per_s` for a
     /// service.
     pub headline: String,
-    /// Blocks in which at least one arm ran, warm-up not counted.
+    /// Number of blocks in which at least one arm ran, without warm-up.
     pub blocks: usize,
     /// The arms, in the experiment's order.
     pub arms: Vec<ArmFigures>,
-    /// What noise alone looked like (`--aa`): the baseline against itself, by metric.
+    /// The baseline compared with itself (`--aa`), by metric: what noise alone looks like.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub noise: BTreeMap<String, Versus>,
 }
@@ -25,19 +25,18 @@ pub struct Comparison {
 /// One arm's figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArmFigures {
-    /// The arm's id.
     pub arm: String,
-    /// Runs that count.
+    /// Number of successful runs outside warm-up.
     pub runs: usize,
-    /// Why the arm has no figures, if it failed.
+    /// The reason why the arm failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
-    /// Its figures by metric.
+    /// Figures by metric.
     pub metrics: BTreeMap<String, Figure>,
-    /// What could not be measured and why.
+    /// The reason why metrics are missing, by metric.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, String>,
-    /// A service's requests over all runs that count, where the load generator reports them.
+    /// Requests of a service over all counted runs, if the load generator reports them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<Requests>,
 }
@@ -49,39 +48,37 @@ pub struct Figure {
     pub median: f64,
     /// Lower and upper quartile.
     pub quartiles: (f64, f64),
-    /// This arm against the baseline; absent for the baseline itself.
+    /// This arm compared with the baseline; absent for the baseline itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Versus>,
-    /// A free-threaded arm against the GIL build with the same model and workers, where that is not
-    /// the baseline.
+    /// For a free-threaded arm: compared with the GIL build with the same model and workers, unless
+    /// that is the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub twin: Option<Versus>,
 }
 
-/// A ratio with another arm and what it allows to be said.
+/// A comparison with another arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Versus {
-    /// The other arm.
     pub arm: String,
-    /// This arm's value over the other's, over the blocks in which both are positive.
+    /// This arm's value divided by the other's, over the blocks in which both are positive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ratio: Option<Ratio>,
-    /// The verdict at this metric's margin.
+    /// The verdict at the metric's margin.
     pub verdict: Verdict,
-    /// The reason why the verdict is [`Verdict::Inconclusive`] and further blocks would not change
-    /// it.
+    /// The reason why the verdict is [`Verdict::Inconclusive`], if further blocks would not change it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
 impl Comparison {
-    /// The figures of one arm.
+    /// Returns the figures of one arm.
     pub fn arm(&self, id: &str) -> Option<&ArmFigures> {
         self.arms.iter().find(|a| a.arm == id)
     }
 
-    /// The headline ratios that further blocks can decide: of arms that have not failed, against
-    /// the baseline.
+    /// Returns the headline ratios that further blocks can decide: those of arms that have not
+    /// failed, against the baseline.
     fn decidable(&self) -> impl Iterator<Item = &Versus> {
         let arms = self.arms.iter().filter(|a| a.failed.is_none());
         let versus = arms.filter_map(|a| a.metrics.get(&self.headline)?.baseline.as_ref());
@@ -93,8 +90,8 @@ impl Comparison {
         self.decidable().next().is_some()
     }
 
-    /// The widest relative half-width of the headline metric's intervals against the baseline;
-    /// `None` before there are two blocks: one has no width.
+    /// Returns the largest relative half-width of the headline metric's intervals against the
+    /// baseline. `None` with fewer than two blocks, which have no interval.
     pub fn precision(&self) -> Option<f64> {
         let widths =
             self.decidable().map(|v| v.ratio.filter(|r| r.blocks > 1).map(|r| r.precision()));

@@ -1,30 +1,31 @@
 //! Reads the reports of load generators: throughput, latencies and failures from wrk, oha and hey,
-//! and further figures with a user's own regular expression. The text is another program's output
-//! and may be anything.
+//! and further figures with a user's own regular expression. The text is the output of another
+//! program and is not trusted.
 //!
-//! wrk, oha and hey print a rate of all answers, and oha and hey count requests without an answer
-//! too. A server that fails at once therefore gets the best rate. The rate is corrected by the
-//! counts that stand beside it: `throughput_per_s` has successful requests only.
+//! wrk, oha and hey print the rate of all responses; oha and hey also count requests without a
+//! response. A server that fails immediately therefore gets the best rate. The rate is corrected
+//! with the counts of the same report, so that `throughput_per_s` contains successful requests
+//! only.
 
 use crate::error::{Error, usage};
 use regex::Regex;
 use std::collections::BTreeMap;
 use ungil_format::{counted, percent};
 
-/// `--metric 'NAME=REGEX'` or a regex with one named group.
+/// A `--metric` argument: a regular expression with one named group.
 #[derive(Debug, Clone)]
-pub struct Custom {
+pub struct CustomMetric {
     name: String,
     regex: Regex,
 }
 
-impl Custom {
+impl CustomMetric {
     /// Reads a `--metric` argument: a regular expression with exactly one named group, whose name
-    /// becomes the metric's.
+    /// becomes the name of the metric.
     ///
     /// # Errors
-    /// [`Error::Usage`] when it does not compile or names no group.
-    pub fn parse(text: &str) -> Result<Custom, Error> {
+    /// [`Error::Usage`] if it does not compile or does not have exactly one named group.
+    pub fn parse(text: &str) -> Result<CustomMetric, Error> {
         let help = r"write for example --metric 'rows: (?<rows_per_s>[\d.]+)'";
         let regex = Regex::new(text).map_err(|e| {
             let why = e.to_string().lines().last().unwrap_or_default().trim().to_string();
@@ -32,9 +33,12 @@ impl Custom {
         })?;
         let names: Vec<String> = regex.capture_names().flatten().map(str::to_string).collect();
         match <[String; 1]>::try_from(names) {
-            Ok([name]) => Ok(Custom { name, regex }),
+            Ok([name]) => Ok(CustomMetric { name, regex }),
             Err(names) => {
-                let why = format!("it has {} named groups, and one names the metric", names.len());
+                let why = format!(
+                    "it has {} named groups, but needs exactly one, which names the metric",
+                    names.len()
+                );
                 Err(usage(format!("cannot read --metric '{text}'"), why, help))
             }
         }
@@ -48,16 +52,16 @@ impl Custom {
 
 /// A load generator's report.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Report {
-    /// The figures, by metric key.
+pub struct LoadReport {
+    /// Figures by metric key.
     pub metrics: BTreeMap<String, f64>,
-    /// Figures that the report does not allow, and why.
+    /// Figures that cannot be computed from the report, and why.
     pub missing: BTreeMap<String, String>,
-    /// Failures by kind, such as `[500]`, with their counts.
+    /// Kinds of failures, such as `× status 500`, with their counts.
     pub failures: Vec<(String, f64)>,
 }
 
-impl Report {
+impl LoadReport {
     /// Describes the failed requests; `None` if none failed.
     pub fn failed(&self) -> Option<String> {
         let get = |key: &str| self.metrics.get(key).copied();
@@ -71,12 +75,12 @@ impl Report {
         })
     }
 
-    /// Says why the run did none of its work; `None` if at least one request succeeded.
+    /// Returns why the run is useless; `None` if at least one request succeeded.
     pub fn useless(&self) -> Option<String> {
         let get = |key: &str| self.metrics.get(key).copied();
         let kinds = self.kinds().map_or_else(String::new, |k| format!(" ({k})"));
         match (get("requests"), get("failed_requests"), get("throughput_per_s")) {
-            (Some(0.0), ..) => Some("the load generator got no answer to any request".into()),
+            (Some(0.0), ..) => Some("the load generator got no response to any request".into()),
             (Some(all), Some(failed), _) if failed >= all => {
                 Some(format!("none of {} succeeded{kinds}", counted(all as u64, "request")))
             }
@@ -88,40 +92,40 @@ impl Report {
     fn kinds(&self) -> Option<String> {
         let mut kinds: Vec<&(String, f64)> = self.failures.iter().collect();
         kinds.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let told: Vec<String> =
+        let shown: Vec<String> =
             kinds.iter().take(3).map(|(what, n)| format!("{n:.0} {what}")).collect();
-        (!told.is_empty()).then(|| told.join(", "))
+        (!shown.is_empty()).then(|| shown.join(", "))
     }
 }
 
-/// Counts in a report, as far as it has them.
+/// Counts in a report, if it has them.
 #[derive(Debug, Default)]
-struct Counts {
+struct RequestCounts {
     /// `Requests/sec`.
     rate: Option<f64>,
-    /// Requests that were answered, whatever the answer.
+    /// Requests that got a response, of any status.
     answered: Option<f64>,
-    /// Of these, the ones that count as failed: a status outside 2xx and 3xx, or an answer after
-    /// the time limit.
+    /// Of these, the failed ones: a status other than 2xx and 3xx, or a response after the time
+    /// limit.
     refused: f64,
-    /// Requests without an answer.
+    /// Requests without a response.
     unanswered: f64,
-    /// Requests that the end of the test cut off. They are no failures, and oha's rate counts them.
+    /// Requests aborted at the end of the test. They are not failures, but oha's rate counts them.
     cut_off: f64,
-    /// The rate counts requests without an answer as well (oha, hey).
+    /// Whether the rate also counts requests without a response (oha, hey).
     rates_all: bool,
     failures: Vec<(String, f64)>,
 }
 
-impl Counts {
+impl RequestCounts {
     fn fail(&mut self, what: impl Into<String>, count: f64) {
         if count > 0.0 {
             self.failures.push((what.into(), count));
         }
     }
 
-    /// Takes a line of the report; `errors` is true below `Error distribution`.
-    fn take(&mut self, line: &str, errors: bool) {
+    /// Reads a line of the report; `errors` is true in the section `Error distribution`.
+    fn add_line(&mut self, line: &str, errors: bool) {
         if let Some(rate) = line.strip_prefix("Requests/sec:") {
             self.rate = self.rate.or_else(|| number(rate));
         } else if let Some((count, _)) = line.split_once(" requests in ") {
@@ -129,15 +133,16 @@ impl Counts {
         } else if let Some(count) = line.strip_prefix("Non-2xx or 3xx responses:").and_then(number)
         {
             self.refused += count;
-            self.fail("answers neither 2xx nor 3xx", count);
+            self.fail("responses neither 2xx nor 3xx", count);
         } else if let Some(kinds) = line.strip_prefix("Socket errors:") {
             for (kind, count) in kinds.split(',').filter_map(|k| k.trim().split_once(' ')) {
                 let Some(count) = number(count) else { continue };
-                // wrk's time-outs are answers that came too late: they are among its requests.
+                // wrk counts a response that came too late as a timeout, and it is among its
+                // requests.
                 let late = kind == "timeout";
                 *(if late { &mut self.refused } else { &mut self.unanswered }) += count;
                 self.fail(
-                    if late { "answers too late".into() } else { format!("{kind} errors") },
+                    if late { "responses too late".into() } else { format!("{kind} errors") },
                     count,
                 );
             }
@@ -146,7 +151,8 @@ impl Counts {
         }
     }
 
-    /// `[500] 3 responses`, and below `Error distribution` `[12] connection refused` (hey and oha).
+    /// Reads `[500] 3 responses` and, in the section `Error distribution`, `[12] connection
+    /// refused` (hey and oha).
     fn bracket(&mut self, name: &str, rest: &str, errors: bool) {
         if errors {
             let Some(count) = number(name) else { return };
@@ -166,16 +172,15 @@ impl Counts {
     }
 
     /// Adds requests, failures and the rate of successful requests to `report`.
-    fn report(self, report: &mut Report) {
+    fn report(self, report: &mut LoadReport) {
         let failed = self.refused + self.unanswered;
         let (metrics, missing) = (&mut report.metrics, &mut report.missing);
         match (self.answered, self.rate) {
-            // hey prints no status if there was no answer at all.
+            // hey prints no status if there was no response at all.
             (None, rate) if !self.rates_all => {
                 if failed > 0.0 {
                     metrics.insert("failed_requests".into(), failed);
-                    let why =
-                        "the load generator reports failures and not how many requests it made";
+                    let why = "the load generator reports failures but not the number of requests";
                     missing.insert("throughput_per_s".into(), why.into());
                 } else if let Some(rate) = rate {
                     metrics.insert("throughput_per_s".into(), rate);
@@ -203,15 +208,15 @@ impl Counts {
 }
 
 /// Reads a load generator's output.
-pub fn read(text: &str, custom: &[Custom]) -> Report {
-    let (mut report, mut counts) = (Report::default(), Counts::default());
+pub fn read(text: &str, custom: &[CustomMetric]) -> LoadReport {
+    let (mut report, mut counts) = (LoadReport::default(), RequestCounts::default());
     let mut errors = false;
     for line in text.lines().map(str::trim).take(10_000) {
         errors = (errors && !line.is_empty()) || line.starts_with("Error distribution");
         counts.rates_all |= line.starts_with("Status code distribution");
-        counts.take(line, errors);
+        counts.add_line(line, errors);
         if let Some((key, value)) = percentile(line) {
-            // The first wins: oha repeats the percentiles for parts of the answers.
+            // The first is kept: oha prints the percentiles again for subsets of the responses.
             report.metrics.entry(key.into()).or_insert(value);
         }
     }
@@ -229,12 +234,11 @@ pub fn read(text: &str, custom: &[Custom]) -> Report {
         }
         (Some(_), Some(_)) => {}
         _ => {
-            let why =
-                "the load generator does not report how many requests it made and how many failed";
+            let why = "the load generator does not report the numbers of requests and failures";
             report.missing.insert("failed_share".into(), why.into());
         }
     }
-    // wrk prints percentiles of 0 where nothing was answered.
+    // wrk prints percentiles of 0 if nothing was answered.
     if report.useless().is_some() {
         report.metrics.retain(|key, _| !key.starts_with("latency_"));
     }
@@ -245,8 +249,8 @@ fn number(text: &str) -> Option<f64> {
     text.trim().replace(',', "").parse().ok().filter(|v: &f64| v.is_finite() && *v >= 0.0)
 }
 
-/// `99% 1.2ms` (wrk --latency), `99% in 0.0012 secs` (hey), `99.00% in 1.2 ms` (oha), and wrk's
-/// `Latency 1ms ...`.
+/// Reads `99% 1.2ms` (wrk --latency), `99% in 0.0012 secs` (hey), `99.00% in 1.2 ms` (oha), and
+/// wrk's `Latency 1ms ...`.
 fn percentile(line: &str) -> Option<(&'static str, f64)> {
     if let Some(rest) = line.strip_prefix("Latency") {
         return Some(("latency_mean_s", duration(rest.split_whitespace().next()?)?));
@@ -265,7 +269,7 @@ fn percentile(line: &str) -> Option<(&'static str, f64)> {
     Some((key, duration(&rest)?))
 }
 
-/// A number and `us`, `ms`, `s` or `m`, in seconds.
+/// Reads a number with the unit `ns`, `us`, `ms`, `s` or `m` and returns seconds.
 fn duration(text: &str) -> Option<f64> {
     let text = text.trim();
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
@@ -281,116 +285,4 @@ fn duration(text: &str) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn wrk_is_read() {
-        let text = "Running 1s test @ http://127.0.0.1:8000/\n  2 threads and 32 connections\n  Thread Stats   Avg      Stdev     Max   +/- Stdev\n    Latency    11.53ms   20.66ms 219.38ms   97.01%\n    Req/Sec     1.13k   192.59     1.39k    80.00%\n  Latency Distribution\n     50%    7.97ms\n     75%    9.62ms\n     90%   12.40ms\n     99%  118.09ms\n  2250 requests in 1.01s, 1.28MB read\n  Socket errors: connect 0, read 2, write 1, timeout 0\n  Non-2xx or 3xx responses: 4\nRequests/sec:   2230.26\nTransfer/sec:      1.27MB\n";
-        let f = read(text, &[]).metrics;
-        assert!((f["throughput_per_s"] - 2230.26 * 2246.0 / 2250.0).abs() < 1e-9);
-        assert_eq!((f["requests"], f["failed_share"]), (2253.0, 7.0 / 2253.0));
-        assert!((f["latency_mean_s"] - 0.01153).abs() < 1e-9);
-        assert!((f["latency_p50_s"] - 0.00797).abs() < 1e-9);
-        assert!((f["latency_p99_s"] - 0.11809).abs() < 1e-9);
-        assert_eq!(f["failed_requests"], 7.0);
-    }
-
-    #[test]
-    fn hey_and_oha_are_read() {
-        let hey = "Summary:\n  Total:\t1.0021 secs\n  Average:\t0.0049 secs\n  Requests/sec:\t10,163.5\n\nLatency distribution:\n  10% in 0.0031 secs\n  50% in 0.0047 secs\n  90% in 0.0068 secs\n  99% in 0.0104 secs\n\nStatus code distribution:\n  [200]\t1000 responses\n  [503]\t12 responses\n";
-        let f = read(hey, &[]).metrics;
-        assert_eq!(
-            (f["requests"], f["latency_p90_s"], f["failed_requests"]),
-            (1012.0, 0.0068, 12.0)
-        );
-        assert!((f["throughput_per_s"] - 10_163.5 * 1000.0 / 1012.0).abs() < 1e-9);
-        assert_eq!(f["latency_mean_s"], 0.0049);
-        let oha = "  Requests/sec:\t4019.8\n  Average:\t12.3 ms\n  50.00% in 11.8 ms\n  99.00% in 0.0301 sec\n";
-        let f = read(oha, &[]).metrics;
-        assert_eq!((f["throughput_per_s"], f["latency_p99_s"]), (4019.8, 0.0301));
-        assert!((f["latency_p50_s"] - 0.0118).abs() < 1e-12);
-    }
-
-    #[test]
-    fn errors_without_a_response_are_failures() {
-        let text = "  Requests/sec: 100.0\nStatus code distribution:\n  [200]\t10 responses\n\nError distribution:\n  [12]\tconnection refused\n  [3] aborted due to deadline\n\n";
-        let report = read(text, &[]);
-        assert_eq!((report.metrics["failed_requests"], report.metrics["requests"]), (12.0, 22.0));
-        // The rate counts all 25; 10 of them succeeded.
-        assert!((report.metrics["throughput_per_s"] - 40.0).abs() < 1e-9);
-        assert_eq!(
-            report.failed().as_deref(),
-            Some("54.5 % of 22 requests failed: 12 × connection refused")
-        );
-        assert_eq!(report.useless(), None);
-    }
-
-    /// The reports of wrk 4.1 and hey 0.1.4 on a server that answers 500, closes without an answer,
-    /// and never answers.
-    #[test]
-    fn a_run_without_a_successful_request_is_useless() {
-        let wrk = |rest: &str| {
-            let text = format!(
-                "    Latency     0.00us    0.00us   0.00us    -nan%\n     99%    0.00us\n{rest}"
-            );
-            let report = read(&text, &[]);
-            assert!(!report.metrics.contains_key("latency_p99_s"), "{report:?}");
-            report.useless().unwrap_or_else(|| panic!("{report:?}"))
-        };
-        let all = wrk(
-            "  92 requests in 1.00s, 11KB read\n  Non-2xx or 3xx responses: 92\nRequests/sec:     91.70\n",
-        );
-        assert_eq!(all, "none of 92 requests succeeded (92 answers neither 2xx nor 3xx)");
-        let dropped = wrk(
-            "  0 requests in 1.00s, 0.00B read\n  Socket errors: connect 0, read 817, write 0, timeout 0\nRequests/sec:      0.00\n",
-        );
-        assert_eq!(dropped, "none of 817 requests succeeded (817 read errors)");
-        let silent = wrk("  0 requests in 3.01s, 0.00B read\nRequests/sec:      0.00\n");
-        assert_eq!(silent, "the load generator got no answer to any request");
-        let hey = read(
-            "  Average:\t NaN secs\n  Requests/sec:\t3.99\nStatus code distribution:\n\nError distribution:\n  [4]\tGet \"http://x/\": context deadline exceeded\n",
-            &[],
-        );
-        assert_eq!((hey.metrics["throughput_per_s"], hey.metrics["failed_share"]), (0.0, 1.0));
-        assert!(hey.useless().is_some_and(|why| why.contains("none of 4 requests")), "{hey:?}");
-    }
-
-    #[test]
-    fn a_rate_that_cannot_be_corrected_is_missing() {
-        let report = read("Requests/sec: 50.0\nNon-2xx or 3xx responses: 5\n", &[]);
-        assert!(!report.metrics.contains_key("throughput_per_s"));
-        assert!(
-            report.missing.contains_key("throughput_per_s")
-                && report.missing.contains_key("failed_share")
-        );
-        // A generator of one's own says with --metric what it counts.
-        let own = ["sent (?<requests>\\d+)", "lost (?<failed_requests>\\d+)"]
-            .map(|m| Custom::parse(m).expect("a metric"));
-        let report = read("sent 200\nlost 3\nRequests/sec: 50.0\n", &own);
-        assert_eq!(
-            (report.metrics["failed_share"], report.metrics["throughput_per_s"]),
-            (0.015, 50.0)
-        );
-        assert!(!report.missing.contains_key("failed_share"));
-        assert!(read("sent 2\nlost 2\n", &own).useless().is_some());
-    }
-
-    #[test]
-    fn a_users_own_metric_is_read() {
-        let rows = Custom::parse(r"rows: (?<rows_per_s>[\d.,]+)").expect("a metric");
-        assert_eq!(read("x\nrows: 1,234.5\n", &[rows]).metrics["rows_per_s"], 1234.5);
-        assert!(Custom::parse("no group").is_err());
-        assert!(Custom::parse("(").is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_survived(text in "(?s).*") {
-            for value in read(&text, &[]).metrics.values() {
-                prop_assert!(value.is_finite());
-            }
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
-//! The names, units and directions of everything a run is measured by. A record holds plain numbers
-//! under these keys; whoever shows one looks it up here.
+//! The metrics of a run: keys, names, units and directions. A record holds plain numbers under
+//! these keys; code that displays one looks it up here.
 
-/// How a number is printed.
+/// The unit of a metric, which decides how it is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Seconds.
@@ -10,39 +10,39 @@ pub enum Unit {
     Bytes,
     /// Joules.
     Joules,
-    /// A bare number: a count, cores, a share.
+    /// A number without a unit: a count, cores, a ratio.
     Number,
-    /// Events a second.
+    /// Events per second.
     PerSecond,
-    /// A share of 1, printed in percent.
+    /// A fraction of 1, printed in percent.
     Share,
 }
 
 /// One metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metric {
-    /// The key in a record; ends in the unit where it has one.
+    /// The key in a record; it ends with the unit, if there is one.
     pub key: &'static str,
-    /// What it is called in a table.
+    /// The name in tables.
     pub title: &'static str,
-    /// Short names accepted where a user names a metric.
+    /// A short name that users may give instead of the key.
     pub alias: &'static str,
-    /// How to print it.
+    /// The unit.
     pub unit: Unit,
-    /// Whether less is better, more is better, or neither.
+    /// The direction in which the metric is better.
     pub better: Better,
-    /// Smallest relative difference worth calling one; inside it two arms are "the same".
+    /// Smallest relative difference that counts: within it, two arms are "the same".
     pub margin: f64,
 }
 
-/// Which way a metric is good.
+/// The direction in which a metric is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {
     /// Less is better.
     Less,
     /// More is better.
     More,
-    /// Neither: a description.
+    /// Neither: the metric is descriptive.
     Neither,
 }
 
@@ -60,7 +60,7 @@ const fn metric(
 use Better::{Less, More, Neither};
 use Unit::{Bytes, Joules, Number, PerSecond, Seconds, Share};
 
-/// Every built-in metric, in the order in which they are shown.
+/// Every built-in metric, in display order.
 pub const METRICS: &[Metric] = &[
     metric("wall_s", "time", "time", Seconds, Less, 0.01),
     metric("throughput_per_s", "throughput", "throughput", PerSecond, More, 0.01),
@@ -107,12 +107,12 @@ pub const METRICS: &[Metric] = &[
     metric("failed_share", "failed", "failed", Share, Less, 0.0),
 ];
 
-/// The metric with this key or alias.
+/// Returns the metric with this key or alias.
 pub fn find(name: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|m| m.key == name || m.alias == name)
 }
 
-/// Place of a key in the order of showing; a user's own metrics come last.
+/// Returns the position of a key in display order; a user's own metrics come last.
 pub fn rank(key: &str) -> usize {
     METRICS.iter().position(|m| m.key == key).unwrap_or(METRICS.len())
 }

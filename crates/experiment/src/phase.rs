@@ -1,9 +1,10 @@
 //! The runner's side of the phase protocol: two FIFOs in a directory named by `$UNGIL_PHASE`.
 //!
 //! The workload writes a line to `up` and, for `start` and `end`, waits for three bytes on `down`;
-//! the runner reads its counters in between. FIFOs rather than inherited descriptors or a socket:
-//! they reach any descendant whatever it closed, and Python can use them with nothing imported but
-//! `os`. What arrives is untrusted: a line that is not understood is reported, never acted on.
+//! the runner reads its counters in between. FIFOs are used instead of inherited descriptors or a
+//! socket because they reach any descendant, whatever descriptors it closed, and Python can use
+//! them with only `os` imported. The lines are untrusted: a line that is not understood is reported
+//! and otherwise ignored.
 //!
 //! ```text
 //! start PID VOLUNTARY INVOLUNTARY CHILDREN_RSS_KIB GIL
@@ -17,22 +18,22 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The module workloads import.
+/// Source of the module that workloads import.
 pub const MODULE: &str = include_str!("../py/ungil_phase.py");
 
-/// Longest line taken from a workload.
-const LONGEST: usize = 1024;
+/// Maximum length of a line; the rest of a longer one is discarded.
+const MAX_LINE: usize = 1024;
 
-/// What a process says of itself at a mark; fields are `None` where its Python could not tell.
+/// What a process reports about itself at a mark. A field is `None` if its Python does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// Its process id.
+    /// Process id.
     pub pid: i32,
-    /// Voluntary and involuntary context switches, its own (ended threads included) and its
-    /// waited-for children's.
+    /// Voluntary and involuntary context switches of the process (including ended threads) and of
+    /// the children it waited for.
     pub switches: Option<(u64, u64)>,
-    /// `ru_maxrss` of the children it waited for, in bytes: the largest resident set of one, or
-    /// what one began at.
+    /// `ru_maxrss` of the children it waited for, in bytes: the largest resident set of any of
+    /// them, or the value one inherited at its start.
     pub children_rss: Option<u64>,
     /// Whether the GIL is on.
     pub gil: Option<bool>,
@@ -41,13 +42,13 @@ pub struct Mark {
 /// A line from the workload.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Message {
-    /// A phase wants to begin.
+    /// A phase is about to begin.
     Start(Mark),
-    /// A phase has ended; its first and last nanosecond on `CLOCK_MONOTONIC`.
+    /// A phase has ended; its start and end in nanoseconds of `CLOCK_MONOTONIC`.
     End(Mark, u64, u64),
-    /// A figure of the workload's own.
+    /// A metric of the workload: name and value.
     Metric(String, f64),
-    /// Something else.
+    /// A line that was not understood.
     Unknown(String),
 }
 
@@ -61,34 +62,34 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Makes the FIFOs in `dir`, which is created.
+    /// Creates the directory `dir` and the FIFOs in it.
     ///
     /// # Errors
-    /// When the directory or the FIFOs cannot be made.
+    /// If the directory or the FIFOs cannot be created.
     pub fn create(dir: &Path) -> io::Result<Channel> {
         std::fs::create_dir(dir)?;
         let open = |name: &str| -> io::Result<File> {
             let path = dir.join(name);
             mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
-            // Both ways, so that neither a workload that is not there yet nor one that has gone is
-            // an error.
+            // Opened for reading and writing, so that it is not an error if the workload has not
+            // opened its end yet or has ended.
             let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
             OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)
         };
         Ok(Channel { dir: dir.into(), up: open("up")?, down: open("down")?, line: Vec::new() })
     }
 
-    /// The value of `$UNGIL_PHASE`.
+    /// Returns the directory, which is the value of `$UNGIL_PHASE`.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Readable when the workload has written.
+    /// Returns the FIFO that becomes readable when the workload has written.
     pub fn up(&self) -> &File {
         &self.up
     }
 
-    /// Every complete line that has arrived.
+    /// Reads the complete lines that have arrived.
     pub fn messages(&mut self) -> Vec<Message> {
         let mut buffer = [0; 4096];
         let mut found = Vec::new();
@@ -97,7 +98,7 @@ impl Channel {
                 if byte == b'\n' {
                     found.push(parse(&String::from_utf8_lossy(&self.line)));
                     self.line.clear();
-                } else if self.line.len() < LONGEST {
+                } else if self.line.len() < MAX_LINE {
                     self.line.push(byte);
                 }
             }
@@ -108,11 +109,11 @@ impl Channel {
         found
     }
 
-    /// Lets the waiting workload go on.
+    /// Lets the waiting workload continue.
     ///
     /// # Errors
-    /// When the FIFO cannot be written.
-    pub fn go(&mut self) -> io::Result<()> {
+    /// If the FIFO cannot be written.
+    pub fn send_go(&mut self) -> io::Result<()> {
         self.down.write_all(b"go\n")
     }
 }
@@ -124,10 +125,10 @@ impl Drop for Channel {
 }
 
 fn parse(line: &str) -> Message {
-    understand(line).unwrap_or_else(|| Message::Unknown(line.chars().take(80).collect()))
+    parse_known(line).unwrap_or_else(|| Message::Unknown(line.chars().take(80).collect()))
 }
 
-fn understand(line: &str) -> Option<Message> {
+fn parse_known(line: &str) -> Option<Message> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     let number = |i: usize| words.get(i).and_then(|w: &&str| w.parse::<u64>().ok());
     if let ["metric", _, name, value] = words[..] {
@@ -158,7 +159,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn lines_are_understood() {
+    fn reads_marks_and_metrics() {
         let mark =
             Mark { pid: 7, switches: Some((1, 2)), children_rss: Some(3 << 10), gil: Some(false) };
         assert_eq!(parse("start 7 1 2 3 0"), Message::Start(mark));
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_reported_and_not_acted_on() {
+    fn malformed_lines_are_unknown() {
         for line in [
             "",
             "start",
@@ -185,13 +186,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(line in ".*") {
+        fn parsing_never_panics(line in ".*") {
             let _ = parse(&line);
         }
     }
 
     #[test]
-    fn a_channel_carries_lines_and_answers() {
+    fn channel_carries_lines_and_answers() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut channel = Channel::create(&dir.path().join("run")).expect("a channel");
         let mut up = OpenOptions::new().write(true).open(channel.dir().join("up")).expect("up");
@@ -201,7 +202,7 @@ mod tests {
         assert_eq!(channel.messages().len(), 1);
         up.write_all(b" - 1 2\n").expect("written");
         assert!(matches!(channel.messages()[..], [Message::End(_, 1, 2)]));
-        channel.go().expect("answered");
+        channel.send_go().expect("answered");
         let mut three = [0; 3];
         down.read_exact(&mut three).expect("three bytes");
         assert_eq!(&three, b"go\n");

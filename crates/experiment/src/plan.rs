@@ -1,34 +1,34 @@
-//! From what was asked for to the arms of an experiment, the baseline first, with a word on every
-//! choice made.
+//! Makes the arms of an experiment from a request, the baseline first, with notes on the choices
+//! made.
 
-use crate::arm::{AGAIN, Arm, Gil, Model};
+use crate::arm::{AGAIN_SUFFIX, Arm, Gil, Model};
 use crate::error::{Error, usage};
 use crate::workload::Workload;
 use ungil_pythons::{Interpreter, Pair};
 
-/// What was asked for; empty lists mean the defaults.
+/// A request for arms. Empty lists mean the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// Interpreters with their GIL settings, in the order given.
+    /// Interpreters with their GIL settings, in the given order.
     pub pythons: Vec<(Interpreter, Gil)>,
-    /// The pair taken when none was named, for what there is to say of it.
+    /// The default pair of interpreters, if none was named; its differences become notes.
     pub pair: Option<Pair>,
     /// Execution models, for a workload that takes one.
     pub models: Vec<Model>,
     /// Numbers of workers.
     pub workers: Vec<u32>,
-    /// Programs of their own, `(name, command)`.
+    /// Other programs, as `(name, command)`.
     pub also: Vec<(String, String)>,
-    /// Run the baseline twice.
+    /// Whether to run the baseline twice (`--aa`).
     pub again: bool,
-    /// Cores of the machine.
+    /// Number of cores of the machine.
     pub cores: u32,
 }
 
-/// Most arms of one experiment; more is a mistake in an argument, not an experiment.
-const MOST_ARMS: usize = 256;
+/// Maximum number of arms. More are probably a mistake in the arguments.
+const MAX_ARMS: usize = 256;
 
-/// 1, 2, 4 .. up to and including `cores`.
+/// Returns the powers of two below `cores`, and `cores`.
 pub fn default_workers(cores: u32) -> Vec<u32> {
     let mut workers: Vec<u32> =
         (0..).map(|i| 1u32 << i).take_while(|&w| w < cores.max(1)).collect();
@@ -36,10 +36,10 @@ pub fn default_workers(cores: u32) -> Vec<u32> {
     workers
 }
 
-/// The arms for a workload, and notes.
+/// Returns the arms for a workload, and notes.
 ///
 /// # Errors
-/// [`Error::Usage`] when what was asked for does not go together.
+/// [`Error::Usage`] if parts of the request contradict each other or the workload.
 pub fn arms(workload: &Workload, request: &Request) -> Result<(Vec<Arm>, Vec<String>), Error> {
     let mut notes = Vec::new();
     if let Some(pair) = &request.pair {
@@ -52,7 +52,7 @@ pub fn arms(workload: &Workload, request: &Request) -> Result<(Vec<Arm>, Vec<Str
     let takes_workers = workload.takes_workers() || !request.workers.is_empty();
     let workers: Vec<Option<u32>> = match (&request.workers[..], takes_workers) {
         (_, false) => {
-            notes.push("the workload takes no number of workers: put {workers} in its arguments, or read UNGIL_WORKERS".into());
+            notes.push("the workload does not take a number of workers: put {workers} in its arguments, or read UNGIL_WORKERS".into());
             vec![None]
         }
         ([], true) => default_workers(request.cores).into_iter().map(Some).collect(),
@@ -70,7 +70,7 @@ pub fn arms(workload: &Workload, request: &Request) -> Result<(Vec<Arm>, Vec<Str
                     return Err(usage(
                         format!("{} cannot run the model '{model}'", interpreter.name),
                         why,
-                        "leave the model out of --models, or give a newer interpreter with --python",
+                        "remove the model from --models, or give a newer interpreter with --python",
                     ));
                 }
                 notes.push(format!("left out {}/{model}: {why}", interpreter.name));
@@ -84,17 +84,20 @@ pub fn arms(workload: &Workload, request: &Request) -> Result<(Vec<Arm>, Vec<Str
         let each = if command.contains("{workers}") { workers.clone() } else { vec![None] };
         arms.extend(each.into_iter().map(|w| Arm::also(name, command, w)));
     }
-    name_apart(&mut arms);
+    make_ids_unique(&mut arms);
     if request.again
         && let Some(baseline) = arms.first().cloned()
     {
-        arms.insert(1, Arm { id: format!("{}{AGAIN}", baseline.id), again: true, ..baseline });
+        arms.insert(
+            1,
+            Arm { id: format!("{}{AGAIN_SUFFIX}", baseline.id), again: true, ..baseline },
+        );
     }
-    if arms.len() > MOST_ARMS {
+    if arms.len() > MAX_ARMS {
         return Err(usage(
-            format!("that makes {}", ungil_format::counted(arms.len(), "arm")),
+            format!("too many arms: {}", arms.len()),
             format!(
-                "every interpreter, model and number of workers is combined; {MOST_ARMS} is the most"
+                "every interpreter, model and number of workers is combined; at most {MAX_ARMS} are allowed"
             ),
             "name fewer with --python, --models or --workers",
         ));
@@ -114,14 +117,14 @@ fn check(workload: &Workload, request: &Request) -> Result<(), Error> {
     if !request.models.is_empty() && !workload.takes_model() {
         return Err(usage(
             "--models needs --task, or {model} in the arguments",
-            "this workload decides itself how its work is spread",
-            "give the function with --task package.module:function and --items, or let a script take '--model {model}'",
+            "this workload chooses its execution model itself",
+            "give the function with --task package.module:function and --items, or pass '--model {model}' to a script",
         ));
     }
     if request.workers.contains(&0) {
         return Err(usage(
-            "0 workers do no work",
-            "--workers has a 0 in it",
+            "--workers contains 0",
+            "at least one worker is needed",
             "give numbers from 1",
         ));
     }
@@ -129,16 +132,17 @@ fn check(workload: &Workload, request: &Request) -> Result<(), Error> {
         request.pythons.iter().find(|(i, gil)| *gil == Gil::On && !i.free_threaded)
     {
         return Err(usage(
-            format!("'{}+gil' is what {} always is", i.name, i.name),
-            "only a free-threaded build can be run with the GIL on or off",
-            "leave '+gil' away, or name the free-threaded build",
+            format!("'{}+gil': {} always runs with the GIL", i.name, i.name),
+            "only a free-threaded build can run with or without the GIL",
+            "remove '+gil', or name the free-threaded build",
         ));
     }
     Ok(())
 }
 
-/// Two interpreters may have one name (a venv of each of two projects): tell them apart by number.
-fn name_apart(arms: &mut Vec<Arm>) {
+/// Makes ids unique: two interpreters may have the same name (for example the venvs of two
+/// projects), and get numbers. Removes duplicate arms.
+fn make_ids_unique(arms: &mut Vec<Arm>) {
     let mut seen: Vec<(String, Arm)> = Vec::new();
     arms.retain_mut(|arm| {
         if seen.iter().any(|(_, other)| other == arm) {
@@ -160,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_double_up_to_the_cores() {
+    fn default_workers_double_up_to_the_cores() {
         assert_eq!(default_workers(1), [1]);
         assert_eq!(default_workers(2), [1, 2]);
         assert_eq!(default_workers(6), [1, 2, 4, 6]);
@@ -168,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_arm_asked_for_twice_is_one() {
+    fn duplicate_arms_are_removed() {
         let twice = vec![("x".to_string(), "./x".to_string()); 2];
         let script = Workload::Command { command: "{python}".into() };
         let (arms, _) =

@@ -5,7 +5,7 @@
 mod read;
 mod write;
 
-pub use read::{Record, Torn};
+pub use read::{Record, TornLine};
 pub use write::Writer;
 
 use crate::arm::Arm;
@@ -19,27 +19,27 @@ use std::fmt;
 use ungil_meter::energy::{About, Evidence, Reading};
 use ungil_meter::machine::{Around, Machine};
 
-/// The schema this version writes. A reader takes any `/1`; fields may be added to it, never
-/// changed.
+/// The schema that this version writes. Readers accept any `/1`: fields may be added to it, but
+/// never changed.
 pub const SCHEMA: &str = "ungil.experiment/1";
 
-/// One line of a record.
+/// A line of a record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
 pub enum Line {
-    /// The first line: what is measured, how, and on what.
+    /// The first line: what is measured, how, and on which machine.
     Experiment(Header),
-    /// The machine's power before the first block.
+    /// The machine's idle power, measured before the first block.
     Idle(Idle),
-    /// How long an interpreter takes to start.
+    /// The start-up times of an interpreter.
     Startup(Startup),
     /// One run of one arm.
     Run(Run),
     /// The experiment was cut short.
     Stopped(Stopped),
-    /// It went on after a stop.
+    /// The experiment was resumed after a stop.
     Resumed(Resumed),
-    /// What the runs so far say; the last one counts.
+    /// The comparison of the runs so far. The last one counts.
     Comparison(Comparison),
 }
 
@@ -48,90 +48,90 @@ pub enum Line {
 pub struct Header {
     /// [`SCHEMA`].
     pub schema: String,
-    /// Version of ungil that wrote it.
+    /// The version of ungil that wrote the record.
     pub ungil: String,
-    /// When it began, RFC 3339.
+    /// Start time, RFC 3339.
     pub started: String,
-    /// The directory it ran in.
+    /// Working directory.
     pub directory: String,
-    /// What is measured.
+    /// The workload.
     pub workload: Workload,
-    /// How.
+    /// The settings.
     pub settings: Settings,
-    /// Every arm; the first is the baseline.
+    /// The arms; the first is the baseline.
     pub arms: Vec<Arm>,
     /// The machine.
     pub machine: Machine,
-    /// Sensors of energy in use.
+    /// Energy sensors in use.
     pub sensors: Vec<About>,
-    /// Sensors that are not there, and why.
+    /// Sensors that are not available, and why.
     pub absent: Vec<String>,
-    /// What a reader should know of the choice of arms: pairs built differently, arms left out.
+    /// Notes on the choice of arms: interpreters built differently, arms left out.
     pub notes: Vec<String>,
 }
 
-/// How an experiment is carried out.
+/// The settings of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Seed of the order of arms, of the bootstrap, and of each block's `PYTHONHASHSEED`.
     pub seed: u64,
-    /// Runs of each arm before anything is measured.
+    /// Warm-up runs of each arm.
     pub warmup: u32,
-    /// Fewest blocks.
+    /// Minimum number of blocks.
     pub blocks: u32,
-    /// Most blocks, if limited.
+    /// Maximum number of blocks, if limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_blocks: Option<u32>,
-    /// Stop when every interval's half-width is within this share.
+    /// The experiment stops when every interval's relative half-width is at most this.
     pub precision: f64,
-    /// Begin no further block after this many seconds, once the fewest are done.
+    /// No further block starts after this many seconds, once the minimum number is done.
     pub time_limit_s: f64,
-    /// End a run after this many seconds.
+    /// Time limit of a run in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<f64>,
-    /// Do not compare the arms' outputs.
+    /// Whether the arms' outputs may differ.
     pub allow_different_output: bool,
-    /// Go on without an arm that fails.
+    /// Whether to continue without an arm that fails.
     pub keep_going: bool,
-    /// The sensor asked for.
+    /// The requested energy sensor (`--energy`).
     pub energy: String,
-    /// Seconds of idling before the first block, where there is a sensor that measures.
+    /// Seconds for which idle power is measured before the first block, if a sensor measures.
     pub idle_s: f64,
-    /// Regular expressions for further figures in a load generator's output.
+    /// Regular expressions (`--metric`) for further figures in a load generator's output.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<String>,
 }
 
-/// The machine's power while nothing of ours runs.
+/// The machine's idle power.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Idle {
-    /// Length of the window.
+    /// Length of the window in seconds.
     pub seconds: f64,
-    /// What each sensor said.
+    /// The reading of each sensor.
     pub energy: Vec<Joules>,
 }
 
-/// How long an interpreter takes to start and do nothing (`python -c pass`): shown apart where a
-/// workload marks no phase and its start-up is part of its time.
+/// Start-up times of an interpreter (`python -c pass`). They are shown separately if the workload
+/// marks no phase, because its time then includes the start-up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Startup {
-    /// The interpreter with its GIL setting, as arms are named: `3.14t+gil`.
+    /// The interpreter with its GIL setting, as in arm ids: `3.14t+gil`.
     pub python: String,
     /// Wall time of each start.
     pub seconds: Vec<f64>,
 }
 
-/// What one sensor said of one window.
+/// The result of one energy sensor for one window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Joules {
-    /// The sensor.
+    /// The sensor's name.
     pub sensor: String,
-    /// The class of its joules; `none` when it gave no figure.
+    /// The evidence class of its figure; `none` if there is no figure.
     pub evidence: Evidence,
-    /// Its figure, in microjoules.
+    /// The figure, in microjoules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<Reading>,
-    /// Why there is none.
+    /// The reason why there is no figure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -140,43 +140,34 @@ pub struct Joules {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Outcome {
-    /// It exited with 0 and its phase, if it marked one, is whole.
+    /// Exited with code 0, and every phase it started has ended.
     Ok,
-    /// It exited with another code.
-    Exited {
-        /// The code.
-        code: i32,
-    },
+    /// Exited with another code.
+    Exited { code: i32 },
     /// A signal ended it.
-    Signaled {
-        /// The signal's number.
-        signal: i32,
-    },
-    /// It ran past the timeout and was ended, with everything it had started.
+    Signaled { signal: i32 },
+    /// Ran past the timeout and was killed with all its descendants.
     TimedOut,
-    /// It ended, but what it did cannot be counted.
-    Invalid {
-        /// Why.
-        why: String,
-    },
+    /// Ended, but its figures are not valid.
+    Invalid { why: String },
 }
 
-/// How a run ended, as it is told of one that failed.
+/// Describes how a failed run ended.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Outcome::Ok => write!(f, "it did not fail"),
+            Outcome::Ok => write!(f, "succeeded"),
             Outcome::Exited { code } => write!(f, "exit code {code}"),
             Outcome::Signaled { signal } => {
-                write!(f, "ended by signal {signal} ({})", signal_name(*signal))
+                write!(f, "killed by signal {signal} ({})", signal_name(*signal))
             }
-            Outcome::TimedOut => write!(f, "ran past --timeout and was ended"),
+            Outcome::TimedOut => write!(f, "exceeded --timeout and was killed"),
             Outcome::Invalid { why } => write!(f, "{why}"),
         }
     }
 }
 
-/// Returns the usual name of a signal.
+/// Returns the name of a signal.
 fn signal_name(signal: i32) -> &'static str {
     let names = [
         (4, "SIGILL"),
@@ -190,101 +181,102 @@ fn signal_name(signal: i32) -> &'static str {
     names.iter().find(|(n, _)| *n == signal).map_or("see kill -l", |(_, name)| name)
 }
 
-/// The outputs' identity.
+/// Identifies the output of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
     /// BLAKE3 of standard output.
     pub blake3: String,
-    /// Its length.
+    /// Length of standard output in bytes.
     pub bytes: u64,
 }
 
 /// Modules whose byte code is not cached although they have been imported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uncached {
-    /// Their names.
+    /// Names of the modules.
     pub modules: Vec<String>,
-    /// The reason why it is not cached.
+    /// The reason why the byte code is not cached.
     pub why: String,
 }
 
-/// What the measuring itself cost in one run.
+/// The cost of the measurement itself in one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Probes {
-    /// CPU seconds of the runner for this run, set-up and clearing up included.
+    /// CPU seconds of the runner for this run, including set-up and clean-up.
     pub cpu_s: f64,
-    /// Of these, while the part that counts was running.
+    /// Of these, CPU seconds inside the measured window.
     pub window_cpu_s: f64,
-    /// Looks at the tree's memory.
+    /// Samples of the tree's memory.
     pub samples: u64,
-    /// Of these, with PSS and USS.
+    /// Of these, samples that include PSS and USS.
     pub share_samples: u64,
-    /// Looks at the threads, locks and collectors of the tree's Pythons; each process of a look
-    /// counts.
+    /// Samples of the threads, locks and garbage collectors of the tree's interpreters, counted per
+    /// process.
     #[serde(default)]
     pub wait_samples: u64,
-    /// Seconds the runner added to the run: set-up before it and clearing up after it.
+    /// Seconds that the runner added to the run: set-up before it and clean-up after it.
     pub added_s: f64,
 }
 
 /// One run of one arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// Which arm, by its id.
+    /// Id of the arm.
     pub arm: String,
-    /// Which block; 0 is warm-up and never compared.
+    /// Number of the block; 0 is warm-up, which is never compared.
     pub block: u32,
-    /// Place in the block, from 0.
+    /// Position in the block, from 0.
     pub order: u32,
-    /// Seconds since this ungil began its blocks; from 0 again after a stop.
+    /// Start time in seconds since this ungil process began its blocks; it restarts from 0 when an
+    /// experiment is resumed.
     pub at_s: f64,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Whether the workload marked the part that counts.
+    /// Whether the workload marked a phase.
     pub marked: bool,
-    /// The figures, by key.
+    /// Figures by metric key.
     pub metrics: BTreeMap<String, f64>,
-    /// What could not be measured, by key, and why.
+    /// The reason why metrics are missing, by key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, String>,
-    /// What each sensor of energy said.
+    /// The reading of each energy sensor.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub energy: Vec<Joules>,
-    /// The whole machine meanwhile.
+    /// The whole machine during the window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<Around>,
-    /// Each core over the time of the run; absent from a run of less than a tenth of a second.
+    /// Use of each core over the time of the run; absent if the run took less than 0.1 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cores: Option<CoreUse>,
-    /// What was seen that a reader must know.
+    /// Observations that put the figures in doubt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hazards: Vec<Hazard>,
-    /// What it printed; absent where outputs are not comparable (a service).
+    /// Identifies standard output; absent for a service, whose output is not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
-    /// Modules that are compiled in each run; looked for after the first run of an interpreter that
-    /// marks no phase.
+    /// Modules that are compiled in each run. They are looked for after an interpreter's first run,
+    /// if it marks no phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncached: Option<Uncached>,
-    /// Where CPU time came from: `cgroup` or `proc`.
+    /// Source of CPU time: `cgroup` or `proc`.
     pub counted_by: String,
-    /// What the measuring cost.
+    /// The cost of the measurement itself.
     pub probes: Probes,
-    /// The end of standard error of a run that failed.
+    /// The end of standard error, if the run failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr: Option<String>,
 }
 
-/// A stop before the end.
+/// The experiment stopped before its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stopped {
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
-/// Going on after a stop.
+/// The experiment was resumed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Resumed {
-    /// When, RFC 3339.
+    /// The time, RFC 3339.
     pub at: String,
 }

@@ -1,59 +1,63 @@
-//! The experiment: blocks of every arm in random order until the intervals are narrow or the time
-//! is over, each run on disk before the next begins.
+//! Runs an experiment: blocks of every arm in random order, until the intervals are narrow enough
+//! or the time is over. Each run is on disk before the next one starts.
+
+mod order;
+mod support;
 
 use crate::arm::Arm;
-use crate::blame::{disagreement, run_failure};
 use crate::bytecode;
 use crate::compare::compare;
 use crate::comparison::Comparison;
 use crate::context::RunContext;
+use crate::diagnose::{disagreement, run_failure};
 use crate::error::{Error, failed};
-use crate::output::Hashed;
+use crate::output::HashedOutput;
 use crate::record::{Header, Line, Outcome, Record, Resumed, Run, Startup, Stopped, Writer};
 use crate::stop::Stop;
 use crate::window;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use order::order;
 use std::ffi::OsString;
 use std::time::Instant;
+use support::{create_support_dir, write_support};
 use ungil_meter::energy::Sensor;
 
-/// What the experiment tells whoever watches it.
+/// Progress of an experiment.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum RunnerEvent<'a> {
     /// A run is about to start.
     Starting {
         /// The arm.
         arm: &'a Arm,
-        /// The block, 0 for warm-up.
+        /// The block; 0 is warm-up.
         block: u32,
-        /// Blocks expected in all, as far as one can tell.
+        /// Expected total number of blocks.
         expected: u32,
-        /// Seconds gone.
+        /// Seconds since the first block started.
         elapsed_s: f64,
     },
     /// A run has ended.
     Finished(&'a Run),
-    /// A block is complete; the widest interval, if there are blocks enough.
+    /// A block is complete. The value is the relative half-width of the widest interval, if there
+    /// are enough blocks.
     Block(Option<f64>),
 }
 
-/// An experiment with everything it needs.
+/// An experiment.
 #[derive(Debug)]
 pub struct Experiment<'a> {
-    /// Where its lines go.
+    /// The open record.
     pub writer: Writer,
-    /// What is on disk so far: the header alone, or an interrupted record.
+    /// The record's content so far: only the header, or an interrupted record.
     pub record: Record,
     /// The request to stop.
     pub stop: &'a Stop,
-    /// What the workload's environment has beside ungil's own: nothing that could change a figure,
-    /// for no record has it.
+    /// Environment variables set for the workload in addition to ungil's own. They are not
+    /// recorded, so they must not affect any figure.
     pub env: Vec<(String, OsString)>,
 }
 
 impl<'a> Experiment<'a> {
-    /// A new experiment; writes the first line.
+    /// Creates a new experiment and writes the first line.
     ///
     /// # Errors
     /// [`Error::Record`].
@@ -64,11 +68,11 @@ impl<'a> Experiment<'a> {
     ) -> Result<Experiment<'a>, Error> {
         let line = Line::Experiment(header);
         writer.line(&line)?;
-        let Line::Experiment(header) = line else { unreachable!("made three lines above") };
+        let Line::Experiment(header) = line else { unreachable!("constructed above") };
         Ok(Experiment { writer, record: Record::new(header), stop, env: Vec::new() })
     }
 
-    /// An interrupted experiment that goes on.
+    /// Resumes an interrupted experiment.
     ///
     /// # Errors
     /// [`Error::Record`].
@@ -77,28 +81,29 @@ impl<'a> Experiment<'a> {
         path: &std::path::Path,
         stop: &'a Stop,
     ) -> Result<Experiment<'a>, Error> {
-        let mut writer = Writer::append(path, record.whole)?;
+        let mut writer = Writer::append(path, record.complete_bytes)?;
         writer.line(&Line::Resumed(Resumed { at: now() }))?;
         Ok(Experiment { writer, record, stop, env: Vec::new() })
     }
 
-    /// Runs until the intervals are narrow enough or the time is over, then compares.
+    /// Runs blocks until the intervals are narrow enough or the time is over, then compares the
+    /// arms. `watch` is called with the progress.
     ///
     /// # Errors
-    /// Every [`Error`]; whatever was measured is on disk, and a last line says why it stopped.
+    /// Any [`Error`]. Everything measured so far is on disk, and the last line says why the
+    /// experiment stopped.
     pub fn run(
         &mut self,
         sensors: Vec<Box<dyn Sensor>>,
-        watch: &mut dyn FnMut(&Event<'_>),
+        watch: &mut dyn FnMut(&RunnerEvent<'_>),
     ) -> Result<Comparison, Error> {
         let result = self.blocks(sensors, watch);
-        // An interrupted or failed experiment still says what its whole blocks say.
+        // An interrupted or failed experiment is also compared, by its complete blocks.
         let comparison = compare(&self.record);
         if let Err(error) = &result {
             let failure = error.failure();
             let why = format!("{}: {}", failure.what, failure.why);
-            // With the disk full this cannot be written either; the record is whole lines without
-            // it.
+            // This fails if the disk is full. The record then ends with the previous complete line.
             let line = Line::Stopped(Stopped { why });
             let _ = self.writer.line(&line);
             self.record.add(line);
@@ -116,11 +121,11 @@ impl<'a> Experiment<'a> {
     fn blocks(
         &mut self,
         sensors: Vec<Box<dyn Sensor>>,
-        watch: &mut dyn FnMut(&Event<'_>),
+        watch: &mut dyn FnMut(&RunnerEvent<'_>),
     ) -> Result<(), Error> {
         let (header, env) = (self.record.header.clone(), self.env.clone());
-        let support = support().map_err(|e| {
-            let help = "make room in the temporary directory, or point TMPDIR elsewhere";
+        let support = create_support_dir().map_err(|e| {
+            let help = "free space in the temporary directory, or set TMPDIR to another one";
             failed("cannot set up the experiment", e.to_string(), help)
         })?;
         let mut cx = RunContext {
@@ -133,15 +138,17 @@ impl<'a> Experiment<'a> {
             began: Instant::now(),
         };
         if self.record.idle.is_none() && header.settings.idle_s > 0.0 {
-            if let Some(idle) = window::idle(&mut cx.sensors, header.settings.idle_s, self.stop) {
-                self.keep(Line::Idle(idle))?;
+            if let Some(idle) =
+                window::measure_idle(&mut cx.sensors, header.settings.idle_s, self.stop)
+            {
+                self.append(Line::Idle(idle))?;
             }
             if self.stop.wait(0.0) {
                 return Err(Error::Interrupted);
             }
         }
         self.startups(&cx, &header)?;
-        // Idling and starting interpreters are not the experiment's time.
+        // Measuring idle power and start-up times does not count towards the experiment's time.
         cx.began = Instant::now();
         let first = if header.settings.warmup > 0 { 0 } else { 1 };
         let mut block = self.record.runs.iter().map(|r| r.block).max().unwrap_or(first);
@@ -152,10 +159,10 @@ impl<'a> Experiment<'a> {
             if block > 0 {
                 let comparison = compare(&self.record);
                 let narrow = comparison.precision().filter(|_| block >= header.settings.blocks);
-                watch(&Event::Block(narrow));
+                watch(&RunnerEvent::Block(narrow));
                 let decided = !comparison.is_decidable()
                     || narrow.is_some_and(|p| p <= header.settings.precision);
-                if self.enough(&header, block, decided, cx.began) {
+                if self.is_finished(&header, block, decided, cx.began) {
                     return Ok(());
                 }
             }
@@ -163,8 +170,9 @@ impl<'a> Experiment<'a> {
         }
     }
 
-    /// Whether to stop after `block`; `decided`: further blocks would change no verdict.
-    fn enough(&self, header: &Header, block: u32, decided: bool, began: Instant) -> bool {
+    /// Returns whether to stop after `block`. `decided` means that further blocks would not change
+    /// any verdict.
+    fn is_finished(&self, header: &Header, block: u32, decided: bool, began: Instant) -> bool {
         let settings = &header.settings;
         let elapsed = began.elapsed().as_secs_f64();
         block >= settings.blocks
@@ -174,42 +182,42 @@ impl<'a> Experiment<'a> {
                 || header.arms.len() < 2)
     }
 
-    /// Measures how long each interpreter takes to start, unless the record knows.
+    /// Measures the start-up time of each interpreter that is not yet in the record.
     fn startups(&mut self, cx: &RunContext<'_>, header: &Header) -> Result<(), Error> {
         for arm in &header.arms {
             if arm.interpreter().is_none() || self.record.startup(arm.head()).is_some() {
                 continue;
             }
             let seconds = cx.startup(arm)?;
-            self.keep(Line::Startup(Startup { python: arm.head().into(), seconds }))?;
+            self.append(Line::Startup(Startup { python: arm.head().into(), seconds }))?;
         }
         Ok(())
     }
 
-    /// Runs what is missing of one block: all of it, unless the experiment was interrupted in its
-    /// middle. Warm-up is block 0 and may have several rounds.
+    /// Runs the missing runs of one block: all of them, unless the experiment was interrupted
+    /// inside the block. Warm-up is block 0 and may have several rounds.
     fn block(
         &mut self,
         cx: &mut RunContext<'_>,
         header: &Header,
         block: u32,
         round: u32,
-        watch: &mut dyn FnMut(&Event<'_>),
+        watch: &mut dyn FnMut(&RunnerEvent<'_>),
     ) -> Result<(), Error> {
-        let mut outputs: Vec<(String, Hashed)> = Vec::new();
+        let mut outputs: Vec<(String, HashedOutput)> = Vec::new();
         for (order, arm) in order(&header.arms, header.settings.seed, block).into_iter().enumerate()
         {
             let done = |r: &Run| r.arm == arm.id && r.block == block && r.outcome == Outcome::Ok;
-            let left_out = header.settings.keep_going && self.record.died(&arm.id);
+            let left_out = header.settings.keep_going && self.record.has_failed(&arm.id);
             if left_out || self.record.runs.iter().filter(|r| done(r)).count() >= round as usize {
                 continue;
             }
-            let expected = self.expected(header, cx.began, block);
+            let expected = self.expected_blocks(header, cx.began, block);
             let elapsed_s = cx.began.elapsed().as_secs_f64();
-            watch(&Event::Starting { arm, block, expected, elapsed_s });
+            watch(&RunnerEvent::Starting { arm, block, expected, elapsed_s });
             let order = u32::try_from(order).unwrap_or(u32::MAX);
             let mut done = cx.run(arm, block, order)?;
-            window::joules(&mut done.run, self.record.idle.as_ref(), &header.absent);
+            window::record_energy(&mut done.run, self.record.idle.as_ref(), &header.absent);
             if !done.run.marked && done.run.outcome == Outcome::Ok && !self.has_run(arm.head()) {
                 done.run.uncached = bytecode::uncached(cx, arm);
             }
@@ -217,11 +225,11 @@ impl<'a> Experiment<'a> {
                 self.record.runs.iter().filter(|r| r.block == block && r.outcome == Outcome::Ok);
             if let Some(why) = disagreement(header, &done, &outputs, earlier) {
                 done.run.outcome = Outcome::Invalid { why: why.why.clone() };
-                self.keep(Line::Run(done.run))?;
+                self.append(Line::Run(done.run))?;
                 return Err(Error::Failed(why));
             }
-            self.keep(Line::Run(done.run.clone()))?;
-            watch(&Event::Finished(&done.run));
+            self.append(Line::Run(done.run.clone()))?;
+            watch(&RunnerEvent::Finished(&done.run));
             if done.run.outcome == Outcome::Ok {
                 outputs.push((arm.id.clone(), done.output));
             } else {
@@ -231,15 +239,14 @@ impl<'a> Experiment<'a> {
         Ok(())
     }
 
-    /// Whether an interpreter has had a run before.
+    /// Returns whether an interpreter has a successful run.
     fn has_run(&self, head: &str) -> bool {
         let same =
             |id: &str| self.record.header.arms.iter().any(|a| a.id == id && a.head() == head);
         self.record.runs.iter().any(|r| r.outcome == Outcome::Ok && same(&r.arm))
     }
 
-    /// Stops the experiment for a failed run, or, if asked to keep going, leaves its arm out from
-    /// now on.
+    /// Returns an error for a failed run, unless the experiment is to continue without the arm.
     fn failed_arm(
         &self,
         cx: &RunContext<'_>,
@@ -248,7 +255,7 @@ impl<'a> Experiment<'a> {
         port: Option<u16>,
     ) -> Result<(), Error> {
         let header = &self.record.header;
-        let others = header.arms.iter().skip(1).any(|a| !self.record.died(&a.id));
+        let others = header.arms.iter().skip(1).any(|a| !self.record.has_failed(&a.id));
         let baseline = header.arms.first().is_some_and(|b| b.id == arm.id);
         if header.settings.keep_going && !baseline && others {
             return Ok(());
@@ -257,7 +264,8 @@ impl<'a> Experiment<'a> {
         Err(Error::Failed(run_failure(header, arm, run, &by_hand)))
     }
 
-    /// A line for a shell that repeats a run, with the Python files it needs put beside the record.
+    /// Returns a shell command that repeats a run, and writes the Python files it needs beside the
+    /// record.
     fn by_hand(
         &self,
         cx: &RunContext<'_>,
@@ -270,21 +278,22 @@ impl<'a> Experiment<'a> {
             std::path::absolute(path).unwrap_or_else(|_| path.into()).with_extension("support");
         let line = cx.by_hand(arm, run, port, &kept, &self.record.header.directory)?;
         let made = std::fs::create_dir_all(&kept).and_then(|()| write_support(&kept));
-        // Without them the line cannot be promised to fail in the same way.
+        // Without these files the command may fail in another way.
         Ok(match made {
             Ok(()) => line,
-            Err(e) => format!("{line} (first make {}: {e})", kept.display()),
+            Err(e) => format!("{line} (first create {}: {e})", kept.display()),
         })
     }
 
-    fn keep(&mut self, line: Line) -> Result<(), Error> {
+    fn append(&mut self, line: Line) -> Result<(), Error> {
         self.writer.line(&line)?;
         self.record.add(line);
         Ok(())
     }
 
-    /// Blocks expected in all: what the time limit leaves room for at the pace so far.
-    fn expected(&self, header: &Header, began: Instant, block: u32) -> u32 {
+    /// Returns the expected total number of blocks: as many as fit into the time limit at the pace
+    /// so far.
+    fn expected_blocks(&self, header: &Header, began: Instant, block: u32) -> u32 {
         let settings = &header.settings;
         let done = block.max(1);
         let pace = began.elapsed().as_secs_f64() / f64::from(done);
@@ -297,53 +306,7 @@ impl<'a> Experiment<'a> {
     }
 }
 
-/// Now, RFC 3339, to the second.
+/// Returns the current time in RFC 3339 format, to the second.
 pub fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-fn support() -> std::io::Result<tempfile::TempDir> {
-    let dir = tempfile::Builder::new().prefix("ungil-").tempdir()?;
-    write_support(dir.path())?;
-    std::fs::write(dir.path().join("ungil_imports.py"), include_str!("../py/ungil_imports.py"))?;
-    Ok(dir)
-}
-
-/// The files a workload's own processes import.
-fn write_support(dir: &std::path::Path) -> std::io::Result<()> {
-    std::fs::write(dir.join("ungil_phase.py"), crate::phase::MODULE)?;
-    std::fs::write(dir.join("ungil_task.py"), include_str!("../py/ungil_task.py"))
-}
-
-/// The arms in the block's own random order (Fisher-Yates), the same for the same seed.
-fn order(arms: &[Arm], seed: u64, block: u32) -> Vec<&Arm> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed ^ (u64::from(block) << 32));
-    let mut order: Vec<&Arm> = arms.iter().collect();
-    for i in (1..order.len()).rev() {
-        order.swap(i, random.random_range(0..=i));
-    }
-    order
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_block_has_every_arm_in_an_order_of_its_own_that_the_seed_decides() {
-        let arms: Vec<Arm> = (0..6).map(|i| Arm::also(&format!("arm{i}"), "x", None)).collect();
-        let ids = |seed, block| {
-            order(&arms, seed, block).iter().map(|a| a.id.clone()).collect::<Vec<_>>()
-        };
-        assert_eq!(ids(1, 1), ids(1, 1));
-        let mut orders: Vec<_> = (0..50).map(|b| ids(1, b)).collect();
-        for order in &orders {
-            let mut sorted = order.clone();
-            sorted.sort();
-            assert_eq!(sorted, arms.iter().map(|a| a.id.clone()).collect::<Vec<_>>());
-        }
-        orders.sort();
-        orders.dedup();
-        assert!(orders.len() > 40, "{} different orders of 50", orders.len());
-    }
 }

@@ -1,5 +1,6 @@
-//! A service under load: started, waited for, loaded by another program, asked to end. The window
-//! is the load's time; the load generator is not part of the tree that is measured.
+//! Runs a service under load: starts it, waits until it is ready, runs the load generator, and
+//! stops it. The measured window is the time of the load. The load generator is not part of the
+//! measured tree.
 
 mod http;
 pub(crate) mod ready;
@@ -7,11 +8,11 @@ pub(crate) mod ready;
 use crate::arm::Arm;
 use crate::context::{Findings, RunContext};
 use crate::error::{Error, failed};
-use crate::hazard::{Hazard, Kind};
-use crate::load::{self, Custom};
+use crate::hazard::{Hazard, HazardKind};
+use crate::load::{self, CustomMetric};
 use crate::phase::Message;
 use crate::record::{Outcome, Run};
-use crate::session::{Event, Session};
+use crate::session::{Session, SessionEvent};
 use crate::shell;
 use crate::window::Window;
 use crate::workload::{Fill, Serving, split};
@@ -22,36 +23,32 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How the reason begins where the service ended before its load did.
-pub(crate) const ENDED: &str = "the service ended";
-/// How long it may take to end when asked to.
-const GRACE: Duration = Duration::from_secs(5);
-/// Most output read from a load generator.
-const MOST: u64 = 4 << 20;
+/// Start of the reason if the service exited before the load did.
+pub(crate) const SERVICE_EXITED: &str = "the service exited";
+/// Time that a service has to exit after SIGTERM.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum bytes read of a load generator's output.
+const MAX_LOAD_OUTPUT: u64 = 4 << 20;
 
-/// A port of this machine's loopback on which nothing listens.
+/// Returns a free port on the loopback interface.
 pub(crate) fn free_port() -> Result<u16, Error> {
     let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).map(|a| a.port());
     port.map_err(|e| {
-        failed(
-            "there is no free port",
-            e.to_string(),
-            "end something that holds many ports, and try again",
-        )
+        failed("no free port", e.to_string(), "stop programs that hold many ports, and try again")
     })
 }
 
-/// The load generator; ended when dropped.
-struct Load(Child);
+/// The load generator's process; killed on drop.
+struct LoadGenerator(Child);
 
-impl Drop for Load {
+impl Drop for LoadGenerator {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Drives one run of a service.
+/// Runs a service under load once.
 pub(crate) fn drive(
     cx: &mut RunContext<'_>,
     session: &mut Session<'_>,
@@ -74,24 +71,24 @@ pub(crate) fn drive(
     let tree = &session.tree;
     window.open(&mut cx.sensors, || tree.counters(None));
     let began = ungil_meter::monotonic_ns();
-    let (mut load, mut output) = start(&words)?;
+    let (mut load, mut output) = start_load(&words)?;
     let pid = i32::try_from(load.0.id()).unwrap_or(0);
     session.tree.disown(pid);
     session.watched = Pid::from_raw(pid).and_then(|p| pidfd_open(p, PidfdFlags::empty()).ok());
-    let lost = loop {
+    let failure = loop {
         match session.next(None, &mut cx.sensors)? {
-            Event::Watched => break None,
-            Event::Ended => break Some(format!("{ENDED} while it was under load")),
-            Event::TimedOut => {
+            SessionEvent::WatchedExited => break None,
+            SessionEvent::Ended => break Some(format!("{SERVICE_EXITED} under load")),
+            SessionEvent::TimedOut => {
                 found.outcome = Some(Outcome::TimedOut);
-                break Some("the load ran past --timeout".into());
+                break Some("the load exceeded --timeout".into());
             }
-            Event::Said(message) => hear(message, session, found)?,
-            Event::Waited => {}
+            SessionEvent::Message(message) => handle_message(message, session, found)?,
+            SessionEvent::Elapsed => {}
         }
     };
     session.watched = None;
-    if let Some(why) = lost {
+    if let Some(why) = failure {
         window.discard();
         found.outcome.get_or_insert(Outcome::Invalid { why });
         session.tree.kill()?;
@@ -103,24 +100,24 @@ pub(crate) fn drive(
     window.close(&mut cx.sensors, wall_s, counters);
     session.waiting.end(None);
     let memory = session.sampler.checkpoint(&session.tree);
-    window.remember(session.sampler.peaks(), Some(memory));
+    window.add_memory(session.sampler.peaks(), Some(memory));
     let status = load
         .0
         .wait()
-        .map_err(|e| failed("lost track of the load generator", e.to_string(), "run it again"))?;
+        .map_err(|e| failed("cannot wait for the load generator", e.to_string(), "run it again"))?;
     let mut text = Vec::new();
     let read = output
         .seek(SeekFrom::Start(0))
-        .and_then(|_| (&mut output).take(MOST).read_to_end(&mut text));
+        .and_then(|_| (&mut output).take(MAX_LOAD_OUTPUT).read_to_end(&mut text));
     read.map_err(|e| {
         failed("cannot read the load generator's output", e.to_string(), "run it again")
     })?;
     let text = String::from_utf8_lossy(&text);
-    let custom: Vec<Custom> =
-        cx.settings.metrics.iter().map(|m| Custom::parse(m)).collect::<Result<_, _>>()?;
+    let custom: Vec<CustomMetric> =
+        cx.settings.metrics.iter().map(|m| CustomMetric::parse(m)).collect::<Result<_, _>>()?;
     let report = load::read(&text, &custom);
     if let Some(says) = report.failed() {
-        session.note(Hazard::new(Kind::FailedRequests, says));
+        session.note(Hazard::new(HazardKind::FailedRequests, says));
     }
     if !status.success() {
         let says = text
@@ -135,20 +132,20 @@ pub(crate) fn drive(
         let before = found.ready_answer.take().map_or_else(String::new, |says| format!("; {says}"));
         found.outcome = Some(Outcome::Invalid { why: format!("{why}{before}") });
     } else if report.metrics.is_empty() {
-        let why = "the load generator printed no figure that is known; name one with --metric"
-            .to_string();
+        let why =
+            "the load generator printed no known figure; define one with --metric".to_string();
         found.outcome = Some(Outcome::Invalid { why });
     }
     found.metrics.extend(report.metrics);
     found.missing.extend(report.missing);
-    end(cx, session, found)
+    stop_service(cx, session, found)
 }
 
-/// Completes the line for a shell that starts a service: one that does not end by itself shows its
-/// fault under load.
+/// Completes the shell command that starts a service. A service that does not exit by itself shows
+/// the fault only under load, so the command also runs the load.
 ///
 /// # Errors
-/// The load generator's command line cannot be split into words.
+/// If the load generator's command line cannot be split into words.
 pub(crate) fn by_hand(
     line: &str,
     arm: &Arm,
@@ -156,7 +153,7 @@ pub(crate) fn by_hand(
     serving: Serving<'_>,
     port: u16,
 ) -> Result<String, Error> {
-    if matches!(&run.outcome, Outcome::Invalid { why } if why.starts_with(ENDED)) {
+    if matches!(&run.outcome, Outcome::Invalid { why } if why.starts_with(SERVICE_EXITED)) {
         return Ok(line.to_string());
     }
     let fill = Fill::service(arm, port);
@@ -165,7 +162,7 @@ pub(crate) fn by_hand(
     Ok(format!("{line} & sleep 5; {}; kill $!", load.join(" ")))
 }
 
-/// Leaves a service that is ready alone for a while; false if it ended.
+/// Waits `seconds` before the load; returns false if the service exited or timed out.
 fn settle(
     cx: &mut RunContext<'_>,
     session: &mut Session<'_>,
@@ -177,39 +174,43 @@ fn settle(
     };
     loop {
         match session.next(Some(until), &mut cx.sensors)? {
-            Event::Waited => return Ok(true),
-            Event::Ended => {
-                let why = format!("{ENDED} after it was ready, before the load began");
+            SessionEvent::Elapsed => return Ok(true),
+            SessionEvent::Ended => {
+                let why = format!("{SERVICE_EXITED} after it was ready, before the load began");
                 found.outcome = Some(Outcome::Invalid { why });
                 return Ok(false);
             }
-            Event::TimedOut => {
+            SessionEvent::TimedOut => {
                 found.outcome = Some(Outcome::TimedOut);
                 session.tree.kill()?;
                 return Ok(false);
             }
-            Event::Said(message) => hear(message, session, found)?,
-            Event::Watched => {}
+            SessionEvent::Message(message) => handle_message(message, session, found)?,
+            SessionEvent::WatchedExited => {}
         }
     }
 }
 
-/// A service's window is the load's time: its marks are answered, so that it goes on, and do not
-/// count.
-fn hear(message: Message, session: &mut Session<'_>, found: &mut Findings) -> Result<(), Error> {
+/// Handles a message of a service. Its phase marks do not count, because the window is the time of
+/// the load, but they are answered, so that it continues.
+fn handle_message(
+    message: Message,
+    session: &mut Session<'_>,
+    found: &mut Findings,
+) -> Result<(), Error> {
     match message {
         Message::Metric(name, value) => drop(found.metrics.insert(name, value)),
         Message::Start(_) | Message::End(..) => {
-            let says = "the service marked a phase; what counts is the load's time";
-            session.note(Hazard::new(Kind::Phase, says));
-            session.answer()?;
+            let says = "the service marked a phase, which is ignored: a service is measured during the load";
+            session.note(Hazard::new(HazardKind::Phase, says));
+            session.release_workload()?;
         }
         Message::Unknown(_) => {}
     }
     Ok(())
 }
 
-fn start(words: &[String]) -> Result<(Load, File), Error> {
+fn start_load(words: &[String]) -> Result<(LoadGenerator, File), Error> {
     let cannot = |e: std::io::Error| {
         let program = words.first().map_or("", String::as_str);
         failed(
@@ -223,26 +224,26 @@ fn start(words: &[String]) -> Result<(Load, File), Error> {
     let mut command = Command::new(words.first().map_or("", String::as_str));
     let child =
         command.args(words.iter().skip(1)).stdin(Stdio::null()).stdout(out).stderr(err).spawn();
-    Ok((Load(child.map_err(cannot)?), output))
+    Ok((LoadGenerator(child.map_err(cannot)?), output))
 }
 
-/// Asks the service to end; a service that was asked to end and did so by that signal ended well.
-fn end(
+/// Stops the service with SIGTERM. A service that exits because of that signal has succeeded.
+fn stop_service(
     cx: &mut RunContext<'_>,
     session: &mut Session<'_>,
     found: &mut Findings,
 ) -> Result<(), Error> {
     session.tree.terminate();
-    let limit = Instant::now() + GRACE;
+    let limit = Instant::now() + SHUTDOWN_TIMEOUT;
     loop {
         match session.next(Some(limit), &mut cx.sensors)? {
-            Event::Ended => break,
-            Event::Waited | Event::TimedOut => {
+            SessionEvent::Ended => break,
+            SessionEvent::Elapsed | SessionEvent::TimedOut => {
                 session.tree.kill()?;
                 break;
             }
-            Event::Said(message) => hear(message, session, found)?,
-            Event::Watched => {}
+            SessionEvent::Message(message) => handle_message(message, session, found)?,
+            SessionEvent::WatchedExited => {}
         }
     }
     found.outcome.get_or_insert(Outcome::Ok);

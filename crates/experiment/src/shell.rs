@@ -1,7 +1,7 @@
-//! Words as a POSIX shell reads them, for lines that a user is told to run.
+//! Quoting of words for shell commands shown to the user.
 
-/// A word quoted so that a shell reads it as it is. What a terminal would act on, line ends among
-/// them, is escaped: the line can be shown, and copied, in one piece.
+/// Quotes a word for a POSIX shell. Control characters, line ends included, and invisible
+/// characters are escaped, so that the command can be shown in a terminal and copied in one piece.
 pub fn word(text: &str) -> String {
     let hidden = |c: char| c.is_control() || (!c.is_ascii() && !c.is_alphanumeric());
     if !text.chars().any(hidden) {
@@ -27,7 +27,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn a_shell_reads_each_word_as_it_is() {
+    fn shell_reads_quoted_words_unchanged() {
         let words = [
             "plain",
             "",

@@ -1,10 +1,10 @@
-//! The statistics of paired blocks.
+//! Statistics of paired blocks.
 //!
-//! Runs of one arm drift together with the machine, so the unit is the block: the ratio of two arms
-//! is taken inside each block, in logarithms. The estimate is the median of those ratios with a
-//! percentile bootstrap interval over blocks, which a few disturbed blocks cannot pull away; beside
-//! it stands the geometric mean with its Student-t interval, which the literature uses. A claim of
-//! a difference needs both.
+//! Runs of all arms drift together with the machine, so the unit is the block: the ratio of two
+//! arms is taken inside each block, as a logarithm. The estimate is the median of these ratios with
+//! a percentile bootstrap interval over blocks, which is robust against a few disturbed blocks. In
+//! addition there is the geometric mean with its Student-t interval, which the literature uses. A
+//! claim of a difference requires both.
 
 mod unpaired;
 
@@ -16,63 +16,65 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::fmt;
 
-/// Resamples of the bootstrap: the interval's ends then move by less than a tenth of its width from
-/// seed to seed.
+/// Number of bootstrap resamples. The ends of the interval then vary by less than a tenth of its
+/// width between seeds.
 const RESAMPLES: usize = 2000;
-/// Confidence of every interval.
+/// Confidence level of every interval.
 pub const CONFIDENCE: f64 = 0.95;
-/// Fewer blocks than this decide nothing: the range of five medians-by-pair covers 93.75 %, of four
-/// only 87.5 %.
-pub const LEAST_BLOCKS: usize = 5;
+/// Minimum number of blocks for a verdict: the range of five paired ratios covers the median with
+/// 93.75 %, that of four with only 87.5 %.
+pub const MIN_BLOCKS: usize = 5;
 
-/// A ratio between two arms and how sure it is.
+/// A ratio of two arms with its confidence intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Ratio {
     /// Median of the blocks' ratios.
     pub ratio: f64,
-    /// Its bootstrap interval.
+    /// Lower end of its bootstrap interval.
     pub low: f64,
-    /// See `low`.
+    /// Upper end of its bootstrap interval.
     pub high: f64,
     /// Geometric mean of the blocks' ratios.
     pub gmean: f64,
-    /// Its Student-t interval; a single block has none.
+    /// Lower end of its Student-t interval; absent for a single block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gmean_low: Option<f64>,
-    /// See `gmean_low`.
+    /// Upper end of its Student-t interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gmean_high: Option<f64>,
-    /// Blocks that had both arms.
+    /// Number of blocks with both arms.
     pub blocks: usize,
 }
 
-/// The ratio with its interval, or with the number of blocks where they are too few for one.
+/// Formats the ratio with its interval, or with the number of blocks if there are too few for an
+/// interval.
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = match self.blocks {
-            few if few < LEAST_BLOCKS => ungil_format::counted(few, "block"),
+            few if few < MIN_BLOCKS => ungil_format::counted(few, "block"),
             _ => ungil_format::interval(self.low, self.high),
         };
         write!(f, "{} ({of})", ungil_format::ratio(self.ratio))
     }
 }
 
-/// What a ratio allows to be said. For a metric of which less is better, "faster" reads "less".
+/// The conclusion that a ratio allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Less, by more than the margin, by both intervals.
+    /// Less by more than the margin, according to both intervals.
     Less,
-    /// More, by more than the margin, by both intervals.
+    /// More by more than the margin, according to both intervals.
     More,
-    /// Both intervals lie inside the margin.
+    /// Both intervals lie within the margin.
     Same,
     /// The intervals are too wide, or there are too few blocks.
     #[serde(alias = "cannot-tell")] // the name in records written by 0.1
     Inconclusive,
 }
 
-/// The median; of an even number, the mean of the middle two. `None` of nothing.
+/// Returns the median (for an even number of values, the mean of the middle two); `None` for no
+/// values.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -88,7 +90,8 @@ fn sorted_median(sorted: &[f64]) -> Option<f64> {
     }
 }
 
-/// The quantile `q` in 0 to 1, linear between order statistics. `None` of nothing.
+/// Returns the quantile `q` (0 to 1), interpolated linearly between order statistics; `None` for no
+/// values.
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -98,8 +101,8 @@ pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     Some(sorted[below] + part * (next - sorted[below]))
 }
 
-/// The ratio of two arms from their blocks' pairs (this arm, the other), both positive. `seed`
-/// makes it repeatable. `None` without pairs or with a value that is not positive and finite.
+/// Returns the ratio of two arms from the pairs of their blocks (this arm, the other). `seed` makes
+/// the bootstrap reproducible. `None` without pairs, or if a value is not positive and finite.
 pub fn paired(pairs: &[(f64, f64)], seed: u64) -> Option<Ratio> {
     let logs: Vec<f64> = pairs.iter().map(|(a, b)| (a / b).ln()).collect();
     if logs.is_empty()
@@ -121,7 +124,7 @@ pub fn paired(pairs: &[(f64, f64)], seed: u64) -> Option<Ratio> {
     })
 }
 
-/// Percentile bootstrap interval of the median.
+/// Returns the percentile bootstrap interval of the median.
 fn bootstrap(values: &[f64], seed: u64) -> (f64, f64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut resample = vec![0.0; values.len()];
@@ -138,7 +141,7 @@ fn bootstrap(values: &[f64], seed: u64) -> (f64, f64) {
     (medians[tail], medians[RESAMPLES - 1 - tail])
 }
 
-/// Mean and half-width of its Student-t interval; a single value has none.
+/// Returns the mean and the half-width of its Student-t interval; a single value has no interval.
 fn student(values: &[f64]) -> (f64, Option<f64>) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -148,9 +151,9 @@ fn student(values: &[f64]) -> (f64, Option<f64>) {
 }
 
 impl Ratio {
-    /// What may be said, with differences inside `margin` (a share of 1) called none.
+    /// Returns the verdict. Differences within `margin`, a fraction of 1, count as none.
     pub fn verdict(&self, margin: f64) -> Verdict {
-        let Some((low, high)) = self.both() else { return Verdict::Inconclusive };
+        let Some((low, high)) = self.combined_interval() else { return Verdict::Inconclusive };
         if high < 1.0 - margin {
             Verdict::Less
         } else if low > 1.0 + margin {
@@ -162,15 +165,15 @@ impl Ratio {
         }
     }
 
-    /// The span of both intervals together, by which anything is decided; `None` with fewer than
-    /// [`LEAST_BLOCKS`].
-    pub fn both(&self) -> Option<(f64, f64)> {
+    /// Returns the union of both intervals, on which verdicts are based; `None` with fewer than
+    /// [`MIN_BLOCKS`].
+    pub fn combined_interval(&self) -> Option<(f64, f64)> {
         let (low, high) =
-            self.gmean_low.zip(self.gmean_high).filter(|_| self.blocks >= LEAST_BLOCKS)?;
+            self.gmean_low.zip(self.gmean_high).filter(|_| self.blocks >= MIN_BLOCKS)?;
         Some((self.low.min(low), self.high.max(high)))
     }
 
-    /// Half the width of the bootstrap interval, relative.
+    /// Returns half the relative width of the bootstrap interval.
     pub fn precision(&self) -> f64 {
         (self.high / self.low).sqrt() - 1.0
     }
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn students_interval_is_the_textbooks() {
+    fn student_interval_matches_textbook() {
         // 1..5: mean 3, s = sqrt(2.5), t(4, 0.975) = 2.776445.
         let (mean, half) = student(&[1.0, 2.0, 3.0, 4.0, 5.0]);
         assert!((mean - 3.0).abs() < 1e-12);
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn five_blocks_give_the_whole_range() {
+    fn bootstrap_of_five_blocks_is_their_range() {
         let logs = [0.1, 0.3, 0.2, 0.5, 0.4];
         assert_eq!(bootstrap(&logs, 1), (0.1, 0.5));
     }
@@ -213,7 +216,7 @@ mod tests {
         assert_eq!(paired(&twice[..4], 7).map(|r| r.verdict(0.01)), Some(Verdict::Inconclusive));
         let same: Vec<(f64, f64)> = (0..8).map(|i| (1.0 + 0.0002 * f64::from(i), 1.0)).collect();
         assert_eq!(paired(&same, 7).map(|r| r.verdict(0.01)), Some(Verdict::Same));
-        // One wild block leaves the median's interval narrow, not Student's.
+        // Outliers leave the median's interval narrow, but not Student's.
         let mut wild = twice.clone();
         wild.push((900.0, 1.0));
         wild.push((0.001, 1.0));
@@ -221,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn no_ratio_of_nothing_or_of_zero() {
+    fn no_ratio_without_positive_pairs() {
         assert_eq!(paired(&[], 1), None);
         assert_eq!(paired(&[(0.0, 1.0)], 1), None);
         assert_eq!(paired(&[(1.0, 0.0)], 1), None);
@@ -230,11 +233,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_ratio_lies_in_its_interval_and_turns_over(values in prop::collection::vec((1e-3f64..1e3, 1e-3f64..1e3), 1..40)) {
+        fn ratio_lies_in_its_interval_and_inverts(values in prop::collection::vec((1e-3f64..1e3, 1e-3f64..1e3), 1..40)) {
             let there = paired(&values, 3).expect("positive pairs");
             prop_assert!(there.low <= there.ratio && there.ratio <= there.high);
-            let turned: Vec<(f64, f64)> = values.iter().map(|(a, b)| (*b, *a)).collect();
-            let back = paired(&turned, 3).expect("positive pairs");
+            let swapped: Vec<(f64, f64)> = values.iter().map(|(a, b)| (*b, *a)).collect();
+            let back = paired(&swapped, 3).expect("positive pairs");
             prop_assert!((there.ratio * back.ratio - 1.0).abs() < 1e-9);
             prop_assert!((there.gmean * back.gmean - 1.0).abs() < 1e-9);
         }

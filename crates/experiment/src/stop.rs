@@ -1,20 +1,20 @@
-//! Being told to stop. The program that owns the signals hands in a descriptor that becomes
-//! readable; every wait of an experiment waits for it too.
+//! Requests to stop an experiment. The caller, which handles the signals, passes a descriptor that
+//! becomes readable; every wait of an experiment also polls it.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// A request to stop, if it ever comes.
+/// A possible request to stop.
 #[derive(Debug, Default)]
 pub struct Stop(Option<OwnedFd>);
 
 impl Stop {
-    /// Stops when `fd` becomes readable.
+    /// Creates a request that is made when `fd` becomes readable.
     pub fn when_readable(fd: OwnedFd) -> Stop {
         Stop(Some(fd))
     }
 
-    /// Never stops.
+    /// Creates a request that is never made.
     pub fn never() -> Stop {
         Stop(None)
     }
@@ -23,7 +23,7 @@ impl Stop {
         self.0.as_ref().map(AsFd::as_fd)
     }
 
-    /// Waits `seconds` for the request; true if it has come.
+    /// Waits up to `seconds`; returns whether the request was made.
     pub fn wait(&self, seconds: f64) -> bool {
         let until = std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e6));
         let Some(fd) = self.fd() else {

@@ -1,87 +1,89 @@
-//! What the threads of a workload's Pythons wait for: locks, the GIL, the collector, a stopped
-//! world. Looked at from outside while the workload runs, by the same thread that looks at its
-//! memory, and as seldom as keeps the cost under its budget.
+//! Measures how long the threads of a workload's interpreters wait for locks, the GIL and
+//! stop-the-world pauses, and how long the garbage collector runs. The processes are sampled from
+//! outside while the workload runs, by the thread that also samples memory, at a rate that keeps
+//! the cost within a budget.
 //!
-//! Waiting is *sampled*: a look stands for the time since the one before it. The collector's time
-//! is the interpreter's own from 3.15 on, and sampled before. A process that is not a Python costs
-//! one search through its writable data for each program it runs.
+//! Waiting is *sampled*: a sample represents the time since the previous one. The collector's time
+//! is reported by the interpreter itself from 3.15 on, and sampled before. A process that is not a
+//! Python costs one search of its writable data for each program that it executes.
 
 mod target;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-use target::{Seen, Target};
+use target::{PythonTarget, SampleStatus};
 use ungil_meter::{monotonic_ns, thread_cpu_s};
 use ungil_remote::{Arrival, AttachError};
 
-/// Share of one core that looks may use: with the two kinds of looks at memory, under 1 %.
-const BUDGET: f64 = 0.003;
-/// Never more often than this.
-const SHORTEST: Duration = Duration::from_millis(5);
-/// Never less often than this.
-const LONGEST: Duration = Duration::from_secs(1);
-/// A process that is no Python (yet) is tried again after this time, and then after twice as long
-/// each time,
-const RETRY: Duration = Duration::from_millis(20);
-/// but never after more than this: any program may start another in its place.
-const LONGEST_RETRY: Duration = Duration::from_secs(1);
-/// Processes of one tree that are looked into.
-const MOST: usize = 256;
+/// Share of one core that sampling may use. Together with the two kinds of memory samples it stays
+/// under 1 %.
+const CPU_BUDGET: f64 = 0.003;
+/// Minimum time between samples.
+const MIN_INTERVAL: Duration = Duration::from_millis(5);
+/// Maximum time between samples.
+const MAX_INTERVAL: Duration = Duration::from_secs(1);
+/// Time after which a process that is not a Python (yet) is tried again; it doubles with each
+/// attempt.
+const MIN_RETRY: Duration = Duration::from_millis(20);
+/// Maximum time between attempts: any program may execute another.
+const MAX_RETRY: Duration = Duration::from_secs(1);
+/// Maximum number of processes of a tree that are sampled.
+const MAX_PROCESSES: usize = 256;
 
-/// Why there are no figures of a tree without a Python.
-const NO_PYTHON: &str = "no CPython of 3.13 or later was seen among its processes";
+/// The reason why there are no figures for a tree without a Python.
+const NO_PYTHON: &str = "none of its processes is CPython 3.13 or later";
 
-/// A member of the tree.
-enum Member {
+/// A process of the tree.
+enum TreeMember {
     /// A Python.
-    Python(Box<Target>),
-    /// Not one, or not one yet.
+    Python(Box<PythonTarget>),
+    /// Not a Python, or not yet.
     Other { arrival: Arrival, again: Instant, pause: Duration },
-    /// One that may not be read, or whose layout is not known.
+    /// A process that may not be read, or whose layout is not known.
     Refused,
 }
 
-impl Member {
-    /// A process that may be or become a Python, to be asked at `again`.
-    fn other(pid: i32, again: Instant) -> Member {
-        Member::Other { arrival: Arrival::new(pid.unsigned_abs()), again, pause: RETRY }
+impl TreeMember {
+    /// Creates a member that may be or become a Python, to be tried at `again`.
+    fn other(pid: i32, again: Instant) -> TreeMember {
+        TreeMember::Other { arrival: Arrival::new(pid.unsigned_abs()), again, pause: MIN_RETRY }
     }
 }
 
-/// Sums over the tree, in seconds of the window and thread-seconds.
+/// Sums over the tree, in seconds of the window and in thread-seconds.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sums {
+pub(crate) struct WaitSums {
     /// Thread-seconds spent waiting for locks.
     pub(crate) lock_s: f64,
     /// Thread-seconds spent waiting for the GIL.
     pub(crate) gil_s: f64,
-    /// Seconds the collectors took.
+    /// Seconds of garbage collection.
     pub(crate) collector_s: f64,
-    /// Seconds the world was stopped or stopping.
+    /// Seconds of stop-the-world pauses, including the time until all threads stopped.
     pub(crate) stopped_s: f64,
-    /// Looks at Pythons.
-    pub(crate) looks: u64,
+    /// Number of samples of Pythons.
+    pub(crate) samples: u64,
 }
 
-/// Looks at a tree's Pythons on a schedule of its own making.
-pub(crate) struct Waiting {
-    members: HashMap<i32, Member>,
+/// Samples the Pythons of a tree.
+pub(crate) struct WaitSampler {
+    members: HashMap<i32, TreeMember>,
     next: Instant,
     counting: bool,
-    done: Sums,
+    done: WaitSums,
     refused: Option<String>,
     seen: bool,
     stopped_unknown: bool,
 }
 
-impl Default for Waiting {
-    fn default() -> Waiting {
-        Waiting {
+impl Default for WaitSampler {
+    fn default() -> WaitSampler {
+        WaitSampler {
             members: HashMap::new(),
             next: Instant::now(),
             counting: true,
-            done: Sums::default(),
+            done: WaitSums::default(),
             refused: None,
             seen: false,
             stopped_unknown: false,
@@ -89,13 +91,13 @@ impl Default for Waiting {
     }
 }
 
-impl Waiting {
-    /// When the next look is due.
+impl WaitSampler {
+    /// Returns when the next sample is due.
     pub(crate) fn due(&self) -> Instant {
         self.next
     }
 
-    /// Takes in who belongs to the tree.
+    /// Updates the members of the tree.
     pub(crate) fn members(&mut self, pids: &[i32]) {
         for gone in self
             .members
@@ -104,42 +106,43 @@ impl Waiting {
             .map(|(&pid, _)| pid)
             .collect::<Vec<_>>()
         {
-            if let Some(Member::Python(target)) = self.members.remove(&gone) {
+            if let Some(TreeMember::Python(target)) = self.members.remove(&gone) {
                 self.done = self.done.plus(&target.sums());
             }
         }
         let now = Instant::now();
-        for &pid in pids.iter().take(MOST) {
-            self.members.entry(pid).or_insert_with(|| Member::other(pid, now));
+        for &pid in pids.iter().take(MAX_PROCESSES) {
+            self.members.entry(pid).or_insert_with(|| TreeMember::other(pid, now));
         }
     }
 
-    /// A window begins, with the workload standing still: what was before it does not count.
+    /// Starts a window while the workload waits. Unless it is the `first`, the sums of earlier
+    /// windows are kept; time between windows does not count.
     pub(crate) fn begin(&mut self, pids: &[i32], first: bool) {
         self.members(pids);
-        // Pythons that no look has come to yet are to be known before the window opens.
+        // Pythons that were not sampled yet must be attached before the window starts.
         let now = Instant::now();
         for member in self.members.values_mut() {
-            if let Member::Other { arrival, again, .. } = member {
+            if let TreeMember::Other { arrival, again, .. } = member {
                 arrival.hurry();
                 *again = now;
             }
         }
         self.attach(now);
         if first {
-            self.done = Sums::default();
+            self.done = WaitSums::default();
         }
-        (self.counting, self.next) = (true, now + SHORTEST);
+        (self.counting, self.next) = (true, now + MIN_INTERVAL);
         let at_ns = monotonic_ns();
         self.done = self.members.values_mut().fold(self.done, |sums, member| match member {
-            Member::Python(target) => sums.plus(&target.begin(at_ns, first)),
+            TreeMember::Python(target) => sums.plus(&target.begin(at_ns, first)),
             _ => sums,
         });
     }
 
-    /// A window ends, with the workload standing still: what the last look found is taken to have
-    /// lasted. `span` is when the workload itself says that the window began and ended, in
-    /// nanoseconds of the monotonic clock.
+    /// Ends a window while the workload waits. The state of the last sample is taken to last until
+    /// the end. `span` is the start and end of the window according to the workload, in nanoseconds
+    /// of the monotonic clock.
     pub(crate) fn end(&mut self, span: Option<(u64, u64)>) {
         if !self.counting {
             return;
@@ -148,77 +151,74 @@ impl Waiting {
         self.next = Instant::now() + Duration::from_secs(3600);
         let at_ns = monotonic_ns();
         for member in self.members.values_mut() {
-            if let Member::Python(target) = member {
+            if let TreeMember::Python(target) = member {
                 target.end(at_ns, span);
             }
         }
     }
 
-    /// A look at every Python there is.
-    pub(crate) fn look(&mut self) {
+    /// Samples every Python.
+    pub(crate) fn sample(&mut self) {
         let now = Instant::now();
-        // Finding a process's runtime is done once a program; it is in the cost that is stated, and
-        // not in the pace.
+        // A process's runtime is searched for once per program. The search is part of the reported
+        // cost, but does not affect the sampling rate.
         self.attach(now);
         let cpu_s = thread_cpu_s();
         for (&pid, member) in &mut self.members {
-            let Member::Python(target) = member else { continue };
-            match target.look(monotonic_ns()) {
-                Seen::Well => {}
-                Seen::Unsound => self.stopped_unknown = true,
-                Seen::Over => {
+            let TreeMember::Python(target) = member else { continue };
+            match target.sample(monotonic_ns()) {
+                SampleStatus::Complete => {}
+                SampleStatus::NoPauses => self.stopped_unknown = true,
+                SampleStatus::Gone => {
                     self.done = self.done.plus(&target.sums());
-                    *member = Member::other(pid, now);
+                    *member = TreeMember::other(pid, now);
                 }
             }
         }
         let cost = (thread_cpu_s() - cpu_s).max(0.0);
-        let gap = Duration::from_secs_f64((cost / BUDGET).min(1.0)).clamp(SHORTEST, LONGEST);
+        let gap =
+            Duration::from_secs_f64((cost / CPU_BUDGET).min(1.0)).clamp(MIN_INTERVAL, MAX_INTERVAL);
         self.next = now + gap;
     }
 
-    /// Attaches to the members of which it is not known yet what they are and that are due at
-    /// `now`.
+    /// Attaches to the members that are not yet classified and are due at `now`.
     fn attach(&mut self, now: Instant) {
         let from_ns = self.counting.then(monotonic_ns);
         for (&pid, member) in &mut self.members {
-            let Member::Other { arrival, again, pause } = member else { continue };
+            let TreeMember::Other { arrival, again, pause } = member else { continue };
             if now < *again {
                 continue;
             }
             match arrival.poll() {
                 Ok(Some(python)) => {
                     self.seen = true;
-                    *member = Member::Python(Box::new(Target::new(python, from_ns)));
+                    *member = TreeMember::Python(Box::new(PythonTarget::new(python, from_ns)));
                 }
                 Err(AttachError::Denied { why, .. }) => {
-                    self.refused
-                        .get_or_insert(format!("process {pid} may not be looked into: {why}"));
-                    *member = Member::Refused;
+                    self.refused.get_or_insert(format!("process {pid} may not be read: {why}"));
+                    *member = TreeMember::Refused;
                 }
                 Err(AttachError::Layout { why, .. }) => {
                     self.refused.get_or_insert(why);
-                    *member = Member::Refused;
+                    *member = TreeMember::Refused;
                 }
-                Ok(None) | Err(_) => {
-                    (*again, *pause) = (now + *pause, (*pause * 2).min(LONGEST_RETRY))
-                }
+                Ok(None) | Err(_) => (*again, *pause) = (now + *pause, (*pause * 2).min(MAX_RETRY)),
             }
         }
     }
 
-    /// Everything up to now.
-    pub(crate) fn sums(&self) -> Sums {
+    /// Returns the sums up to now.
+    pub(crate) fn sums(&self) -> WaitSums {
         let mut sums = self.done;
         for member in self.members.values() {
-            if let Member::Python(target) = member {
+            if let TreeMember::Python(target) = member {
                 sums = sums.plus(&target.sums());
             }
         }
         sums
     }
 
-    /// Writes the figures under their keys, or why there are none.
+    /// Stores the figures under their keys, or why there are none.
     pub(crate) fn metrics(
         &self,
         metrics: &mut BTreeMap<String, f64>,
@@ -228,16 +228,18 @@ impl Waiting {
         let why = match &self.refused {
             Some(why) => Some(why.clone()),
             None if !self.seen => Some(NO_PYTHON.into()),
-            None if sums.looks == 0 => Some("too short for a look within the budget".into()),
+            None if sums.samples == 0 => {
+                Some("the run is too short to be sampled within the budget".into())
+            }
             None => None,
         };
-        let unsound =
-            "this patch release keeps stop-the-world pauses where they cannot be found".to_string();
+        let no_pauses =
+            "the location of stop-the-world pauses is not known for this patch release".to_string();
         let rows = [
             ("lock_wait_s", sums.lock_s, None),
             ("gil_wait_s", sums.gil_s, None),
             ("gc_s", sums.collector_s, None),
-            ("stop_world_s", sums.stopped_s, self.stopped_unknown.then_some(unsound)),
+            ("stop_world_s", sums.stopped_s, self.stopped_unknown.then_some(no_pauses)),
         ];
         for (key, value, own) in rows {
             match why.clone().or(own) {
@@ -248,15 +250,15 @@ impl Waiting {
     }
 }
 
-impl Sums {
-    /// Both together.
-    pub(crate) fn plus(&self, other: &Sums) -> Sums {
-        Sums {
+impl WaitSums {
+    /// Adds two sums.
+    pub(crate) fn plus(&self, other: &WaitSums) -> WaitSums {
+        WaitSums {
             lock_s: self.lock_s + other.lock_s,
             gil_s: self.gil_s + other.gil_s,
             collector_s: self.collector_s + other.collector_s,
             stopped_s: self.stopped_s + other.stopped_s,
-            looks: self.looks + other.looks,
+            samples: self.samples + other.samples,
         }
     }
 }

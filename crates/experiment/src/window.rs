@@ -1,5 +1,5 @@
-//! What is spent while the part that counts runs. A window opens and closes with the workload
-//! standing still; a workload may open several, which add up.
+//! The measured windows of a run. A window opens and closes while the workload waits; a workload
+//! may open several, which are summed.
 
 use crate::record::{Idle, Joules, Run};
 use crate::stop::Stop;
@@ -8,38 +8,38 @@ use ungil_meter::energy::{Evidence, Reading, Scope, Sensor, Usage};
 use ungil_meter::machine::{Around, Snapshot};
 use ungil_meter::{Counters, Memory, Peaks, own_cpu_s};
 
-/// What the counters said when a window opened.
-struct Opened {
+/// The counters when a window opened.
+struct OpenWindow {
     counters: Counters,
     machine: Snapshot,
     own_cpu_s: f64,
-    energy: Vec<Result<(), ungil_meter::energy::Error>>,
+    energy: Vec<Result<(), ungil_meter::energy::EnergyError>>,
 }
 
-/// What has been spent in all windows so far.
+/// The sums over all windows so far.
 #[derive(Default)]
 pub(crate) struct Window {
-    opened: Option<Opened>,
-    /// Windows closed.
+    opened: Option<OpenWindow>,
+    /// Number of closed windows.
     pub(crate) count: u32,
-    /// Their length in seconds.
+    /// Total length in seconds.
     pub(crate) wall_s: f64,
-    /// The tree's counters.
+    /// Counters of the process tree.
     pub(crate) spent: Counters,
     /// The whole machine.
     pub(crate) around: Around,
-    /// The runner's own CPU seconds.
+    /// CPU seconds of the runner.
     pub(crate) own_cpu_s: f64,
-    /// Energy, sensor by sensor.
+    /// Energy by sensor.
     pub(crate) energy: Vec<Joules>,
-    /// Memory when the last window closed, if the tree was still there.
+    /// Memory when the last window closed, if the tree still existed.
     pub(crate) end: Option<Memory>,
     /// Peaks within windows.
     pub(crate) peaks: Peaks,
 }
 
 impl Window {
-    /// Opens a window; `counters` is read last, when all that is slow is done.
+    /// Opens a window. `counters` is read last, after the slow operations.
     pub(crate) fn open(
         &mut self,
         sensors: &mut [Box<dyn Sensor>],
@@ -48,20 +48,20 @@ impl Window {
         let machine = Snapshot::take();
         let own_cpu_s = own_cpu_s();
         let energy = sensors.iter_mut().map(|s| s.begin()).collect();
-        self.opened = Some(Opened { counters: counters(), machine, own_cpu_s, energy });
+        self.opened = Some(OpenWindow { counters: counters(), machine, own_cpu_s, energy });
     }
 
-    /// Whether a window is open.
+    /// Returns whether a window is open.
     pub(crate) fn is_open(&self) -> bool {
         self.opened.is_some()
     }
 
-    /// Forgets a window that was opened but does not count.
+    /// Discards an open window.
     pub(crate) fn discard(&mut self) {
         self.opened = None;
     }
 
-    /// Closes the window, which was `wall_s` long.
+    /// Closes the window, which was `wall_s` seconds long.
     pub(crate) fn close(
         &mut self,
         sensors: &mut [Box<dyn Sensor>],
@@ -69,7 +69,7 @@ impl Window {
         counters: Counters,
     ) {
         let Some(opened) = self.opened.take() else { return };
-        // Before the sensors: an external meter waits for its next reading.
+        // Read before the sensors, because an external meter waits for its next reading.
         let around = Snapshot::take().since(&opened.machine);
         self.own_cpu_s += own_cpu_s() - opened.own_cpu_s;
         let spent = counters.since(&opened.counters);
@@ -91,15 +91,18 @@ impl Window {
         });
         let joules: Vec<Joules> = joules.collect();
         self.energy = if self.count == 0 { joules } else { add_energy(&self.energy, joules) };
-        self.around =
-            if self.count == 0 { around } else { mix(&self.around, self.wall_s, &around, wall_s) };
+        self.around = if self.count == 0 {
+            around
+        } else {
+            weighted_mean(&self.around, self.wall_s, &around, wall_s)
+        };
         self.spent = self.spent.plus(&spent);
         self.wall_s += wall_s;
         self.count += 1;
     }
 
-    /// Takes in the memory seen during the window just closed.
-    pub(crate) fn remember(&mut self, peaks: Peaks, end: Option<Memory>) {
+    /// Adds the memory of the window just closed.
+    pub(crate) fn add_memory(&mut self, peaks: Peaks, end: Option<Memory>) {
         let (mine, seen) = (self.peaks.peak, peaks.peak);
         self.peaks = Peaks {
             peak: Memory {
@@ -119,7 +122,7 @@ impl Window {
         self.end = end.or(self.end);
     }
 
-    /// Writes the figures under their keys.
+    /// Stores the figures under their keys.
     pub(crate) fn metrics(
         &self,
         metrics: &mut BTreeMap<String, f64>,
@@ -150,14 +153,14 @@ impl Window {
             if value > 0 {
                 put(key, value as f64);
             } else {
-                missing.insert(key.into(), "it ended before the first look at its memory".into());
+                missing.insert(key.into(), "the run ended before memory was first sampled".into());
             }
         }
         let mut share = |name: &str, peak: Option<u64>, end: Option<Option<u64>>| {
             let why = if self.peaks.unreadable {
-                "a member's smaps_rollup may not be read (another user's process, or hidepid)"
+                "smaps_rollup of a process may not be read (another user's process, or hidepid)"
             } else {
-                "too short for a look within the budget; mark the phase and it is read at its end"
+                "the run is too short to sample this within the budget; mark a phase to read it at its end"
             };
             match peak {
                 Some(bytes) => {
@@ -171,7 +174,7 @@ impl Window {
                 }
                 Some(None) => drop(missing.insert(format!("{name}_end_bytes"), why.into())),
                 None => {
-                    let why = "the processes are gone when an unmarked run ends; mark the phase";
+                    let why = "an unmarked run ends with its processes; mark a phase to read this at its end";
                     missing.insert(format!("{name}_end_bytes"), why.into());
                 }
             }
@@ -186,8 +189,8 @@ impl Window {
     }
 }
 
-/// Joules of the processor or platform, and of GPUs, from a window's readings; `None` where no
-/// sensor covers it.
+/// Returns the joules of the processor or platform, and of GPUs, from the readings of a window;
+/// `None` where no sensor covers it.
 fn totals(energy: &[Joules]) -> (Option<f64>, Option<f64>) {
     let sum = |gpu: bool| {
         let domains = energy.iter().filter_map(|j| j.reading.as_ref()).flat_map(|r| &r.domains);
@@ -200,9 +203,8 @@ fn totals(energy: &[Joules]) -> (Option<f64>, Option<f64>) {
     (sum(false), sum(true))
 }
 
-/// Writes a run's joules under their keys: as measured, and beside it without the machine's idle
-/// power.
-pub(crate) fn joules(run: &mut Run, idle: Option<&Idle>, absent: &[String]) {
+/// Stores a run's energy under its keys: as measured, and without the machine's idle power.
+pub(crate) fn record_energy(run: &mut Run, idle: Option<&Idle>, absent: &[String]) {
     let wall_s = run.metrics.get("wall_s").copied().unwrap_or(0.0);
     let (energy, gpu) = totals(&run.energy);
     let idle_w = idle.and_then(|i| Some(totals(&i.energy).0? / i.seconds));
@@ -210,8 +212,8 @@ pub(crate) fn joules(run: &mut Run, idle: Option<&Idle>, absent: &[String]) {
     let refused = run.energy.iter().find_map(|j| j.why.clone());
     let no_sensor = || match absent.first() {
         Some(why) => format!("no sensor: {why}"),
-        None if gpu.is_some() => "the sensor asked for covers only GPUs".into(),
-        None => "no sensor was asked for".into(),
+        None if gpu.is_some() => "the requested sensor covers only GPUs".into(),
+        None => "no sensor was requested".into(),
     };
     match energy {
         Some(j) => drop(run.metrics.insert("energy_j".into(), j)),
@@ -228,9 +230,13 @@ pub(crate) fn joules(run: &mut Run, idle: Option<&Idle>, absent: &[String]) {
     }
 }
 
-/// The machine's power at rest, measured for `seconds`. `None` if interrupted or no sensor
-/// measures.
-pub(crate) fn idle(sensors: &mut [Box<dyn Sensor>], seconds: f64, stop: &Stop) -> Option<Idle> {
+/// Measures the machine's idle power for `seconds`. `None` if interrupted, or if no sensor measures
+/// energy.
+pub(crate) fn measure_idle(
+    sensors: &mut [Box<dyn Sensor>],
+    seconds: f64,
+    stop: &Stop,
+) -> Option<Idle> {
     if !sensors.iter().any(|s| matches!(s.about().evidence, Evidence::Counter | Evidence::Meter)) {
         return None;
     }
@@ -267,8 +273,8 @@ fn add_reading(a: &Reading, b: &Reading) -> Reading {
     sum
 }
 
-/// Two windows' view of the machine, weighted by their lengths.
-fn mix(a: &Around, a_s: f64, b: &Around, b_s: f64) -> Around {
+/// Averages the machine's state over two windows, weighted by their lengths.
+fn weighted_mean(a: &Around, a_s: f64, b: &Around, b_s: f64) -> Around {
     let share = b_s / (a_s + b_s).max(1e-9);
     let between = |x: f64, y: f64| x + (y - x) * share;
     Around {

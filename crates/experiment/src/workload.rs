@@ -1,4 +1,4 @@
-//! What is run, and the command line it becomes in each arm.
+//! Workloads, and the command lines they become in each arm.
 
 use crate::arm::{Arm, Model, Runs};
 use crate::error::{Error, usage};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What the user wants to have measured.
+/// What is measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
 pub enum Workload {
@@ -19,23 +19,22 @@ pub enum Workload {
     },
     /// `-m module` and its arguments.
     Module {
-        /// The module's name.
         name: String,
         /// Its arguments, placeholders not filled in.
         args: Vec<String>,
     },
-    /// A command with `{python}` in it.
+    /// A command that contains `{python}`.
     Command {
-        /// The command as one would type it, without a shell's operators.
+        /// The command, without shell operators.
         command: String,
     },
-    /// One function over items, under each execution model.
+    /// A function applied to items, under each execution model.
     Task {
         /// `package.module:function`.
         target: String,
-        /// A Python expression that gives the items.
+        /// A Python expression that evaluates to the items.
         items: String,
-        /// Items given to a worker at once; `None`: a quarter of each worker's share.
+        /// Items passed to a worker at a time; `None`: a quarter of each worker's share.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         chunk: Option<u32>,
     },
@@ -43,21 +42,22 @@ pub enum Workload {
     Serve {
         /// The service's command, with `{python}` and `{port}`.
         command: String,
-        /// The load generator's, with `{url}` or `{port}`.
+        /// The load generator's command, with `{url}` or `{port}`.
         load: String,
-        /// What says that the service is ready; `None`: its answer to a GET of the URL in `load`.
+        /// How to detect that the service is ready (`--ready`); `None`: it responds to a GET of the
+        /// URL in `load`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ready: Option<String>,
-        /// Longest time until it is ready, in seconds; `None`: 60.
+        /// Time limit until it is ready, in seconds; `None`: 60.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ready_timeout_s: Option<f64>,
-        /// Time between ready and the load, in seconds.
+        /// Time between readiness and the load, in seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         settle_s: Option<f64>,
     },
 }
 
-/// A service's commands and how it is waited for.
+/// A service's commands and how its readiness is detected.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Serving<'a> {
     pub(crate) load: &'a str,
@@ -66,7 +66,7 @@ pub(crate) struct Serving<'a> {
     pub(crate) settle_s: f64,
 }
 
-/// What the placeholders of a command become.
+/// Values of the placeholders of a command.
 #[derive(Debug, Clone, Default)]
 pub struct Fill {
     /// `{python}`.
@@ -80,7 +80,7 @@ pub struct Fill {
 }
 
 impl Fill {
-    /// The values of a service that listens on `port`.
+    /// Returns the values for a service that listens on `port`.
     pub(crate) fn service(arm: &Arm, port: u16) -> Fill {
         Fill {
             python: arm.interpreter().map(|i| i.executable.clone()),
@@ -90,7 +90,7 @@ impl Fill {
         }
     }
 
-    /// `text` with every placeholder that has a value filled in; other braces stay as they are.
+    /// Replaces every placeholder in `text` that has a value. Other braces stay as they are.
     pub fn fill(&self, text: &str) -> String {
         let mut text = text.to_string();
         if let Some(python) = &self.python {
@@ -110,10 +110,10 @@ impl Fill {
     }
 }
 
-/// Splits a command as a POSIX shell would split it into words.
+/// Splits a command into words as a POSIX shell does.
 ///
 /// # Errors
-/// [`Error::Usage`] when a quote is not closed or there is no word.
+/// [`Error::Usage`] if a quote is not closed or there is no word.
 pub fn split(command: &str) -> Result<Vec<String>, Error> {
     match shell_words::split(command) {
         Ok(words) if !words.is_empty() => Ok(words),
@@ -131,7 +131,7 @@ pub fn split(command: &str) -> Result<Vec<String>, Error> {
 }
 
 impl Workload {
-    /// A short name for messages and the record's file.
+    /// Returns a short name for messages and for the record's file name.
     pub fn name(&self) -> String {
         match self {
             Workload::Script { path, .. } => path
@@ -150,7 +150,7 @@ impl Workload {
         }
     }
 
-    /// How a service is waited for and loaded; `None` for any other workload.
+    /// Returns the settings of a service; `None` for any other workload.
     pub(crate) fn serving(&self) -> Option<Serving<'_>> {
         let Workload::Serve { load, ready, ready_timeout_s, settle_s, .. } = self else {
             return None;
@@ -163,8 +163,8 @@ impl Workload {
         })
     }
 
-    /// Whether the number of workers reaches the workload: a placeholder, or `UNGIL_WORKERS` in the
-    /// script's text.
+    /// Returns whether the workload takes a number of workers: through a placeholder, or through
+    /// `UNGIL_WORKERS` in the script's text.
     pub fn takes_workers(&self) -> bool {
         let placeholder = |args: &[String]| args.iter().any(|a| a.contains("{workers}"));
         match self {
@@ -183,8 +183,8 @@ impl Workload {
         }
     }
 
-    /// Whether the execution model is the arm's to choose: a task, or a script or module with
-    /// `{model}` in its arguments.
+    /// Returns whether the arm chooses the execution model: a task, or a workload with `{model}` in
+    /// its arguments.
     pub fn takes_model(&self) -> bool {
         match self {
             Workload::Script { args, .. } | Workload::Module { args, .. } => {
@@ -196,10 +196,11 @@ impl Workload {
         }
     }
 
-    /// The command line of an arm. `support` holds this room's Python files.
+    /// Returns the command line of an arm. `support` is the directory with this crate's Python
+    /// files.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a command that cannot be split.
+    /// [`Error::Usage`] if a command cannot be split.
     pub fn argv(
         &self,
         arm: &Arm,
@@ -209,7 +210,7 @@ impl Workload {
         let python = arm.interpreter().map(|i| i.executable.clone());
         let fill = Fill { python, workers: arm.workers, model: arm.model(), port };
         let words = |command: &str| -> Result<Vec<OsString>, Error> {
-            // Split first: a value with a space in it stays one word.
+            // Split before filling in: a value with a space stays one word.
             Ok(split(command)?.iter().map(|w| fill.fill(w).into()).collect())
         };
         if let Runs::Also { command, .. } = &arm.runs {
@@ -240,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_are_filled_and_other_braces_left() {
+    fn fills_placeholders_and_keeps_other_braces() {
         let fill = Fill {
             python: Some("/a b/python".into()),
             workers: Some(4),

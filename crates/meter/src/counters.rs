@@ -1,30 +1,30 @@
-//! Counters that only grow: CPU time, page faults, context switches, at one moment.
+//! Monotonic counters of a process tree: CPU time, page faults, context switches.
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What a process tree had spent at one moment. Two of them subtract to what a phase spent.
+/// The counters of a process tree at one moment. The difference of two is what was used in between.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Counters {
-    /// When it was read, nanoseconds of `CLOCK_MONOTONIC`.
+    /// Time of reading, in nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,
-    /// CPU seconds in user mode (kernel's tick-based split, 1 to 10 ms fine).
+    /// CPU seconds in user mode (split by the kernel's ticks, with a resolution of 1 to 10 ms).
     pub user_s: f64,
     /// CPU seconds in the kernel.
     pub system_s: f64,
-    /// CPU seconds in all, from the scheduler's clock where there is one.
+    /// Total CPU seconds, from the scheduler's clock where available.
     pub cpu_s: f64,
-    /// Page faults served without I/O.
+    /// Page faults without I/O.
     pub minor_faults: u64,
-    /// Page faults that needed I/O.
+    /// Page faults with I/O.
     pub major_faults: u64,
-    /// Context switches because a thread had to wait.
+    /// Context switches because a thread waited.
     pub voluntary_switches: u64,
-    /// Context switches because its time was up.
+    /// Context switches because a thread was preempted.
     pub involuntary_switches: u64,
 }
 
 impl Counters {
-    /// The sum of two trees' counters; the later moment.
+    /// Returns the sum of two trees' counters; the time is the later one.
     pub fn plus(&self, other: &Counters) -> Counters {
         Counters {
             at_ns: self.at_ns.max(other.at_ns),
@@ -38,7 +38,7 @@ impl Counters {
         }
     }
 
-    /// What was spent since `earlier`; `at_ns` becomes the length of the window.
+    /// Returns what was used since `earlier`; `at_ns` becomes the length of the window.
     pub fn since(&self, earlier: &Counters) -> Counters {
         Counters {
             at_ns: self.at_ns.saturating_sub(earlier.at_ns),
@@ -60,17 +60,17 @@ fn nanoseconds(clock: ClockId) -> u64 {
     u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
 }
 
-/// Now on `CLOCK_MONOTONIC`, the clock of Python's `time.monotonic_ns()`.
+/// Returns the current time of `CLOCK_MONOTONIC`, the clock of Python's `time.monotonic_ns()`.
 pub fn monotonic_ns() -> u64 {
     nanoseconds(ClockId::Monotonic)
 }
 
-/// CPU seconds this process has used: what the measuring itself costs.
+/// Returns the CPU seconds used by this process.
 pub fn own_cpu_s() -> f64 {
     nanoseconds(ClockId::ProcessCPUTime) as f64 / 1e9
 }
 
-/// CPU seconds the calling thread has used.
+/// Returns the CPU seconds used by the calling thread.
 pub fn thread_cpu_s() -> f64 {
     nanoseconds(ClockId::ThreadCPUTime) as f64 / 1e9
 }

@@ -1,14 +1,14 @@
-//! Joules, each with its evidence class.
+//! Energy sensors. Every figure in joules has an evidence class.
 //!
-//! One sensor a file behind the one trait [`Sensor`]. A sensor measures *windows*: `begin`, any
-//! number of `poll`s (often enough that a counter cannot wrap twice unseen), `end`. A window whose
-//! counter jumped, vanished or refused is an error for that window with its reason, never a zero
-//! and never a negative number.
+//! Each sensor is a file that implements the trait [`Sensor`]. A sensor measures *windows*:
+//! `begin`, any number of `poll`s (often enough that a counter cannot wrap twice unnoticed), `end`.
+//! If a counter jumped, vanished or could not be read during a window, the window gives an error
+//! with the reason, never zero and never a negative number.
 //!
-//! [`Request`] is what was asked for, [`open()`] gives the sensors. RAPL comes through [`powercap`]
-//! or [`perf`], GPUs through [`nvml`], anything with a program that prints numbers through
-//! [`meter`], and [`model`] is the estimate where there is nothing to read. [`counter`] is the
-//! arithmetic that the first three share.
+//! [`Request`] is the parsed `--energy`, and [`open()`] opens its sensors. RAPL is read through
+//! [`powercap`] or [`perf`], GPUs through [`nvml`], any program that prints numbers through
+//! [`meter`], and [`model`] is an estimate for machines without a sensor. [`counter`] is the
+//! arithmetic shared by the first three.
 
 pub mod counter;
 mod error;
@@ -25,12 +25,12 @@ mod total;
 mod window;
 mod zones;
 
-pub use error::Error;
+pub use error::EnergyError;
 pub use open::{Opened, open};
 pub use request::{Choice, Request};
 use serde::{Deserialize, Serialize};
 
-/// How a joule came to be known.
+/// The evidence class of a figure in joules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
@@ -40,21 +40,21 @@ pub enum Evidence {
     Counter,
     /// Computed from a model with stated parameters.
     Model,
-    /// Not known.
+    /// No figure.
     None,
 }
 
-/// What a domain of energy covers; decides which may be added together.
+/// What a domain covers, which decides whether domains may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// The whole platform (psys, a wall meter): contains everything else but possibly a GPU.
+    /// The whole platform (psys, a wall meter): includes everything else except possibly a GPU.
     Platform,
     /// One processor package (socket).
     Package,
-    /// Memory attached to a package, outside of it.
+    /// Memory attached to a package, not included in it.
     Dram,
-    /// A part of a package (core, uncore): shown, never added.
+    /// A part of a package (core, uncore): displayed, but never added.
     Part,
     /// A graphics processor or other accelerator.
     Gpu,
@@ -63,29 +63,28 @@ pub enum Scope {
 /// Energy of one domain over a window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Domain {
-    /// `package-0`, `dram-0`, `psys`, `gpu-0 NVIDIA H100`.
+    /// The name: `package-0`, `dram-0`, `psys`, `gpu-0 NVIDIA H100`.
     pub name: String,
-    /// What it covers.
     pub scope: Scope,
-    /// Microjoules spent in the window.
+    /// Microjoules used in the window.
     pub microjoules: u64,
     /// Whether it is part of the total (nested and duplicate domains are not).
     pub counted: bool,
 }
 
-/// What one sensor says of one window.
+/// The result of one sensor for one window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// Sum of the counted domains, in microjoules.
     pub microjoules: u64,
-    /// Lower and upper bound in microjoules, where the sensor is a model.
+    /// Lower and upper bound in microjoules, if the sensor is a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub band: Option<(u64, u64)>,
     /// Every domain, counted or not.
     pub domains: Vec<Domain>,
 }
 
-/// What the measured tree did in a window; only a model needs it.
+/// What the measured tree used in a window. Only models need it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
     /// Length of the window in seconds.
@@ -94,35 +93,36 @@ pub struct Usage {
     pub cpu_s: f64,
 }
 
-/// What a sensor is, for the record.
+/// Description of a sensor, for the record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct About {
-    /// `powercap`, `perf`, `nvml`, `meter`, `model`.
+    /// The name: `powercap`, `perf`, `nvml`, `meter` or `model`.
     pub sensor: String,
-    /// The class of its joules.
+    /// The evidence class of its figures.
     pub evidence: Evidence,
-    /// One line: what it covers and with which parameters ("2 packages + 2 dram; psys not here").
+    /// One line that says what it covers and with which parameters ("2 packages + 2 dram; no
+    /// psys").
     pub covers: String,
-    /// What was seen and left out, and why ("intel-rapl-mmio:0 duplicates package-0").
+    /// What was found but left out, and why ("intel-rapl-mmio:0 duplicates package-0").
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// A source of joules.
+/// A sensor of energy.
 pub trait Sensor: Send {
-    /// What this sensor is.
+    /// Describes this sensor.
     fn about(&self) -> About;
     /// Opens a window now.
     ///
     /// # Errors
-    /// When the counters cannot be read.
-    fn begin(&mut self) -> Result<(), Error>;
-    /// Looks at the counters so that no wrap is missed; cheap, called about once a second. An error
-    /// is kept and given by [`Sensor::end`].
+    /// If the counters cannot be read.
+    fn begin(&mut self) -> Result<(), EnergyError>;
+    /// Reads the counters so that no wrap is missed. It is cheap and called about once per second.
+    /// An error is kept and returned by [`Sensor::end`].
     fn poll(&mut self);
-    /// Closes the window now. `usage` is used by models only.
+    /// Closes the window now. Only models use `usage`.
     ///
     /// # Errors
-    /// When no figure can be given for this window: the counter vanished, jumped or refused.
-    fn end(&mut self, usage: &Usage) -> Result<Reading, Error>;
+    /// If there is no figure for this window: a counter vanished, jumped or could not be read.
+    fn end(&mut self, usage: &Usage) -> Result<Reading, EnergyError>;
 }

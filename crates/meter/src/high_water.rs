@@ -1,12 +1,12 @@
-//! Lower bounds for a window's peak from the marks the kernel keeps, for what came and went between
-//! two looks.
+//! Lower bounds for a window's memory peak from the kernel's high-water marks, for peaks between
+//! two samples.
 //!
-//! The kernel keeps the largest resident set of each address space (`VmHWM`). One that grew during
-//! the window was reached in it. A process that has ended leaves only `ru_maxrss` in its parent's
-//! account of ended children, and on Linux that number begins at what its parent had reached: at an
-//! exec the kernel folds in the mark of the address space that is left, which after `vfork` or
-//! `posix_spawn` is the parent's own. So it says something of the child only if it exceeds every
-//! mark it can have begun at.
+//! The kernel keeps the largest resident set of each address space (`VmHWM`). If the mark grew
+//! during the window, that size was reached in it. A process that has exited leaves only
+//! `ru_maxrss` in its parent's account of waited-for children. On Linux that number starts at what
+//! its parent had reached: exec merges the mark of the old address space, which after `vfork` or
+//! `posix_spawn` is the parent's own. So it describes the child only if it exceeds every mark that
+//! it can have started from.
 
 use crate::linux::proc;
 use crate::process_rss_peak;
@@ -15,22 +15,22 @@ use std::collections::HashMap;
 /// The marks of a tree when a window began.
 #[derive(Debug, Clone, Default)]
 pub struct HighWater {
-    /// The mark of each member; `None` for one that had ended and not been waited for.
+    /// The mark of each member; `None` for a zombie.
     members: HashMap<i32, Option<u64>>,
-    /// `ru_maxrss` of the ended children of the process that marks the window.
+    /// `ru_maxrss` of the waited-for children of the process that marks the window.
     ended: Option<u64>,
 }
 
-/// Bytes by which two of the kernel's readings of one resident set may differ: it counts pages in
-/// batches on each processor.
+/// Returns the maximum difference in bytes between two readings of one resident set: the kernel
+/// counts pages in batches per processor.
 pub(crate) fn rss_error() -> u64 {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     (processors * processors.max(16) * 2 * procfs::page_size()).min(16 << 20)
 }
 
 impl HighWater {
-    /// Reads the marks of `members`; `ended` is `ru_maxrss` of the ended children of the process
-    /// that marks the window.
+    /// Reads the marks of `members`. `ended` is `ru_maxrss` of the waited-for children of the
+    /// process that marks the window.
     pub fn begin(members: &[i32], ended: Option<u64>) -> HighWater {
         HighWater {
             members: members.iter().map(|&pid| (pid, process_rss_peak(pid))).collect(),
@@ -38,8 +38,8 @@ impl HighWater {
         }
     }
 
-    /// The largest resident set that a living member reached since [`HighWater::begin`]; 0 if no
-    /// mark grew.
+    /// Returns the largest resident set that a living member reached since [`HighWater::begin`]; 0
+    /// if no mark grew.
     pub fn of_living(&self, members: &[i32]) -> u64 {
         let owners = proc::owners(&proc::stats(members));
         let grown = |&pid: &i32| {
@@ -50,9 +50,10 @@ impl HighWater {
         owners.iter().filter_map(grown).max().unwrap_or(0)
     }
 
-    /// The largest resident set of a child that began and ended since [`HighWater::begin`], or of
-    /// one below it; `None` if `ended`, the same figure as at the beginning read again, may be that
-    /// of another process or of another time. `marker` is the process that marks the window.
+    /// Returns the largest resident set of a child that started and exited since
+    /// [`HighWater::begin`], or of one of its descendants. `ended` is the same figure as at the
+    /// beginning, read again; `None` if it may belong to another process or an earlier time.
+    /// `marker` is the process that marks the window.
     pub fn of_ended(&self, marker: i32, ended: Option<u64>) -> Option<u64> {
         self.exceeding(ended, process_rss_peak(marker))
     }
@@ -76,22 +77,23 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_child_counts_only_beyond_every_mark_it_can_have_begun_at() {
+    fn ended_child_counts_only_beyond_every_mark_it_can_start_from() {
         let begun = marks(&[(1, Some(20 * MIB)), (2, Some(90 * MIB))], 50 * MIB);
         let small = Some(20 * MIB);
         assert_eq!(begun.exceeding(Some(300 * MIB), small), Some(300 * MIB));
-        // What the parent reached, now or before, an older child, and another member's older peak.
+        // The peak of the parent (now or before), of an earlier child, and of another member.
         assert_eq!(begun.exceeding(Some(300 * MIB), Some(300 * MIB)), None);
         assert_eq!(begun.exceeding(Some(90 * MIB), small), None);
         assert_eq!(marks(&[(1, small)], 50 * MIB).exceeding(Some(50 * MIB), small), None);
-        // A member that had ended before and is waited for now: when it had its peak is not known.
+        // A member that was a zombie before and is waited for now: the time of its peak is not
+        // known.
         assert_eq!(marks(&[(1, small), (3, None)], 0).exceeding(Some(300 * MIB), small), None);
         assert_eq!(begun.exceeding(None, small), None);
         assert_eq!(begun.exceeding(Some(300 * MIB), None), None);
     }
 
     #[test]
-    fn a_mark_that_grew_was_reached_since() {
+    fn grown_mark_was_reached_in_the_window() {
         let me = i32::try_from(std::process::id()).expect("a process id");
         let begun = HighWater::begin(&[me], None);
         let block = vec![1u8; 128 << 20];

@@ -1,8 +1,8 @@
-//! The machine around the measurement: what it is, and what else it was doing.
+//! Describes the machine, and what else it did during a measurement.
 //!
-//! A figure from a shared, throttled or swapping machine is still a figure, but its reader must
-//! know. [`Snapshot`] is taken before and after; their difference says how busy each core was, how
-//! much time the hypervisor took away, and whether anything swapped or was throttled.
+//! Readers must know whether a figure comes from a shared, throttled or swapping machine. A
+//! [`Snapshot`] is taken before and after; the difference shows how busy each core was, how much
+//! time the hypervisor stole, and whether anything was swapped or throttled.
 
 use crate::linux::cgroup;
 use procfs::{Current, CurrentSI};
@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
 
-/// What the machine is; goes into every record.
+/// Description of the machine, for the record.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Processor model.
     pub cpu: String,
-    /// Logical processors this process may run on.
+    /// Logical processors that this process may use.
     pub cpus: usize,
-    /// Logical processors on line.
+    /// Online logical processors.
     pub cpus_online: usize,
     /// Physical memory in bytes.
     pub memory_bytes: u64,
@@ -28,10 +28,10 @@ pub struct Machine {
     pub kernel: String,
     /// `x86_64`, `aarch64`.
     pub architecture: String,
-    /// The hypervisor's flag is set: time may be stolen, counters may be missing.
+    /// Whether the hypervisor flag is set: time may be stolen, counters may be missing.
     pub virtual_machine: bool,
-    /// Settings that change timings, by name: governor, turbo, SMT, ASLR, transparent huge pages.
-    /// Absent where the machine does not say.
+    /// Settings that affect timings, by name: governor, turbo, SMT, ASLR, transparent huge pages.
+    /// Absent if the machine does not report them.
     pub settings: BTreeMap<String, String>,
 }
 
@@ -40,7 +40,7 @@ fn setting(path: &str) -> Option<String> {
 }
 
 impl Machine {
-    /// Describes this machine; what cannot be read is left empty.
+    /// Describes this machine; fields that cannot be read are empty.
     pub fn here() -> Machine {
         let cpuinfo = procfs::CpuInfo::current().ok();
         let field = |key: &str| {
@@ -86,27 +86,27 @@ pub struct Snapshot {
     quota_throttled: u64,
 }
 
-/// What happened on the whole machine between two snapshots.
+/// Activity of the whole machine between two snapshots.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Around {
-    /// Share of the window that each core was busy, 0 to 1, whoever kept it busy.
+    /// Share of the window that each core was busy (0 to 1), by any process.
     pub per_core: Vec<f64>,
-    /// Scaled Gini coefficient of `per_core`: 0 all alike, 1 one core does everything.
+    /// Scaled Gini coefficient of `per_core`: 0 if all are equal, 1 if one core does everything.
     pub disparity: f64,
-    /// Cores' worth of work done by anyone.
+    /// Total CPU use of all processes, in cores.
     pub busy_cores: f64,
-    /// Share of the machine's time that the hypervisor gave to others.
+    /// Share of CPU time stolen by the hypervisor.
     pub steal: f64,
     /// Pages swapped in and out.
     pub swapped_pages: u64,
-    /// Times a core was throttled for heat.
+    /// Number of thermal throttling events.
     pub throttled: u64,
-    /// Times a CPU quota held this process's cgroup back.
+    /// Number of times a CPU quota throttled this process's cgroup.
     pub quota_throttled: u64,
 }
 
 impl Snapshot {
-    /// Reads the counters now.
+    /// Reads the counters.
     pub fn take() -> Snapshot {
         let vm = procfs::vmstat().unwrap_or_default();
         let count = |key: &str| vm.get(key).and_then(|&n| u64::try_from(n).ok()).unwrap_or(0);
@@ -121,7 +121,7 @@ impl Snapshot {
         }
     }
 
-    /// What happened from `earlier` to this snapshot.
+    /// Returns the activity from `earlier` to this snapshot.
     pub fn since(&self, earlier: &Snapshot) -> Around {
         let window = self.at.duration_since(earlier.at).as_secs_f64().max(1e-9);
         let pairs = || self.cores.iter().zip(&earlier.cores);
@@ -140,21 +140,21 @@ impl Snapshot {
     }
 }
 
-/// Busy and stolen seconds of each core since the machine started; nothing where the system does
-/// not say.
+/// Returns the busy and stolen seconds of each core since boot; empty if the system does not report
+/// them.
 fn cores() -> Vec<(f64, f64)> {
     let stat = procfs::KernelStats::current().ok();
     let ticks = procfs::ticks_per_second() as f64;
     let times = stat.iter().flat_map(|s| &s.cpu_time).map(|c| {
-        // Guest time is part of user time already.
+        // User time already includes guest time.
         let busy = c.user + c.nice + c.system + c.irq.unwrap_or(0) + c.softirq.unwrap_or(0);
         (busy as f64 / ticks, c.steal.unwrap_or(0) as f64 / ticks)
     });
     times.collect()
 }
 
-/// Seconds that each core was busy since the machine started, whoever kept it busy: one file read,
-/// cheap enough to be asked often.
+/// Returns the busy seconds of each core since boot, by any process. It reads a single file, which
+/// is cheap enough for frequent calls.
 pub fn busy_seconds() -> Vec<f64> {
     cores().into_iter().map(|(busy, _)| busy).collect()
 }
@@ -171,8 +171,8 @@ fn thermal_throttles() -> u64 {
     counts.sum()
 }
 
-/// Gini coefficient of `values`, scaled by n / (n - 1) so that one value holding everything is 1
-/// for every n.
+/// Returns the Gini coefficient of `values`, scaled by n / (n - 1) so that it is 1 for every n if
+/// one value has everything.
 fn disparity(values: &[f64]) -> f64 {
     let (n, sum) = (values.len() as f64, values.iter().sum::<f64>());
     if values.len() < 2 || sum <= 0.0 {

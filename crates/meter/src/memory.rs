@@ -1,25 +1,26 @@
-//! Memory of a tree over time, at a cost that is bounded and stated.
+//! Samples the memory of a tree over time, at a bounded and reported cost.
 //!
-//! RSS, VMS, processes and threads come from `/proc/PID/stat`, cheap enough for many looks a
-//! second. PSS, USS and swap come from `smaps_rollup`, which costs 14 to 17 ms a resident GiB and
-//! holds the target's memory-map lock meanwhile; it is read at checkpoints and otherwise only as
-//! often as the budget allows. Peaks are of the *simultaneous* sum.
+//! RSS, VMS, processes and threads come from `/proc/PID/stat`, which is cheap enough for many
+//! samples per second. PSS, USS and swap come from `smaps_rollup`, which costs 14 to 17 ms per
+//! resident GiB and holds the target's memory-map lock meanwhile; it is read at checkpoints and
+//! otherwise only as often as the budget allows. Peaks are of the *simultaneous* sum.
 
 use crate::linux::proc;
 use crate::{Tree, thread_cpu_s};
 use std::time::{Duration, Instant};
 
-/// Share of one core that sampling may use, each kind of probe for itself.
-const BUDGET: f64 = 0.003;
-/// Never more often than this.
-const SHORTEST: Duration = Duration::from_millis(10);
-/// Never less often than this.
-const LONGEST: Duration = Duration::from_secs(1);
+/// Share of one core that each kind of sampling may use.
+const CPU_BUDGET: f64 = 0.003;
+/// Minimum time between samples.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
+/// Maximum time between samples.
+const MAX_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Memory of a whole tree at one moment, in bytes. Shares are `None` where they were not read.
+/// Memory of a whole tree at one moment, in bytes. PSS, USS and swap are `None` if they were not
+/// read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// Resident set, pages shared between members counted once for each.
+    /// Resident set; pages shared between members count once for each.
     pub rss: u64,
     /// Address space.
     pub vms: u64,
@@ -29,31 +30,31 @@ pub struct Memory {
     pub uss: Option<u64>,
     /// Swapped out.
     pub swap: Option<u64>,
-    /// Living processes.
+    /// Number of living processes.
     pub processes: u64,
-    /// Their threads.
+    /// Number of their threads.
     pub threads: u64,
 }
 
-/// The largest simultaneous sum seen of each.
+/// The largest simultaneous sums.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Peaks {
-    /// Each field is the peak of its own series.
+    /// The peak of each field separately.
     pub peak: Memory,
-    /// The resident set at the moment PSS was read when it was largest: how near that moment was to
-    /// the peak.
+    /// The resident set when the largest PSS was read, which shows how close to the peak that was.
     pub rss_at_pss: u64,
-    /// Looks taken.
+    /// Number of samples.
     pub samples: u64,
-    /// Looks that read PSS and USS.
+    /// Number of samples that read PSS and USS.
     pub share_samples: u64,
-    /// A member's `smaps_rollup` could not be read: PSS, USS and swap of the tree are void.
+    /// Whether a member's `smaps_rollup` could not be read, so that PSS, USS and swap of the tree
+    /// are not known.
     pub unreadable: bool,
 }
 
-/// Looks at a tree's memory on a schedule of its own making.
+/// Samples a tree's memory.
 #[derive(Debug)]
-pub struct Sampler {
+pub struct MemorySampler {
     began: Instant,
     next: Instant,
     next_share: Instant,
@@ -61,27 +62,27 @@ pub struct Sampler {
     share_spent_s: f64,
     seconds_per_byte: f64,
     peaks: Peaks,
-    followed: Option<Followed>,
+    tracked: Option<TrackedProcess>,
 }
 
-/// One process and the smallest resident set any look found it with.
+/// A process and its smallest resident set of all samples.
 #[derive(Debug, Clone, Copy)]
-struct Followed {
+struct TrackedProcess {
     pid: i32,
-    least_rss: u64,
+    min_rss: u64,
 }
 
-impl Default for Sampler {
-    fn default() -> Sampler {
-        Sampler::new()
+impl Default for MemorySampler {
+    fn default() -> MemorySampler {
+        MemorySampler::new()
     }
 }
 
-impl Sampler {
-    /// A sampler whose first look is due at once and whose first shares are due after 50 ms.
-    pub fn new() -> Sampler {
+impl MemorySampler {
+    /// Creates a sampler whose first sample is due now and whose first PSS is due after 50 ms.
+    pub fn new() -> MemorySampler {
         let now = Instant::now();
-        Sampler {
+        MemorySampler {
             began: now,
             next: now,
             next_share: now + Duration::from_millis(50),
@@ -89,42 +90,43 @@ impl Sampler {
             share_spent_s: 0.0,
             seconds_per_byte: 16e-3 / (1u64 << 30) as f64,
             peaks: Peaks::default(),
-            followed: None,
+            tracked: None,
         }
     }
 
-    /// When the next look is due.
+    /// Returns when the next sample is due.
     pub fn due(&self) -> Instant {
         self.next
     }
 
-    /// Forgets the peaks seen so far: a phase begins.
+    /// Resets the peaks, at the beginning of a phase.
     pub fn reset(&mut self) {
         let now = Instant::now();
         self.peaks = Peaks::default();
-        self.followed = None;
+        self.tracked = None;
         (self.began, self.share_spent_s) = (now, 0.0);
         self.share_gap = Duration::from_millis(50);
         self.next_share = now + self.share_gap;
     }
 
-    /// What has been seen since the last [`Sampler::reset`].
+    /// Returns the peaks since the last [`MemorySampler::reset`].
     pub fn peaks(&self) -> Peaks {
         self.peaks
     }
 
-    /// Keeps the smallest resident set of one process from now until the next [`Sampler::reset`].
-    pub fn follow(&mut self, pid: i32) {
-        self.followed = Some(Followed { pid, least_rss: crate::process_rss(pid) });
+    /// Tracks the smallest resident set of a process from now until the next [`MemorySampler::reset`].
+    pub fn track(&mut self, pid: i32) {
+        self.tracked = Some(TrackedProcess { pid, min_rss: crate::process_rss(pid) });
     }
 
-    /// The smallest resident set of the followed process, in bytes; 0 if none is followed.
-    pub fn least_rss_of_followed(&self) -> u64 {
-        self.followed.map_or(0, |f| f.least_rss)
+    /// Returns the smallest resident set of the tracked process, in bytes; 0 if none is tracked.
+    pub fn min_rss_of_tracked(&self) -> u64 {
+        self.tracked.map_or(0, |f| f.min_rss)
     }
 
-    /// A look on schedule: shares only if they are due and within budget. Gives the members it saw.
-    pub fn look(&mut self, tree: &Tree) -> Vec<i32> {
+    /// Takes a scheduled sample. It includes PSS, USS and swap only if they are due and within
+    /// budget. Returns the members.
+    pub fn sample(&mut self, tree: &Tree) -> Vec<i32> {
         let began = Instant::now();
         let cpu = thread_cpu_s();
         let members = tree.members();
@@ -132,24 +134,25 @@ impl Sampler {
         if began >= self.next_share && self.affordable(&memory) {
             self.shares(&owners, &mut memory);
         }
-        self.keep(&memory);
+        self.record(&memory);
         let cost = (thread_cpu_s() - cpu).max(0.0);
-        let gap = Duration::from_secs_f64((cost / BUDGET).min(1.0)).clamp(SHORTEST, LONGEST);
+        let gap =
+            Duration::from_secs_f64((cost / CPU_BUDGET).min(1.0)).clamp(MIN_INTERVAL, MAX_INTERVAL);
         self.next = began + gap;
         members
     }
 
-    /// A look with shares whatever they cost: for a moment at which the workload stands still.
+    /// Takes a sample with PSS, USS and swap regardless of the cost, while the workload waits.
     pub fn checkpoint(&mut self, tree: &Tree) -> Memory {
         let members = tree.members();
         let (mut memory, owners) = self.resident(&members);
         self.shares(&owners, &mut memory);
-        self.keep(&memory);
+        self.record(&memory);
         memory
     }
 
-    /// RSS, VMS and counts of the living members, and those that have an address space of their
-    /// own.
+    /// Returns RSS, VMS and counts of the living members, and the members with their own address
+    /// space.
     fn resident(&mut self, members: &[i32]) -> (Memory, Vec<i32>) {
         let page = procfs::page_size();
         let mut sum = Memory::default();
@@ -162,8 +165,8 @@ impl Sampler {
         for stat in &stats {
             sum.processes += 1;
             sum.threads += u64::try_from(stat.num_threads).unwrap_or(0);
-            if let Some(followed) = self.followed.as_mut().filter(|f| f.pid == stat.pid) {
-                followed.least_rss = followed.least_rss.min(stat.rss * page);
+            if let Some(tracked) = self.tracked.as_mut().filter(|f| f.pid == stat.pid) {
+                tracked.min_rss = tracked.min_rss.min(stat.rss * page);
             }
         }
         (sum, owners)
@@ -171,7 +174,7 @@ impl Sampler {
 
     fn affordable(&self, memory: &Memory) -> bool {
         let predicted = memory.rss as f64 * self.seconds_per_byte;
-        self.share_spent_s + predicted <= BUDGET * self.began.elapsed().as_secs_f64()
+        self.share_spent_s + predicted <= CPU_BUDGET * self.began.elapsed().as_secs_f64()
     }
 
     fn shares(&mut self, members: &[i32], memory: &mut Memory) {
@@ -180,7 +183,8 @@ impl Sampler {
         for &pid in members {
             match proc::shares(pid) {
                 Some(s) => (pss, uss, swap) = (pss + s.pss, uss + s.uss, swap + s.swap),
-                // Gone or a zombie is no loss; alive and unreadable voids the sum.
+                // A zombie or exited process is ignored; a living one that is unreadable
+                // invalidates the sum.
                 None if proc::stat(pid).is_some_and(|s| s.state != 'Z' && s.rss > 0) => {
                     self.peaks.unreadable = true;
                 }
@@ -195,26 +199,26 @@ impl Sampler {
         if memory.rss > 0 {
             self.seconds_per_byte = took.as_secs_f64() / memory.rss as f64;
         }
-        self.share_gap = (self.share_gap * 2).min(LONGEST);
+        self.share_gap = (self.share_gap * 2).min(MAX_INTERVAL);
         self.next_share = Instant::now() + self.share_gap;
     }
 
-    fn keep(&mut self, seen: &Memory) {
+    fn record(&mut self, memory: &Memory) {
         let peaks = &mut self.peaks;
         peaks.samples += 1;
-        if let Some(pss) = seen.pss {
+        if let Some(pss) = memory.pss {
             peaks.share_samples += 1;
             if peaks.peak.pss.is_none_or(|old| pss >= old) {
-                peaks.rss_at_pss = seen.rss;
+                peaks.rss_at_pss = memory.rss;
             }
         }
         let peak = &mut peaks.peak;
-        peak.rss = peak.rss.max(seen.rss);
-        peak.vms = peak.vms.max(seen.vms);
-        peak.pss = peak.pss.max(seen.pss);
-        peak.uss = peak.uss.max(seen.uss);
-        peak.swap = peak.swap.max(seen.swap);
-        peak.processes = peak.processes.max(seen.processes);
-        peak.threads = peak.threads.max(seen.threads);
+        peak.rss = peak.rss.max(memory.rss);
+        peak.vms = peak.vms.max(memory.vms);
+        peak.pss = peak.pss.max(memory.pss);
+        peak.uss = peak.uss.max(memory.uss);
+        peak.swap = peak.swap.max(memory.swap);
+        peak.processes = peak.processes.max(memory.processes);
+        peak.threads = peak.threads.max(memory.threads);
     }
 }

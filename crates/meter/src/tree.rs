@@ -1,38 +1,39 @@
-//! A process tree from its first fork to the end of its last member.
+//! A process tree from its first fork to the exit of its last member.
 //!
-//! The root is started in a session and, where possible, a cgroup of its own. A thread does nothing
-//! but wait for it, so that its end is stamped when it happens and not when a sampler gets round to
-//! it. Whatever the root leaves behind is named, counted and ended.
+//! The root is started in its own session and, if possible, its own cgroup. A thread only waits for
+//! it, so that its end is timestamped when it happens and not when the runner notices. Processes
+//! that outlive the root are reported, counted and killed.
 
-use crate::high_water::rss_error;
+mod end;
+mod members;
+
 use crate::linux::spawn::{Started, Streams, spawn};
 use crate::linux::{cgroup::Cgroup, proc, sys};
 use crate::{Counters, monotonic_ns};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Once;
-use std::time::{Duration, Instant};
 
-/// What to start.
+/// The program to start.
 #[derive(Debug, Clone, Default)]
 pub struct Launch {
-    /// Program and arguments; the program is looked up on `PATH`.
+    /// Program and arguments; the program is looked up in `PATH`.
     pub argv: Vec<OsString>,
-    /// Environment variables set in addition to this process's own.
+    /// Environment variables to set in addition to this process's own.
     pub env: Vec<(String, OsString)>,
-    /// Environment variables taken away.
+    /// Environment variables to remove.
     pub unset: Vec<String>,
-    /// Working directory, this process's own if `None`.
+    /// Working directory; `None`: this process's own.
     pub dir: Option<PathBuf>,
 }
 
-/// Why a tree could not be started or ended.
+/// The reason why a tree could not be started or ended.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum TreeError {
     /// The program could not be executed.
     #[error("cannot start '{program}'")]
     Start {
@@ -48,41 +49,42 @@ pub enum Error {
         pids: Vec<i32>,
     },
     /// Waiting for the root failed.
-    #[error("lost track of the workload's process")]
+    #[error("cannot wait for the workload's process")]
     Lost(#[from] io::Error),
 }
 
-/// How the root ended.
+/// How the root exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// It exited with this code.
+    /// Exited with this code.
     Exited(i32),
-    /// A signal ended it.
+    /// A signal killed it.
     Signaled(i32),
 }
 
-/// A tree that has ended.
+/// The result of a tree that has ended.
 #[derive(Debug, Clone)]
 pub struct End {
-    /// How the root ended.
+    /// How the root exited.
     pub status: Status,
-    /// The moment before the root's exec, `CLOCK_MONOTONIC` nanoseconds.
+    /// Time just before the root's exec, `CLOCK_MONOTONIC` nanoseconds.
     pub started_ns: u64,
-    /// The moment the root ended.
+    /// Time of the root's exit.
     pub ended_ns: u64,
-    /// What the whole tree spent, from fork to end.
+    /// What the whole tree used, from fork to end.
     pub spent: Counters,
-    /// The largest resident set that any single member ever had, in bytes, as the kernel kept it
-    /// (`ru_maxrss`): a lower bound for the tree's peak that no sampling can miss. `None` if it
-    /// does not exceed what the root inherited from this process.
+    /// The largest resident set of any single member, in bytes, according to the kernel
+    /// (`ru_maxrss`): a lower bound for the tree's peak that does not depend on sampling. `None` if
+    /// it does not exceed what the root inherited from this process.
     pub largest_rss: Option<u64>,
-    /// Exact peak of the cgroup's charge in bytes, where the memory controller is on.
+    /// Exact peak of the memory charged to the cgroup, in bytes, if the memory controller is
+    /// enabled.
     pub cgroup_peak: Option<u64>,
-    /// Command lines of members that outlived the root and were ended.
+    /// Command lines of members that outlived the root and were killed.
     pub leftovers: Vec<String>,
 }
 
-/// A running tree. Dropping it ends every member.
+/// A running tree. Dropping it kills every member.
 #[derive(Debug)]
 pub struct Tree {
     root: i32,
@@ -92,18 +94,14 @@ pub struct Tree {
     stdout: File,
     stderr: File,
     exit: File,
-    strangers: Vec<i32>,
+    preexisting_children: Vec<i32>,
     reaped: Option<sys::Reaped>,
     orphans: Counters,
     largest_orphan: u64,
 }
 
-/// Room for output that arrives while the runner is busy, so that a writer seldom waits for the
-/// reader.
+/// Size of the output pipes. It is large, so that a writer seldom waits for the runner.
 const PIPE_BYTES: usize = 1 << 20;
-
-/// How long members may outlive the root before they are called leftovers.
-const NOTICE: Duration = Duration::from_millis(300);
 
 fn become_subreaper() {
     static ONCE: Once = Once::new();
@@ -112,11 +110,11 @@ fn become_subreaper() {
     });
 }
 
-/// Whether an error of [`spawn`] is about the program rather than about the cgroup.
-fn says_the_program(error: &io::Error) -> bool {
-    let about_it =
+/// Returns whether an error of [`spawn`] concerns the program and not the cgroup.
+fn is_about_the_program(error: &io::Error) -> bool {
+    let errors =
         [libc::ENOENT, libc::ENOTDIR, libc::ENOEXEC, libc::E2BIG, libc::ELOOP, libc::ENAMETOOLONG];
-    error.raw_os_error().is_some_and(|e| about_it.contains(&e))
+    error.raw_os_error().is_some_and(|e| errors.contains(&e))
         || error.kind() == io::ErrorKind::InvalidInput
 }
 
@@ -125,28 +123,28 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 impl Tree {
-    /// Starts `launch` with an empty standard input and both outputs piped.
+    /// Starts `launch` with an empty standard input and with piped outputs.
     ///
     /// # Errors
-    /// [`Error::Start`] when the program is missing, not executable, or the system has no room for
-    /// it.
-    pub fn start(launch: &Launch) -> Result<Tree, Error> {
+    /// [`TreeError::Start`] if the program is missing or not executable, or if the system lacks
+    /// resources.
+    pub fn start(launch: &Launch) -> Result<Tree, TreeError> {
         let program =
             launch.argv.first().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
         let mut tree = Err(io::Error::from(io::ErrorKind::Unsupported));
         if let Ok(cgroup) = Cgroup::new() {
             tree = Tree::start_in(launch, Some(cgroup));
         }
-        // No cgroup, or one that clone3 may not start a process in: /proc serves.
-        if !matches!(&tree, Err(e) if says_the_program(e)) && tree.is_err() {
+        // No cgroup, or clone3 may not start a process in it: use /proc.
+        if !matches!(&tree, Err(e) if is_about_the_program(e)) && tree.is_err() {
             tree = Tree::start_in(launch, None);
         }
-        tree.map_err(|source| Error::Start { program, source })
+        tree.map_err(|source| TreeError::Start { program, source })
     }
 
     fn start_in(launch: &Launch, cgroup: Option<Cgroup>) -> io::Result<Tree> {
         become_subreaper();
-        let strangers = proc::own_children();
+        let preexisting_children = proc::own_children();
         let ((out, output), (err, error)) = (pipe()?, pipe()?);
         for end in [&out, &err] {
             let _ = rustix::pipe::fcntl_setpipe_size(end, PIPE_BYTES);
@@ -176,211 +174,37 @@ impl Tree {
             stdout: out.into(),
             stderr: err.into(),
             exit: exit.into(),
-            strangers,
+            preexisting_children,
             reaped: None,
             orphans: Counters::default(),
             largest_orphan: 0,
         })
     }
 
-    /// Whether the tree has a cgroup of its own; without one the counters come from `/proc`.
+    /// Returns whether the tree has its own cgroup; without one the counters come from `/proc`.
     pub fn has_cgroup(&self) -> bool {
         self.cgroup.is_some()
     }
 
-    /// The root's standard output, non-blocking.
+    /// Returns the root's standard output, which is non-blocking.
     pub fn stdout(&mut self) -> &mut File {
         &mut self.stdout
     }
 
-    /// The root's standard error, non-blocking.
+    /// Returns the root's standard error, which is non-blocking.
     pub fn stderr(&mut self) -> &mut File {
         &mut self.stderr
     }
 
-    /// Descriptors of standard output and standard error, to wait for.
+    /// Returns the descriptors of standard output and standard error, for polling.
     pub fn outputs(&self) -> (BorrowedFd<'_>, BorrowedFd<'_>) {
         (self.stdout.as_fd(), self.stderr.as_fd())
     }
 
-    /// Becomes readable once the root has ended.
+    /// Returns a descriptor that becomes readable when the root has exited.
     pub fn exit_fd(&self) -> BorrowedFd<'_> {
         self.exit.as_fd()
     }
-
-    /// A child of this process started after the tree that is not part of it.
-    pub fn disown(&mut self, pid: i32) {
-        self.strangers.push(pid);
-    }
-
-    fn adopted(&self) -> impl Iterator<Item = i32> {
-        let (root, strangers) = (self.root, self.strangers.clone());
-        proc::own_children().into_iter().filter(move |pid| *pid != root && !strangers.contains(pid))
-    }
-
-    /// Process ids of the members, the root first if it is still there.
-    pub fn members(&self) -> Vec<i32> {
-        if let Some(members) = self.cgroup.as_ref().and_then(|c| c.members().ok()) {
-            return members;
-        }
-        let mut roots: Vec<i32> = self.adopted().collect();
-        if self.reaped.is_none() {
-            roots.insert(0, self.root);
-        }
-        proc::descendants(&roots)
-    }
-
-    /// Waits for orphans that have ended, so that they leave no zombies and their spending is
-    /// counted.
-    pub fn reap_orphans(&mut self) {
-        for pid in self.adopted().collect::<Vec<_>>() {
-            if let Ok(Some(dead)) = sys::reap(pid, false) {
-                self.orphans = self.orphans.plus(&dead.spent);
-                self.largest_orphan = self.largest_orphan.max(dead.largest_rss);
-            }
-        }
-    }
-
-    /// What the tree has spent so far.
-    ///
-    /// CPU time is the cgroup's where there is one; otherwise each living member's CPU clock plus
-    /// the (tick-grained) time of the children it waited for. Context switches of threads that have
-    /// already ended are lost here; the phase protocol makes good for the process that marks the
-    /// phase: `exact` is that process's id and its own count of voluntary and involuntary switches,
-    /// children it waited for included.
-    pub fn counters(&self, exact: Option<(i32, u64, u64)>) -> Counters {
-        let ticks = procfs::ticks_per_second() as f64;
-        let mut sum = self.orphans;
-        for pid in self.members() {
-            let Some(stat) = proc::stat(pid) else { continue };
-            let waited = (stat.cutime.max(0) + stat.cstime.max(0)) as f64 / ticks;
-            let (voluntary_switches, involuntary_switches) = match exact {
-                Some((known, voluntary, involuntary)) if known == pid => (voluntary, involuntary),
-                _ => proc::switches(pid),
-            };
-            let own = (stat.utime + stat.stime) as f64 / ticks;
-            sum = sum.plus(&Counters {
-                at_ns: 0,
-                user_s: (stat.utime as f64 + stat.cutime.max(0) as f64) / ticks,
-                system_s: (stat.stime as f64 + stat.cstime.max(0) as f64) / ticks,
-                cpu_s: waited + sys::cpu_clock(pid).map_or(own, |d| d.as_secs_f64()),
-                minor_faults: stat.minflt + stat.cminflt,
-                major_faults: stat.majflt + stat.cmajflt,
-                voluntary_switches,
-                involuntary_switches,
-            });
-        }
-        self.with_cgroup_cpu(sum)
-    }
-
-    fn with_cgroup_cpu(&self, mut sum: Counters) -> Counters {
-        if let Some(cpu) = self.cgroup.as_ref().and_then(|c| c.cpu().ok()) {
-            (sum.cpu_s, sum.user_s, sum.system_s) = (cpu.total_s, cpu.user_s, cpu.system_s);
-        }
-        sum.at_ns = monotonic_ns();
-        sum
-    }
-
-    /// Sends SIGTERM to the root alone: how a service is asked to end.
-    pub fn terminate(&self) {
-        if self.reaped.is_none() {
-            proc::kill(self.root, Signal::TERM);
-        }
-    }
-
-    /// Ends every member with SIGKILL and waits until they are gone.
-    ///
-    /// # Errors
-    /// [`Error::Survivors`] if some are still there after five seconds.
-    pub fn kill(&mut self) -> Result<(), Error> {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        loop {
-            let members: Vec<i32> = self.members().into_iter().filter(|&pid| alive(pid)).collect();
-            self.reap_orphans();
-            if members.is_empty() {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(Error::Survivors { pids: members });
-            }
-            if let Some(cgroup) = &self.cgroup {
-                let _ = cgroup.kill();
-            }
-            // The kernel signals main threads for a cgroup, which misses a process whose main
-            // thread has ended.
-            members.iter().for_each(|&pid| proc::kill(pid, Signal::KILL));
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    /// Waits for the root (blocking if it has not ended), ends what it left behind, and adds
-    /// everything up.
-    ///
-    /// # Errors
-    /// [`Error::Survivors`] or [`Error::Lost`].
-    pub fn finish(mut self) -> Result<End, Error> {
-        let mut stamp = [0; 8];
-        self.exit.read_exact(&mut stamp)?;
-        let root = match self.reap_root()? {
-            Some(root) => root,
-            None => {
-                return Err(Error::Lost(io::Error::other(
-                    "the root was waited for by someone else",
-                )));
-            }
-        };
-        let left = self.stragglers();
-        let leftovers = left
-            .iter()
-            .filter_map(|&pid| proc::command_line(pid))
-            .filter(|line| !line.is_empty())
-            .collect();
-        self.kill()?;
-        self.reap_orphans();
-        Ok(End {
-            status: if libc::WIFSIGNALED(root.status) {
-                Status::Signaled(libc::WTERMSIG(root.status))
-            } else {
-                Status::Exited(libc::WEXITSTATUS(root.status))
-            },
-            started_ns: self.started_ns,
-            ended_ns: u64::from_ne_bytes(stamp),
-            spent: self.with_cgroup_cpu(root.spent.plus(&self.orphans)),
-            // The root's begins at what this process had; everyone else's begins at what another
-            // member had.
-            largest_rss: [root.largest_rss, self.largest_orphan]
-                .into_iter()
-                .filter(|&rss| rss > self.inherited_rss + rss_error())
-                .max(),
-            cgroup_peak: self.cgroup.as_ref().and_then(Cgroup::memory_peak),
-            leftovers,
-        })
-    }
-
-    /// Members that are still there a while after the root ended. Helpers that end when they notice
-    /// (multiprocessing's resource tracker and fork server) are given the time to notice.
-    fn stragglers(&mut self) -> Vec<i32> {
-        let deadline = Instant::now() + NOTICE;
-        loop {
-            self.reap_orphans();
-            let left: Vec<i32> = self.members().into_iter().filter(|&pid| alive(pid)).collect();
-            if left.is_empty() || Instant::now() > deadline {
-                return left;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn reap_root(&mut self) -> io::Result<Option<sys::Reaped>> {
-        if self.reaped.is_none() {
-            self.reaped = sys::reap(self.root, true)?;
-        }
-        Ok(self.reaped.clone())
-    }
-}
-
-fn alive(pid: i32) -> bool {
-    proc::stat(pid).is_some_and(|s| s.state != 'Z' && s.state != 'X')
 }
 
 impl Drop for Tree {

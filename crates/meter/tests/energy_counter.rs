@@ -1,27 +1,27 @@
-//! The wrapping counter, the exactness of units, and files of any content.
+//! Tests the wrapping counter, the exactness of units, and files with arbitrary content.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod energy_tree;
 
-use energy_tree::Tree;
+use energy_tree::PowercapTree;
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 use ungil_meter::energy::counter::{Counter, Limit, Unit};
 use ungil_meter::energy::powercap::Powercap;
 use ungil_meter::energy::{Sensor, Usage};
 
-/// Believes anything.
+/// Accepts any advance.
 const ANYTHING: Limit = Limit { watts: f64::MAX, slack: Duration::from_secs(1) };
 
 #[test]
-fn perfs_scale_is_exact() {
+fn scale_of_perf_is_exact() {
     // As the kernel writes it: 2^-32.
     let unit = Unit::from_joules("2.3283064365386962890625e-10".parse().unwrap()).unwrap();
     assert_eq!(unit, Unit { multiplier: 15_625, shift: 26 });
     assert_eq!(unit.microjoules(1 << 32), Some(1_000_000));
     assert_eq!(unit.microjoules(0), Some(0));
-    // The largest count of all: (2^64 - 1) * 10^6 / 2^32 = 4294967295999999.99977, which a float
-    // cannot do.
+    // The largest count: (2^64 - 1) * 10^6 / 2^32 = 4294967295999999.99977, which a float cannot
+    // represent.
     assert_eq!(unit.microjoules(u64::MAX), Some(4_294_967_296_000_000));
     // One count is 0.00023 uJ, 2148 counts are 0.50012 uJ: rounded to the nearest.
     assert_eq!((unit.microjoules(2147), unit.microjoules(2148)), (Some(0), Some(1)));
@@ -40,7 +40,7 @@ fn other_scales() {
 }
 
 #[test]
-fn what_is_believed_grows_with_time() {
+fn plausible_advance_grows_with_time() {
     let limit = Limit { watts: 100.0, slack: Duration::from_secs(1) };
     let zero = Instant::now();
     let step = |seconds: u64, to: u64| {
@@ -55,7 +55,7 @@ fn what_is_believed_grows_with_time() {
 }
 
 #[test]
-fn a_wrap_is_new_plus_range_minus_old() {
+fn wrapped_advance_is_new_plus_range_minus_old() {
     let zero = Instant::now();
     let mut counter = Counter::new(Unit::MICROJOULE, Some(100), ANYTHING);
     counter.start(100, zero);
@@ -67,8 +67,7 @@ fn a_wrap_is_new_plus_range_minus_old() {
 }
 
 proptest! {
-    /// Whatever is truly spent between looks that are less than a range apart, read modulo the
-    /// range, sums exactly.
+    /// Increments between readings less than a range apart, read modulo the range, sum exactly.
     #[test]
     fn true_increments_sum_exactly(
         range in 2u64..=u64::MAX / 2,
@@ -90,7 +89,8 @@ proptest! {
         prop_assert_eq!(counter.microjoules(), Some(truth));
     }
 
-    /// Any numbers at all: a figure or a jump, no panic, and a jump leaves the sum as it was.
+    /// Arbitrary numbers give a figure or a jump, never a panic, and a jump leaves the sum
+    /// unchanged.
     #[test]
     fn any_numbers(
         range in proptest::option::of(any::<u64>()),
@@ -109,21 +109,21 @@ proptest! {
         }
     }
 
-    /// The exact product, the slow way, for scales that are floats.
+    /// Compares with the product of floats.
     #[test]
-    fn any_scale_is_the_float_times_the_count(count in 0u64..1 << 40, scale in 1e-12f64..1e-6) {
+    fn microjoules_are_scale_times_count(count in 0u64..1 << 40, scale in 1e-12f64..1e-6) {
         let exact = count as f64 * scale * 1e6;
         let got = Unit::from_joules(scale).and_then(|unit| unit.microjoules(count)).unwrap() as f64;
         prop_assert!((got - exact).abs() <= 0.5 + exact * 1e-14, "{got} {exact}");
     }
 
-    /// Files of any content: an error or a sensor that works, never a panic.
+    /// Files with arbitrary content give an error or a working sensor, never a panic.
     #[test]
     fn files_of_any_content(
         files in proptest::collection::vec((0usize..5, proptest::collection::vec(any::<u8>(), 0..40)), 1..4),
         numbers in proptest::collection::vec("[0-9]{0,25}", 4),
     ) {
-        let tree = Tree::two_sockets();
+        let tree = PowercapTree::two_sockets();
         let names = ["name", "energy_uj", "max_energy_range_uj", "constraint_0_max_power_uw", "enabled"];
         for (file, bytes) in files {
             tree.write("intel-rapl:0", names[file], bytes);

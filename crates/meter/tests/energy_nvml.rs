@@ -1,4 +1,4 @@
-//! NVML against a library of our own that is compiled here and keeps its counters in files.
+//! Tests NVML with a fake library that is compiled here and keeps its counters in files.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::fs;
@@ -7,13 +7,13 @@ use std::process::Command;
 use std::time::Duration;
 use ungil_meter::energy::counter::Limit;
 use ungil_meter::energy::nvml::Nvml;
-use ungil_meter::energy::{Error, Evidence, Reading, Request, Scope, Sensor, Usage, open};
+use ungil_meter::energy::{EnergyError, Evidence, Reading, Request, Scope, Sensor, Usage, open};
 
-/// Believes 1 kJ whatever the clock does.
+/// Accepts 1 kJ regardless of the clock.
 const KILOJOULE: Limit = Limit { watts: 1e-6, slack: Duration::from_secs(1_000_000_000) };
 
-/// The calls that the wrapper makes. A file `energy.N` is GPU N's counter in millijoules, or an
-/// error code of nvml.h with a minus before it; `init` and `count` likewise.
+/// The functions that the wrapper calls. A file `energy.N` contains the counter of GPU N in
+/// millijoules, or a negated error code of nvml.h; likewise `init` and `count`.
 const SOURCE: &str = r#"
 #include <stdio.h>
 #include <string.h>
@@ -46,17 +46,17 @@ int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *energy
 }
 "#;
 
-/// Codes of nvml.h.
+/// Negated codes of nvml.h.
 const NOT_SUPPORTED: i64 = -3;
 const NO_PERMISSION: i64 = -4;
 const DRIVER_NOT_LOADED: i64 = -9;
 const GPU_IS_LOST: i64 = -15;
 
-struct Fake {
+struct FakeNvml {
     dir: tempfile::TempDir,
 }
 
-impl Fake {
+impl FakeNvml {
     fn new(energies: &[i64]) -> Self {
         let fake = Self { dir: tempfile::tempdir().unwrap() };
         fake.compile(&[]);
@@ -91,18 +91,18 @@ impl Fake {
         fs::rename(new, self.dir.path().join(file)).unwrap();
     }
 
-    fn open(&self) -> Result<Nvml, Error> {
+    fn open(&self) -> Result<Nvml, EnergyError> {
         Nvml::open_with(Some(&self.library()), KILOJOULE)
     }
 }
 
-fn end(sensor: &mut dyn Sensor) -> Result<Reading, Error> {
+fn end(sensor: &mut dyn Sensor) -> Result<Reading, EnergyError> {
     sensor.end(&Usage::default())
 }
 
 #[test]
-fn two_gpus_are_added_in_microjoules() {
-    let fake = Fake::new(&[1_000_000_000_000, 7]);
+fn sums_two_gpus_in_microjoules() {
+    let fake = FakeNvml::new(&[1_000_000_000_000, 7]);
     let request: Request = format!("nvml={}", fake.library().display()).parse().unwrap();
     let mut opened = open(&request).unwrap();
     let sensor = opened.sensors[0].as_mut();
@@ -130,76 +130,77 @@ fn two_gpus_are_added_in_microjoules() {
 }
 
 #[test]
-fn a_reloaded_driver_is_a_jump_and_a_lost_gpu_vanishes() {
-    let fake = Fake::new(&[5000]);
+fn reloaded_driver_is_a_jump_and_lost_gpu_vanishes() {
+    let fake = FakeNvml::new(&[5000]);
     let mut sensor = fake.open().unwrap();
     sensor.begin().unwrap();
     fake.set("energy.0", 3);
-    assert!(matches!(end(&mut sensor), Err(Error::Jumped { sensor: "nvml", .. })));
+    assert!(matches!(end(&mut sensor), Err(EnergyError::Jumped { sensor: "nvml", .. })));
     sensor.begin().unwrap();
     fake.set("energy.0", GPU_IS_LOST);
     sensor.poll();
     fake.set("energy.0", 5);
-    assert!(matches!(end(&mut sensor), Err(Error::Vanished { .. })));
+    assert!(matches!(end(&mut sensor), Err(EnergyError::Vanished { .. })));
     sensor.begin().unwrap();
     fake.set("energy.0", 6);
     assert_eq!(end(&mut sensor).unwrap().microjoules, 1000);
 }
 
 #[test]
-fn a_gpu_without_a_counter_is_said_and_none_with_one_is_absent() {
-    let fake = Fake::new(&[5, NOT_SUPPORTED]);
+fn gpu_without_counter_is_a_note_and_no_counter_is_absent() {
+    let fake = FakeNvml::new(&[5, NOT_SUPPORTED]);
     let about = fake.open().unwrap().about();
     assert!(about.covers.starts_with("1 GPU;"), "{}", about.covers);
     assert!(about.notes[0].starts_with("gpu-1 Fake A1 has no energy counter"), "{:?}", about.notes);
     fake.set("energy.0", NOT_SUPPORTED);
     let error = fake.open().map(|_| ()).unwrap_err();
     assert!(
-        matches!(&error, Error::Absent { .. }) && error.why().contains("gpu-0 Fake A0"),
+        matches!(&error, EnergyError::Absent { .. }) && error.why().contains("gpu-0 Fake A0"),
         "{error:?}"
     );
     fake.set("count", 0);
     let error = fake.open().map(|_| ()).unwrap_err();
     assert!(
-        matches!(&error, Error::Absent { .. }) && error.why().contains("knows no GPU"),
+        matches!(&error, EnergyError::Absent { .. }) && error.why().contains("finds no GPU"),
         "{error:?}"
     );
 }
 
 #[test]
-fn a_driver_that_refuses_or_is_not_loaded() {
-    let fake = Fake::new(&[5]);
+fn driver_that_denies_access_or_is_not_loaded() {
+    let fake = FakeNvml::new(&[5]);
     fake.set("init", DRIVER_NOT_LOADED);
     let error = fake.open().map(|_| ()).unwrap_err();
     assert!(
-        matches!(&error, Error::Absent { .. }) && error.why().contains("driver is not loaded"),
+        matches!(&error, EnergyError::Absent { .. })
+            && error.why().contains("driver is not loaded"),
         "{error:?}"
     );
     fake.set("init", 0);
     fake.set("energy.0", NO_PERMISSION);
     let error = fake.open().map(|_| ()).unwrap_err();
     assert!(
-        matches!(&error, Error::Denied { .. }) && error.help().contains("/dev/nvidia"),
+        matches!(&error, EnergyError::Denied { .. }) && error.help().contains("/dev/nvidia"),
         "{error:?}"
     );
 }
 
 #[test]
-fn a_library_that_is_missing_or_is_not_nvml_is_absent() {
+fn missing_or_wrong_library_is_absent() {
     let error = Nvml::open(Some(Path::new("/nowhere/libnvidia-ml.so"))).map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Absent { sensor: "nvml", .. }), "{error:?}");
+    assert!(matches!(&error, EnergyError::Absent { sensor: "nvml", .. }), "{error:?}");
     assert!(error.why().contains("/nowhere/libnvidia-ml.so"), "{}", error.why());
     assert!(error.help().contains("nvml=LIBRARY"), "{}", error.help());
 
-    let fake = Fake { dir: tempfile::tempdir().unwrap() };
+    let fake = FakeNvml { dir: tempfile::tempdir().unwrap() };
     fs::write(fake.library(), "not a library").unwrap();
-    assert!(matches!(fake.open(), Err(Error::Absent { .. })));
+    assert!(matches!(fake.open(), Err(EnergyError::Absent { .. })));
 
-    let fake = Fake { dir: tempfile::tempdir().unwrap() };
+    let fake = FakeNvml { dir: tempfile::tempdir().unwrap() };
     fake.compile(&["-DWITHOUT_INIT"]);
     let error = fake.open().map(|_| ()).unwrap_err();
     assert!(
-        matches!(&error, Error::Absent { .. }) && error.why().contains("nvmlInit_v2"),
+        matches!(&error, EnergyError::Absent { .. }) && error.why().contains("nvmlInit_v2"),
         "{error:?}"
     );
 }

@@ -1,5 +1,5 @@
-//! perf's `power` PMU on a simulated tree: the sysfs files as the kernel writes them, and counts
-//! beside them.
+//! Tests perf's `power` PMU on a simulated tree: sysfs files as the kernel writes them, with files
+//! of counts.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ungil_meter::energy::counter::Limit;
 use ungil_meter::energy::perf::Perf;
-use ungil_meter::energy::{Error, Evidence, Reading, Request, Sensor, Usage, open};
+use ungil_meter::energy::{EnergyError, Evidence, Reading, Request, Sensor, Usage, open};
 
 /// 2^-32 as `arch/x86/events/rapl.c` writes it.
 const SCALE: &str = "2.3283064365386962890625e-10";
@@ -15,7 +15,7 @@ const SCALE: &str = "2.3283064365386962890625e-10";
 /// One joule in counts.
 const JOULE: u64 = 1 << 32;
 
-/// Believes 1 kJ whatever the clock does.
+/// Accepts 1 kJ regardless of the clock.
 const KILOJOULE: Limit = Limit { watts: 1e-6, slack: Duration::from_secs(1_000_000_000) };
 
 struct Pmu {
@@ -23,7 +23,7 @@ struct Pmu {
 }
 
 impl Pmu {
-    /// A PMU with these CPUs in its mask and these events, all counts 0.
+    /// Creates a PMU with these CPUs in its mask and these events, with all counts 0.
     fn new(cpumask: &str, cpus: &[u32], events: &[&str]) -> Self {
         let pmu = Self { dir: tempfile::tempdir().unwrap() };
         for dir in ["events", "counts"] {
@@ -60,12 +60,12 @@ impl Pmu {
         fs::rename(new, self.path(&format!("counts/{event}.{cpu}"))).unwrap();
     }
 
-    fn open(&self) -> Result<Perf, Error> {
+    fn open(&self) -> Result<Perf, EnergyError> {
         Perf::open_with(self.root(), Some(KILOJOULE))
     }
 }
 
-fn end(sensor: &mut dyn Sensor) -> Result<Reading, Error> {
+fn end(sensor: &mut dyn Sensor) -> Result<Reading, EnergyError> {
     sensor.end(&Usage::default())
 }
 
@@ -82,7 +82,7 @@ const SERVER: [&str; 3] = ["energy-pkg", "energy-ram", "energy-cores"];
 #[test]
 fn two_sockets_with_memory_are_exact_to_the_microjoule() {
     let pmu = Pmu::new("0,18", &[0, 18], &SERVER);
-    // Far up, where a double has no microjoules left: 2^63 counts.
+    // So large that a double cannot represent microjoules: 2^63 counts.
     let far = 1 << 63;
     pmu.count("energy-pkg", 0, far);
     let request: Request = format!("perf={}", pmu.root().display()).parse().unwrap();
@@ -92,7 +92,7 @@ fn two_sockets_with_memory_are_exact_to_the_microjoule() {
     pmu.count("energy-pkg", 0, far + 12 * JOULE + JOULE / 2);
     pmu.count("energy-pkg", 18, 3 * JOULE);
     sensor.poll();
-    // 4295 counts are one microjoule, and are added to what is not yet rounded.
+    // 4295 counts are one microjoule, added before rounding.
     pmu.count("energy-pkg", 18, 3 * JOULE + 4295);
     pmu.count("energy-ram", 18, JOULE / 1000);
     pmu.count("energy-cores", 0, 9 * JOULE);
@@ -116,11 +116,11 @@ fn two_sockets_with_memory_are_exact_to_the_microjoule() {
 }
 
 #[test]
-fn parts_of_a_microjoule_are_not_lost_between_looks() {
+fn fractions_of_a_microjoule_are_kept_between_readings() {
     let pmu = Pmu::new("0", &[0], &["energy-pkg"]);
     let mut sensor = pmu.open().unwrap();
     sensor.begin().unwrap();
-    // A thousand looks of 2000 counts, 0.47 uJ each: rounded one by one they would be nothing.
+    // 1000 readings of 2000 counts, 0.47 uJ each: rounded one by one they would be zero.
     for k in 1..=1000 {
         pmu.count("energy-pkg", 0, k * 2000);
         sensor.poll();
@@ -162,33 +162,33 @@ fn psys_is_the_total_on_one_socket_and_only_shown_on_two() {
 }
 
 #[test]
-fn a_count_that_goes_back_or_leaps_voids_its_window_only() {
+fn jump_of_a_count_invalidates_only_its_window() {
     let pmu = Pmu::new("0", &[0], &["energy-pkg"]);
     let mut sensor = pmu.open().unwrap();
     pmu.count("energy-pkg", 0, 5 * JOULE);
     sensor.begin().unwrap();
     pmu.count("energy-pkg", 0, 4 * JOULE);
     assert!(
-        matches!(end(&mut sensor), Err(Error::Jumped { sensor: "perf", domain, .. }) if domain == "package-0")
+        matches!(end(&mut sensor), Err(EnergyError::Jumped { sensor: "perf", domain, .. }) if domain == "package-0")
     );
     sensor.begin().unwrap();
     pmu.count("energy-pkg", 0, 1005 * JOULE);
-    assert!(matches!(end(&mut sensor), Err(Error::Jumped { .. })));
+    assert!(matches!(end(&mut sensor), Err(EnergyError::Jumped { .. })));
     sensor.begin().unwrap();
     pmu.count("energy-pkg", 0, 1006 * JOULE);
     assert_eq!(end(&mut sensor).unwrap().microjoules, 1_000_000);
 }
 
 #[test]
-fn a_count_that_vanishes_voids_its_window_and_may_come_back() {
+fn vanished_count_invalidates_its_window_and_may_return() {
     let pmu = Pmu::new("0", &[0], &["energy-pkg"]);
     let mut sensor = pmu.open().unwrap();
     sensor.begin().unwrap();
     fs::remove_file(pmu.path("counts/energy-pkg.0")).unwrap();
-    assert!(matches!(end(&mut sensor), Err(Error::Vanished { .. })));
-    // An event whose CPU went away reads as end of file.
+    assert!(matches!(end(&mut sensor), Err(EnergyError::Vanished { .. })));
+    // An event whose CPU was removed reads as end of file.
     fs::write(pmu.path("counts/energy-pkg.0"), "").unwrap();
-    assert!(matches!(sensor.begin(), Err(Error::Vanished { .. })));
+    assert!(matches!(sensor.begin(), Err(EnergyError::Vanished { .. })));
     pmu.count("energy-pkg", 0, 0);
     sensor.begin().unwrap();
     pmu.count("energy-pkg", 0, JOULE);
@@ -196,17 +196,17 @@ fn a_count_that_vanishes_voids_its_window_and_may_come_back() {
 }
 
 #[test]
-fn no_pmu_and_no_usable_event_are_absent() {
+fn missing_pmu_or_usable_event_is_absent() {
     let empty = tempfile::tempdir().unwrap();
     let error = Perf::open(empty.path()).map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Absent { sensor: "perf", .. }), "{error:?}");
-    assert!(error.why().ends_with("power is not there"), "{}", error.why());
+    assert!(matches!(&error, EnergyError::Absent { sensor: "perf", .. }), "{error:?}");
+    assert!(error.why().ends_with("power does not exist"), "{}", error.why());
     let error = Pmu::new("0", &[0], &["energy-cores"]).open().map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Absent { .. }), "{error:?}");
+    assert!(matches!(&error, EnergyError::Absent { .. }), "{error:?}");
 }
 
 #[test]
-fn files_that_make_no_sense_are_malformed() {
+fn invalid_files_are_malformed() {
     for (file, texts) in [
         ("type", vec!["", "x", "-1", "4294967296"]),
         ("cpumask", vec!["", "x", "0,", "3-1", "0-99999999", "0-4294967295", "-"]),
@@ -222,16 +222,16 @@ fn files_that_make_no_sense_are_malformed() {
             assert!(pmu.open().is_ok());
             pmu.write(file, text);
             let error = pmu.open().map(|_| ()).unwrap_err();
-            assert!(matches!(&error, Error::Malformed { .. }), "{file} {text:?}: {error:?}");
+            assert!(matches!(&error, EnergyError::Malformed { .. }), "{file} {text:?}: {error:?}");
         }
     }
     let pmu = Pmu::new("0", &[0], &["energy-pkg"]);
     fs::write(pmu.path("counts/energy-pkg.0"), [1, 2, 3]).unwrap();
-    assert!(matches!(pmu.open(), Err(Error::Malformed { .. })));
+    assert!(matches!(pmu.open(), Err(EnergyError::Malformed { .. })));
 }
 
 #[test]
-fn a_shown_event_that_cannot_be_read_is_a_note() {
+fn unreadable_uncounted_event_is_a_note() {
     let pmu = Pmu::new("0", &[0], &SERVER);
     fs::remove_file(pmu.path("counts/energy-cores.0")).unwrap();
     let notes = pmu.open().unwrap().about().notes;
@@ -240,19 +240,19 @@ fn a_shown_event_that_cannot_be_read_is_a_note() {
         "{notes:?}"
     );
     fs::remove_file(pmu.path("counts/energy-ram.0")).unwrap();
-    assert!(matches!(pmu.open(), Err(Error::Vanished { domain, .. }) if domain == "dram-0"));
+    assert!(matches!(pmu.open(), Err(EnergyError::Vanished { domain, .. }) if domain == "dram-0"));
 }
 
 #[test]
-fn without_counts_the_kernel_is_asked() {
-    // A PMU of a number no kernel has: refused by the system call, which the text names.
+fn without_counts_the_kernel_is_used() {
+    // A PMU with a number that no kernel has: the system call fails, and the text names it.
     let pmu = Pmu::new("0", &[0], &["energy-pkg"]);
     fs::remove_dir_all(pmu.path("counts")).unwrap();
     pmu.write("type", "2147418112\n");
     let error = pmu.open().map(|_| ()).unwrap_err();
     assert!(error.why().starts_with("perf_event_open of energy-pkg on cpu 0"), "{error:?}");
-    assert!(matches!(&error, Error::Absent { .. } | Error::Denied { .. }), "{error:?}");
-    if matches!(error, Error::Denied { .. }) {
+    assert!(matches!(&error, EnergyError::Absent { .. } | EnergyError::Denied { .. }), "{error:?}");
+    if matches!(error, EnergyError::Denied { .. }) {
         assert!(error.help().contains("cap_perfmon"), "{}", error.help());
     }
 }

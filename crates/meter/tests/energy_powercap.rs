@@ -1,46 +1,19 @@
-//! Powercap against a simulated tree that wraps, jumps, vanishes and refuses.
+//! Tests powercap's totals on a simulated tree: wraps, nested and duplicate zones.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod energy_tree;
 
-use energy_tree::{RANGE, Tree};
+use energy_tree::{J, PowercapTree, RANGE, end, opened, spent};
 use std::fs;
-use std::time::Duration;
-use ungil_meter::energy::counter::Limit;
-use ungil_meter::energy::powercap::Powercap;
-use ungil_meter::energy::{Error, Evidence, Reading, Request, Scope, Sensor, Usage, open};
-
-/// A joule is one million.
-const J: u64 = 1_000_000;
-
-/// Believes 1 kJ whatever the clock does (it would take the test a month to matter), so that a jump
-/// is one on a machine of any speed.
-const KILOJOULE: Limit = Limit { watts: 1e-6, slack: Duration::from_secs(1_000_000_000) };
-
-fn opened(tree: &Tree) -> Powercap {
-    Powercap::open_with(tree.root(), Some(KILOJOULE)).unwrap()
-}
-
-fn end(sensor: &mut dyn Sensor) -> Result<Reading, Error> {
-    sensor.end(&Usage::default())
-}
-
-fn spent(reading: &Reading, name: &str) -> (u64, bool) {
-    let domain = reading
-        .domains
-        .iter()
-        .find(|domain| domain.name == name)
-        .unwrap_or_else(|| panic!("{name}"));
-    (domain.microjoules, domain.counted)
-}
+use ungil_meter::energy::{EnergyError, Evidence, Request, Scope, Sensor, open};
 
 #[test]
 fn two_sockets_with_memory_are_exact_across_a_wrap() {
-    let tree = Tree::two_sockets();
+    let tree = PowercapTree::two_sockets();
     tree.set("intel-rapl:0", RANGE - 5);
     tree.set("intel-rapl:0:2", RANGE - 1_000_000);
     tree.set("intel-rapl:1", 77);
-    // Through the door the user takes, with the limits the user has.
+    // Opened as for a user, with the default limits.
     let request: Request = format!("powercap={}", tree.root().display()).parse().unwrap();
     let mut opened = open(&request).unwrap();
     assert_eq!((opened.sensors.len(), opened.absent.len()), (1, 0));
@@ -66,13 +39,13 @@ fn two_sockets_with_memory_are_exact_across_a_wrap() {
     assert_eq!(reading.band, None);
     let about = sensor.about();
     assert_eq!((about.sensor.as_str(), about.evidence), ("powercap", Evidence::Counter));
-    assert!(about.covers.starts_with("2 packages + 2 dram; psys not here"), "{}", about.covers);
+    assert!(about.covers.starts_with("2 packages + 2 dram; no psys"), "{}", about.covers);
     assert_eq!(about.notes, Vec::<String>::new());
 }
 
 #[test]
-fn several_wraps_in_one_window_are_all_counted() {
-    let tree = Tree::new();
+fn counts_several_wraps_in_one_window() {
+    let tree = PowercapTree::new();
     tree.zone("intel-rapl:0", "package-0", 0);
     tree.write("intel-rapl:0", "max_energy_range_uj", "1000\n");
     let mut sensor = opened(&tree);
@@ -87,8 +60,8 @@ fn several_wraps_in_one_window_are_all_counted() {
 }
 
 #[test]
-fn psys_is_the_total_and_what_is_inside_is_shown() {
-    let tree = Tree::two_sockets();
+fn psys_is_the_total_and_its_parts_are_only_shown() {
+    let tree = PowercapTree::two_sockets();
     tree.zone("intel-rapl:2", "psys", 0);
     let mut sensor = opened(&tree);
     sensor.begin().unwrap();
@@ -105,14 +78,17 @@ fn psys_is_the_total_and_what_is_inside_is_shown() {
 }
 
 #[test]
-fn a_psys_that_is_not_wired_up_is_found_out_and_no_longer_counted() {
-    let tree = Tree::two_sockets();
+fn unconnected_psys_is_detected_and_no_longer_counted() {
+    let tree = PowercapTree::two_sockets();
     tree.zone("intel-rapl:2", "psys", 5);
     let mut sensor = opened(&tree);
     sensor.begin().unwrap();
     tree.set("intel-rapl:0", 40);
     let error = end(&mut sensor).unwrap_err();
-    assert!(matches!(&error, Error::Malformed { domain, .. } if domain == "psys"), "{error:?}");
+    assert!(
+        matches!(&error, EnergyError::Malformed { domain, .. } if domain == "psys"),
+        "{error:?}"
+    );
     sensor.begin().unwrap();
     tree.set("intel-rapl:0", 100);
     tree.set("intel-rapl:0:2", 3);
@@ -125,9 +101,9 @@ fn a_psys_that_is_not_wired_up_is_found_out_and_no_longer_counted() {
 }
 
 #[test]
-fn a_psys_of_less_than_half_its_packages_is_none() {
+fn psys_below_half_of_its_packages_is_rejected() {
     for (package, is_platform) in [(40, true), (41, false)] {
-        let tree = Tree::two_sockets();
+        let tree = PowercapTree::two_sockets();
         tree.zone("intel-rapl:2", "psys", 0);
         let mut sensor = opened(&tree);
         sensor.begin().unwrap();
@@ -139,8 +115,8 @@ fn a_psys_of_less_than_half_its_packages_is_none() {
 }
 
 #[test]
-fn two_zones_of_one_name_stay_apart_and_several_psys_are_not_counted() {
-    let tree = Tree::two_sockets();
+fn equal_names_get_numbers_and_several_psys_are_not_counted() {
+    let tree = PowercapTree::two_sockets();
     tree.zone("intel-rapl:2", "psys", 0);
     tree.zone("intel-rapl:10", "psys", 0);
     let mut sensor = opened(&tree);
@@ -149,7 +125,7 @@ fn two_zones_of_one_name_stay_apart_and_several_psys_are_not_counted() {
     tree.set("intel-rapl:10", 2000);
     tree.set("intel-rapl:0", 1);
     let reading = end(&mut sensor).unwrap();
-    // In the order of the numbers, not of the letters.
+    // In numerical, not alphabetical, order.
     assert_eq!(spent(&reading, "psys-0"), (1000, false));
     assert_eq!(spent(&reading, "psys-1"), (2000, false));
     assert_eq!(reading.microjoules, 1);
@@ -161,8 +137,8 @@ fn two_zones_of_one_name_stay_apart_and_several_psys_are_not_counted() {
 }
 
 #[test]
-fn dies_of_one_package_are_packages_and_a_package_inside_one_is_not() {
-    let tree = Tree::new();
+fn dies_are_packages_but_a_nested_package_is_a_part() {
+    let tree = PowercapTree::new();
     tree.zone("intel-rapl:0", "package-0-die-0", 0);
     tree.zone("intel-rapl:0:0", "dram", 0);
     tree.zone("intel-rapl:0:1", "package-7", 0);
@@ -185,11 +161,11 @@ fn dies_of_one_package_are_packages_and_a_package_inside_one_is_not() {
 }
 
 #[test]
-fn a_memory_mapped_twin_is_noted_and_not_read() {
-    let tree = Tree::two_sockets();
+fn duplicate_memory_mapped_zone_is_not_read() {
+    let tree = PowercapTree::two_sockets();
     fs::create_dir(tree.root().join("intel-rapl-mmio")).unwrap();
     tree.zone("intel-rapl-mmio:0", "package-0", 0);
-    // Not even a number: were it read, it would be an error.
+    // Not a number: reading it would be an error.
     tree.write("intel-rapl-mmio:0", "energy_uj", "not to be read\n");
     let mut sensor = opened(&tree);
     sensor.begin().unwrap();
@@ -203,8 +179,8 @@ fn a_memory_mapped_twin_is_noted_and_not_read() {
 }
 
 #[test]
-fn a_memory_mapped_zone_without_a_twin_is_the_counter() {
-    let tree = Tree::new();
+fn memory_mapped_zone_without_duplicate_is_used() {
+    let tree = PowercapTree::new();
     tree.zone("intel-rapl-mmio:0", "package-0", 5);
     tree.zone("dtpm:0", "something", 0);
     let mut sensor = opened(&tree);
@@ -215,8 +191,8 @@ fn a_memory_mapped_zone_without_a_twin_is_the_counter() {
 }
 
 #[test]
-fn zones_that_are_only_nested_are_found_too() {
-    let tree = Tree::two_sockets();
+fn finds_zones_without_a_link() {
+    let tree = PowercapTree::two_sockets();
     for id in ["intel-rapl:0", "intel-rapl:0:2", "intel-rapl:1"] {
         fs::remove_file(tree.at(id)).unwrap();
     }
@@ -227,230 +203,4 @@ fn zones_that_are_only_nested_are_found_too() {
     fs::write(nested("intel-rapl:1"), "4\n").unwrap();
     let reading = end(&mut sensor).unwrap();
     assert_eq!((reading.microjoules, reading.domains.len()), (7, 8));
-}
-
-#[test]
-fn a_jump_back_voids_its_window_and_the_next_is_good() {
-    let tree = Tree::two_sockets();
-    tree.set("intel-rapl:1", RANGE / 2);
-    let mut sensor = opened(&tree);
-    sensor.begin().unwrap();
-    tree.set("intel-rapl:1", 10); // a reset: as a wrap it would be 131 kJ
-    sensor.poll();
-    tree.set("intel-rapl:1", 20);
-    sensor.poll();
-    let error = end(&mut sensor).unwrap_err();
-    assert!(matches!(&error, Error::Jumped { domain, .. } if domain == "package-1"), "{error:?}");
-    assert!(error.why().contains(&format!("from {} to 10", RANGE / 2)), "{}", error.why());
-    sensor.begin().unwrap();
-    tree.set("intel-rapl:1", 25);
-    assert_eq!(end(&mut sensor).unwrap().microjoules, 5);
-}
-
-#[test]
-fn a_jump_forward_voids_its_window() {
-    let tree = Tree::two_sockets();
-    let mut sensor = opened(&tree);
-    sensor.begin().unwrap();
-    tree.set("intel-rapl:0", 1000 * J + 1);
-    assert!(matches!(end(&mut sensor), Err(Error::Jumped { .. })));
-    sensor.begin().unwrap();
-    tree.set("intel-rapl:0", 2000 * J); // just under what is believed
-    assert_eq!(end(&mut sensor).unwrap().microjoules, 1000 * J - 1);
-}
-
-#[test]
-fn the_default_limit_tells_a_reset_from_a_wrap() {
-    // 2 kW for the time and five seconds more: 131 kJ would take this test over a minute of
-    // standing still.
-    let tree = Tree::two_sockets();
-    tree.set("intel-rapl:0", RANGE / 2);
-    let mut sensor = Powercap::open(tree.root()).unwrap();
-    sensor.begin().unwrap();
-    tree.set("intel-rapl:0", 10);
-    assert!(matches!(end(&mut sensor), Err(Error::Jumped { .. })));
-}
-
-#[test]
-fn without_a_range_a_step_back_is_a_jump_and_a_step_forward_is_not() {
-    let tree = Tree::two_sockets();
-    fs::remove_file(tree.at("intel-rapl:0").join("max_energy_range_uj")).unwrap();
-    tree.set("intel-rapl:0", 50);
-    let mut sensor = opened(&tree);
-    assert!(
-        sensor.about().notes[0].starts_with("package-0 states no range"),
-        "{:?}",
-        sensor.about().notes
-    );
-    sensor.begin().unwrap();
-    tree.set("intel-rapl:0", 60);
-    assert_eq!(end(&mut sensor).unwrap().microjoules, 10);
-    sensor.begin().unwrap();
-    tree.set("intel-rapl:0", 59);
-    assert!(matches!(end(&mut sensor), Err(Error::Jumped { .. })));
-}
-
-#[test]
-fn a_counter_that_vanishes_voids_its_window_and_may_come_back() {
-    let tree = Tree::two_sockets();
-    let mut sensor = opened(&tree);
-    sensor.begin().unwrap();
-    fs::remove_file(tree.at("intel-rapl:1").join("energy_uj")).unwrap();
-    sensor.poll();
-    tree.set("intel-rapl:1", 4); // back before the end: the gap is still a gap
-    let error = end(&mut sensor).unwrap_err();
-    assert!(matches!(&error, Error::Vanished { domain, .. } if domain == "package-1"), "{error:?}");
-
-    fs::remove_file(tree.at("intel-rapl:1").join("energy_uj")).unwrap();
-    assert!(matches!(sensor.begin(), Err(Error::Vanished { .. })));
-    assert!(matches!(end(&mut sensor), Err(Error::NoWindow { sensor: "powercap" })));
-
-    tree.set("intel-rapl:1", 10);
-    sensor.begin().unwrap();
-    tree.set("intel-rapl:1", 16);
-    assert_eq!(end(&mut sensor).unwrap().microjoules, 6);
-}
-
-#[test]
-fn a_shown_domain_that_vanishes_leaves_the_total_alone_and_is_said() {
-    let tree = Tree::two_sockets();
-    let mut sensor = opened(&tree);
-    sensor.begin().unwrap();
-    fs::remove_file(tree.at("intel-rapl:0:0").join("energy_uj")).unwrap();
-    tree.set("intel-rapl:0", 8);
-    let reading = end(&mut sensor).unwrap();
-    assert_eq!((reading.microjoules, reading.domains.len()), (8, 7));
-    let notes = sensor.about().notes;
-    assert!(
-        notes.len() == 1 && notes[0].starts_with("core-0 (not counted) is missing"),
-        "{notes:?}"
-    );
-}
-
-#[test]
-fn a_whole_tree_that_goes_away_is_an_error_and_not_a_zero() {
-    let tree = Tree::two_sockets();
-    let mut sensor = opened(&tree);
-    sensor.begin().unwrap();
-    fs::remove_dir_all(tree.root()).unwrap();
-    assert!(matches!(end(&mut sensor), Err(Error::Vanished { .. })));
-}
-
-#[test]
-fn an_unreadable_part_of_the_total_is_an_error_and_of_the_rest_is_a_note() {
-    let unreadable = |id: &str| {
-        let tree = Tree::two_sockets();
-        let file = tree.at(id).join("energy_uj");
-        fs::remove_file(&file).unwrap();
-        fs::create_dir(&file).unwrap();
-        Powercap::open(tree.root()).map(|sensor| sensor.about().notes)
-    };
-    let error = unreadable("intel-rapl:1:2").unwrap_err();
-    assert!(matches!(&error, Error::Unreadable { domain, .. } if domain == "dram-1"), "{error:?}");
-    let notes = unreadable("intel-rapl:1:0").unwrap();
-    assert!(
-        notes.len() == 1
-            && notes[0].starts_with("core-1 (intel-rapl:1:0, not counted) is left out"),
-        "{notes:?}"
-    );
-}
-
-#[test]
-fn a_package_without_its_counter_is_not_left_out_of_the_total() {
-    let tree = Tree::two_sockets();
-    fs::remove_file(tree.at("intel-rapl:1").join("energy_uj")).unwrap();
-    assert!(
-        matches!(Powercap::open(tree.root()), Err(Error::Vanished { domain, .. }) if domain == "package-1")
-    );
-}
-
-#[test]
-fn no_zones_is_absent_with_the_reason() {
-    let tree = Tree::new();
-    let error = Powercap::open(tree.root()).map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Absent { sensor: "powercap", .. }), "{error:?}");
-    assert_eq!(error.to_string(), "no powercap energy sensor");
-    assert!(error.why().ends_with("has no RAPL zone"), "{}", error.why());
-    assert!(error.help().contains("--energy model"), "{}", error.help());
-
-    let error = Powercap::open(&tree.root().join("missing")).map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Absent { .. }) && error.why().contains("missing"), "{error:?}");
-
-    tree.zone("intel-rapl:0", "core", 0);
-    let error = Powercap::open(tree.root()).map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Absent { .. }) && error.why().contains("(core)"), "{error:?}");
-}
-
-#[test]
-fn what_is_no_number_is_malformed_at_open_and_in_a_window() {
-    for content in [
-        "",
-        "\n",
-        "-1\n",
-        "+1\n",
-        "12 34\n",
-        "1e9\n",
-        "0x10\n",
-        "18446744073709551616\n",
-        "\u{fffd}\n",
-    ] {
-        let tree = Tree::two_sockets();
-        let mut sensor = opened(&tree);
-        sensor.begin().unwrap();
-        tree.write("intel-rapl:0", "energy_uj", content);
-        let error = end(&mut sensor).unwrap_err();
-        assert!(
-            matches!(&error, Error::Malformed { domain, .. } if domain == "package-0"),
-            "{content:?}: {error:?}"
-        );
-        assert!(error.why().contains("energy_uj"), "{}", error.why());
-        let error = Powercap::open(tree.root()).map(|_| ()).unwrap_err();
-        assert!(matches!(&error, Error::Malformed { .. }), "{content:?}: {error:?}");
-    }
-    let tree = Tree::two_sockets();
-    tree.write("intel-rapl:0", "max_energy_range_uj", "much\n");
-    assert!(matches!(Powercap::open(tree.root()), Err(Error::Malformed { .. })));
-    tree.write("intel-rapl:0", "max_energy_range_uj", "1000\n");
-    tree.write("intel-rapl:0", "name", "package-0\u{1b}[31m\n");
-    let error = Powercap::open(tree.root()).map(|_| ()).unwrap_err();
-    assert!(
-        matches!(&error, Error::Malformed { .. }) && !error.why().contains('\u{1b}'),
-        "{error:?}"
-    );
-}
-
-#[test]
-fn a_pipe_in_place_of_a_counter_does_not_hang() {
-    let tree = Tree::two_sockets();
-    let file = tree.at("intel-rapl:0").join("energy_uj");
-    fs::remove_file(&file).unwrap();
-    let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
-    assert!(made.success());
-    assert!(matches!(Powercap::open(tree.root()), Err(Error::Malformed { .. })));
-}
-
-#[test]
-fn a_window_that_was_never_opened_has_no_figure() {
-    let tree = Tree::two_sockets();
-    let mut sensor = opened(&tree);
-    sensor.poll();
-    assert!(matches!(end(&mut sensor), Err(Error::NoWindow { .. })));
-    sensor.begin().unwrap();
-    assert_eq!(end(&mut sensor).unwrap().microjoules, 0);
-    assert!(matches!(end(&mut sensor), Err(Error::NoWindow { .. })));
-}
-
-#[test]
-fn a_range_below_the_counter_is_a_jump_when_it_would_be_used() {
-    let tree = Tree::two_sockets();
-    tree.write("intel-rapl:0", "max_energy_range_uj", "1000\n");
-    tree.set("intel-rapl:0", 5000);
-    let mut sensor = opened(&tree);
-    sensor.begin().unwrap();
-    tree.set("intel-rapl:0", 10);
-    let error = end(&mut sensor).unwrap_err();
-    assert!(
-        matches!(&error, Error::Jumped { .. }) && error.why().contains("above its own range"),
-        "{error:?}"
-    );
 }

@@ -1,17 +1,19 @@
-//! `--energy`, the model's arithmetic, and what a machine without sensors is told.
+//! Tests `--energy`, the model's arithmetic, and a machine without sensors.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use proptest::prelude::*;
 use std::path::Path;
 use ungil_meter::energy::model::{Model, Parameters};
-use ungil_meter::energy::{Choice, Error, Evidence, Request, Sensor, Usage, open, perf, powercap};
+use ungil_meter::energy::{
+    Choice, EnergyError, Evidence, Request, Sensor, Usage, open, perf, powercap,
+};
 
-fn parse(text: &str) -> Result<Request, Error> {
+fn parse(text: &str) -> Result<Request, EnergyError> {
     text.parse()
 }
 
 #[test]
-fn what_is_understood() {
+fn parses_requests() {
     let powercap = Choice::Powercap(powercap::ROOT.into());
     let model = |idle, busy, band, cpus| Choice::Model(Parameters { idle, busy, band, cpus });
     for (text, request) in [
@@ -32,21 +34,21 @@ fn what_is_understood() {
         ("meter=a, b=c | d", Request::Sensors(vec![Choice::Meter("a, b=c | d".into())])),
     ] {
         assert_eq!(parse(text).as_ref(), Ok(&request), "{text}");
-        // What a record says is what can be given again.
+        // The text in a record can be given again.
         assert_eq!(parse(&request.to_string()).as_ref(), Ok(&request), "{text}");
     }
     assert_eq!(Request::default(), Request::Auto);
 }
 
 #[test]
-fn what_is_refused_and_why() {
+fn rejects_invalid_requests() {
     for (text, part) in [
         ("", "empty"),
-        ("rapl", "`rapl` is no sensor"),
-        ("powercap=", "nothing follows"),
-        ("powercap,", "`` is no sensor"),
-        ("off,powercap", "stands alone"),
-        ("nvml,auto", "stands alone"),
+        ("rapl", "`rapl` is not a sensor"),
+        ("powercap=", "has no value"),
+        ("powercap,", "`` is not a sensor"),
+        ("off,powercap", "cannot be combined"),
+        ("nvml,auto", "cannot be combined"),
         ("powercap,perf", "same counters"),
         ("perf,powercap", "same counters"),
         ("powercap,powercap=/x", "given twice"),
@@ -69,7 +71,7 @@ fn what_is_refused_and_why() {
         ("model:cpus=1.5", "not a count"),
     ] {
         let error = parse(text).unwrap_err();
-        assert!(matches!(error, Error::Request { .. }), "{text}: {error:?}");
+        assert!(matches!(error, EnergyError::Request { .. }), "{text}: {error:?}");
         assert!(error.why().contains(part), "{text}: {}", error.why());
         assert!(
             error.to_string().starts_with(&format!("--energy {text}"))
@@ -85,37 +87,36 @@ fn off_opens_nothing() {
 }
 
 #[test]
-fn a_named_sensor_that_is_absent_is_an_error() {
+fn absent_requested_sensor_is_an_error() {
     assert!(matches!(
         open(&parse("powercap=/nowhere").unwrap()),
-        Err(Error::Absent { sensor: "powercap", .. })
+        Err(EnergyError::Absent { sensor: "powercap", .. })
     ));
     assert!(matches!(
         open(&parse("perf=/nowhere").unwrap()),
-        Err(Error::Absent { sensor: "perf", .. })
+        Err(EnergyError::Absent { sensor: "perf", .. })
     ));
     assert!(matches!(
         open(&parse("nvml=/nowhere").unwrap()),
-        Err(Error::Absent { sensor: "nvml", .. })
+        Err(EnergyError::Absent { sensor: "nvml", .. })
     ));
 }
 
 #[test]
-fn auto_says_why_there_is_no_counter_and_falls_back_on_the_model() {
+fn auto_falls_back_to_the_model_with_the_reasons() {
     let opened = open(&Request::Auto).unwrap();
     let abouts: Vec<_> = opened.sensors.iter().map(|sensor| sensor.about()).collect();
     let first = &abouts[0];
     if Path::new(powercap::ROOT).exists() || Path::new(perf::ROOT).join("power").exists() {
-        // A machine with counters, readable or not: then either they are used or the user is told
-        // why not.
+        // A machine with counters, readable or not: they are used, or the reason is given.
         assert!(first.evidence == Evidence::Counter || !opened.absent.is_empty());
     } else {
         assert_eq!((first.sensor.as_str(), first.evidence), ("model", Evidence::Model));
         let why: Vec<String> = opened.absent.iter().map(ToString::to_string).collect();
         assert_eq!(why[..2], ["no powercap energy sensor", "no perf energy sensor"]);
     }
-    // Each of the three real sensors is either used or accounted for, unless a better one of the
-    // two RAPL ways is there.
+    // Each of the three real sensors is used or listed as absent, unless the better RAPL interface
+    // is available.
     let nvml = abouts.iter().any(|about| about.sensor == "nvml");
     let nvml_error = opened.absent.iter().any(|error| format!("{error:?}").contains("\"nvml\""));
     assert!(nvml != nvml_error, "{abouts:?} {:?}", opened.absent);
@@ -126,7 +127,7 @@ fn model(text: &str) -> Box<dyn Sensor> {
 }
 
 #[test]
-fn the_models_figure_and_band() {
+fn model_gives_figure_and_band() {
     let mut sensor = model("model:idle=0.74,busy=3.5,band=60,cpus=4");
     sensor.begin().unwrap();
     sensor.poll();
@@ -140,11 +141,11 @@ fn the_models_figure_and_band() {
     for part in ["an estimate", "0.74 W idle", "3.5 W busy", "4 CPUs", "+-60 %"] {
         assert!(about.covers.contains(part), "{part}: {}", about.covers);
     }
-    assert!(matches!(sensor.end(&Usage::default()), Err(Error::NoWindow { .. })));
+    assert!(matches!(sensor.end(&Usage::default()), Err(EnergyError::NoWindow { .. })));
 }
 
 #[test]
-fn idle_alone_is_the_base_and_a_wide_band_stops_at_nothing() {
+fn band_is_not_negative() {
     let mut sensor = model("model:idle=2,busy=2,band=150,cpus=3");
     sensor.begin().unwrap();
     let reading = sensor.end(&Usage { wall_s: 5.0, cpu_s: 100.0 }).unwrap();
@@ -152,33 +153,33 @@ fn idle_alone_is_the_base_and_a_wide_band_stops_at_nothing() {
 }
 
 #[test]
-fn times_that_are_none_are_malformed() {
+fn invalid_times_are_malformed() {
     for (wall_s, cpu_s) in [(f64::NAN, 1.0), (1.0, f64::NAN), (-1.0, 1.0), (1.0, f64::INFINITY)] {
         let mut sensor = model("model");
         sensor.begin().unwrap();
         assert!(matches!(
             sensor.end(&Usage { wall_s, cpu_s }),
-            Err(Error::Malformed { sensor: "model", .. })
+            Err(EnergyError::Malformed { sensor: "model", .. })
         ));
     }
 }
 
 #[test]
-fn parameters_given_in_code_are_checked_too() {
+fn new_checks_the_parameters() {
     let bad = Parameters { idle: 9.0, ..Parameters::default() };
-    assert!(matches!(Model::new(bad), Err(Error::Request { .. })));
+    assert!(matches!(Model::new(bad), Err(EnergyError::Request { .. })));
 }
 
 proptest! {
     #[test]
-    fn no_text_panics(text in "(model|powercap|perf|nvml|meter|auto|off)?[:=,]?[a-z0-9=,.:-]{0,30}") {
+    fn parsing_never_panics(text in "(model|powercap|perf|nvml|meter|auto|off)?[:=,]?[a-z0-9=,.:-]{0,30}") {
         if let Ok(request) = parse(&text) {
             prop_assert_eq!(parse(&request.to_string()), Ok(request));
         }
     }
 
     #[test]
-    fn the_band_holds_the_figure(wall_s in 0.0f64..1e6, cpu_s in 0.0f64..1e6, band in 0.0f64..100.0) {
+    fn band_contains_the_figure(wall_s in 0.0f64..1e6, cpu_s in 0.0f64..1e6, band in 0.0f64..100.0) {
         let model = Model::new(Parameters { band, cpus: Some(2), ..Parameters::default() }).unwrap();
         let (low, figure, high) = model.estimate(&Usage { wall_s, cpu_s }).unwrap();
         prop_assert!(low <= figure && figure <= high);

@@ -1,10 +1,10 @@
-//! What the kernel keeps of resident sets, without what a process only inherited.
+//! Tests the kernel's record of resident sets, without the part a process inherited.
 #![allow(clippy::expect_used)] // tests may
 
 use ungil_meter::{Launch, Tree};
 
 #[test]
-fn a_small_program_started_by_a_large_one_is_small() {
+fn peak_excludes_the_inherited_resident_set() {
     let ballast = std::hint::black_box(vec![1u8; 200 << 20]);
     let launch =
         |argv: &[&str]| Launch { argv: argv.iter().map(Into::into).collect(), ..Launch::default() };

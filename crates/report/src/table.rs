@@ -5,7 +5,7 @@ use crate::{View, joules};
 use std::collections::BTreeSet;
 use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::metric::{self, Better, Metric, Unit};
-use ungil_experiment::stats::{LEAST_BLOCKS, Ratio, Verdict};
+use ungil_experiment::stats::{MIN_BLOCKS, Ratio, Verdict};
 use ungil_format::{
     Align, BYTE_UNITS, ColumnUnit, ENERGY_UNITS, Fitted, TIME_UNITS, TextTable, counted, interval,
     ratio,
@@ -72,7 +72,7 @@ pub(crate) fn caption(view: View<'_>) -> String {
     let ratios = comparison.arms.iter().any(|a| headline_ratio(view, a).is_some());
     match ratios {
         false => format!("{blocks}."),
-        true if comparison.blocks < LEAST_BLOCKS => format!(
+        true if comparison.blocks < MIN_BLOCKS => format!(
             "{blocks}: ratios are medians against {}; fewer than five blocks decide nothing.",
             comparison.baseline
         ),
@@ -134,7 +134,7 @@ fn add_ratios(table: &mut TextTable, view: View<'_>, headline: &Metric) {
     let cells = comparison.arms.iter().map(|arm| verdict_cell(view, arm, headline).to_string());
     table.add_optional(VERDICT_IMPORTANCE, "verdict", Align::Left, cells.collect());
     // The caption states the number of blocks; a ratio may have fewer.
-    let odd = |r: &Ratio| r.blocks >= LEAST_BLOCKS && r.blocks != comparison.blocks;
+    let odd = |r: &Ratio| r.blocks >= MIN_BLOCKS && r.blocks != comparison.blocks;
     if arms().any(|(_, r)| r.is_some_and(|r| odd(&r))) {
         let cells = arms().map(|(_, r)| r.map_or_else(String::new, |r| r.blocks.to_string()));
         table.add_optional(INTERVAL_IMPORTANCE, "blocks", Align::Right, cells.collect());
@@ -144,7 +144,7 @@ fn add_ratios(table: &mut TextTable, view: View<'_>, headline: &Metric) {
 /// Returns a ratio's interval, or its number of blocks if they are too few for one.
 fn interval_cell(ratio: &Ratio) -> String {
     match ratio.blocks {
-        few if few < LEAST_BLOCKS => counted(few, "block"),
+        few if few < MIN_BLOCKS => counted(few, "block"),
         _ => interval(ratio.low, ratio.high),
     }
 }

@@ -1,6 +1,6 @@
 """Shared objects: an attribute of one instance read size times.
 
-Fixed: the same instance after `ungil.share(it)`, which keeps threads from counting their references to it.
+Fixed: the same instance after `ungil.share(it)`, which avoids contention on its reference count.
 """
 
 import ungil_suite as suite

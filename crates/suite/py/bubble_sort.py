@@ -1,6 +1,7 @@
 """Sequential: bubble sort of a descending list, its worst case.
 
-Size numbers, compared and swapped pair by pair, with an early end once a pass swaps nothing. Reads and writes of one list.
+Compares and swaps neighbouring numbers until a pass swaps nothing. Reads and writes one list of size
+numbers.
 """
 
 import ungil_suite as suite

@@ -1,4 +1,4 @@
-"""Shared objects: size items appended to one deque and as many taken from its other end.
+"""Shared objects: size items appended to one deque and removed at its other end.
 
 Fixed: an `ungil.Queue`.
 """
@@ -14,8 +14,8 @@ def fixed():
     return ungil.Queue()
 
 
-def turn(line, low, high):
-    put, get = (line.append, line.popleft) if isinstance(line, deque) else (line.put, line.get)
+def put_and_get(queue, low, high):
+    put, get = (queue.append, queue.popleft) if isinstance(queue, deque) else (queue.put, queue.get)
     total = 0
     for i in range(low, high):
         put(i)
@@ -23,11 +23,11 @@ def turn(line, low, high):
     return total
 
 
-def verify(lines, results, size):
-    left = sum(len(line) if isinstance(line, deque) else line.qsize() for line in lines)
+def verify(queues, results, size):
+    left = sum(len(queue) if isinstance(queue, deque) else queue.qsize() for queue in queues)
     suite.check(left == 0, f"{left} items are left")
     suite.check(sum(results) == size * (size - 1) // 2, "an item was lost or taken twice")
 
 
 if __name__ == "__main__":
-    suite.contend(__doc__, 1_000_000, deque, turn, verify, fixed)
+    suite.contend(__doc__, 1_000_000, deque, put_and_get, verify, fixed)

@@ -1,4 +1,4 @@
-"""Shared objects: size look-ups in one dict that nobody changes.
+"""Shared objects: size look-ups in one dict that is not modified.
 
 Fixed: an `ungil.ConcurrentDict`.
 """

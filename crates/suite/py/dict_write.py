@@ -1,4 +1,4 @@
-"""Shared objects: size values put into one dict, under keys that are there already.
+"""Shared objects: size values stored in one dict under existing keys.
 
 Fixed: an `ungil.ConcurrentDict`.
 """

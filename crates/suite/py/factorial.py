@@ -1,6 +1,6 @@
 """Threaded numerical: the factorials of 0 to size, one future each.
 
-Big integers of which no thread needs another's. Many small pieces of work, the largest last.
+Independent big integers: many small tasks, the largest last.
 """
 
 import math

@@ -1,17 +1,18 @@
-"""Shared objects: one tuple indexed size times by every thread's share of the work. Nobody could change it.
+"""Shared objects: one immutable tuple indexed size times.
 
-Every place has the same string, so that what is counted is references to one object.
+All elements are the same string, so that all threads count references to one object.
 
-Fixed: the same tuple after `ungil.share(it, immortal=True)`: the interpreter counts references to a string unless it is immortal.
+Fixed: the same tuple after `ungil.share(it, immortal=True)`, because the interpreter counts references
+to a string unless it is immortal.
 """
 
 import ungil_suite as suite
 
-PLACES = 1024
+LENGTH = 1024
 
 
 def make():
-    return ("".join(["ni", "ne"]),) * PLACES
+    return ("".join(["ni", "ne"]),) * LENGTH
 
 
 def fixed():
@@ -29,7 +30,7 @@ def read(table, low, high):
 
 
 def verify(_, results, size):
-    suite.check(sum(results) == size, f"{sum(results)} reads gave what is there, not {size}")
+    suite.check(sum(results) == size, f"{sum(results)} reads returned the element, not {size}")
 
 
 if __name__ == "__main__":

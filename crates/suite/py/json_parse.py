@@ -1,7 +1,8 @@
-"""Threaded objects: size JSON records parsed, and some bookkeeping for each.
+"""Threaded objects: size JSON records parsed and counted.
 
-Workers take slices of one shared list of strings: decade of age, tags, scores, a checksum put into the record, and a summary
-written as JSON and parsed again. Many dicts and strings that live briefly, in the thread that made them.
+Workers process slices of one shared list of strings: they count ages by decade, tags and scores, store
+a checksum in each record, and write and parse a summary as JSON. Many short-lived dicts and strings
+are used only by the thread that created them.
 """
 
 import json

@@ -20,7 +20,7 @@ def append(items, low, high):
 def verify(lists, _, size):
     length, total = sum(map(len, lists)), sum(map(sum, lists))
     suite.check(length == size, f"{length} items, not {size}")
-    suite.check(total == size * (size - 1) // 2, "an item is missing or there twice")
+    suite.check(total == size * (size - 1) // 2, "an item is missing or duplicated")
 
 
 if __name__ == "__main__":

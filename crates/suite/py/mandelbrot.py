@@ -1,7 +1,7 @@
 """Sequential: the Mandelbrot set in pure Python.
 
-Counts iterations (50 at most) for each of size x size points of x in [-1.5, 0.5], y in [-1, 1]. Floats and a tight loop,
-nothing allocated that lives on.
+Counts iterations (50 at most) for each of size x size points of x in [-1.5, 0.5], y in [-1, 1]. A tight
+loop over floats without lasting allocations.
 """
 
 import ungil_suite as suite
@@ -14,7 +14,7 @@ def grid(size):
 
 
 def row(xs, y):
-    """Iterations of one row in all."""
+    """Return the total iterations of one row."""
     total = 0
     for x in xs:
         a = b = 0.0
@@ -27,7 +27,7 @@ def row(xs, y):
 
 
 def slow_row(xs, y):
-    """The same by complex numbers."""
+    """Return the same, computed with complex numbers."""
     total = 0
     for x in xs:
         z, c = 0j, complex(x, y)

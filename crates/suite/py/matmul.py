@@ -1,7 +1,8 @@
 """Threaded numerical: the product of two matrices of small ints in pure Python.
 
-size x size numbers; the right side is transposed beforehand, so that each number of the result is a dot product of two lists.
-Each worker computes a block of rows. All read the right side's lists, and none writes to what another reads.
+size x size numbers; the right side is transposed beforehand, so that each element of the result is a
+dot product of two lists. Each worker computes a block of rows. All workers read the lists of the right
+side, and none writes to data that another reads.
 """
 
 import ungil_suite as suite
@@ -12,7 +13,7 @@ def matrix(size):
 
 
 def block(left, low, high, columns):
-    """The sums of the rows of a block of the product."""
+    """Return the sums of the rows of a block of the product."""
     sums = []
     for i in range(low, high):
         row = left[i]
@@ -30,7 +31,7 @@ def main():
             sums = [total for part in suite.collect(futures) for total in part]
     weights = [sum(row) for row in right]
     expected = [sum(a * w for a, w in zip(row, weights)) for row in left]
-    suite.check(sums == expected, "the rows of the product do not have the sums they must have")
+    suite.check(sums == expected, "the row sums of the product are wrong")
     print(sum(sums))
 
 

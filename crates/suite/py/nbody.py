@@ -1,7 +1,8 @@
 """Threaded numerical: size particles that attract each other, 10 steps.
 
-Every particle meets every other in each step. Positions and velocities are tuples of floats: workers compute new ones for their
-range of particles, the main thread puts them together, and the next step, with a new pool, reads them.
+Each step computes the forces between all pairs. Positions and velocities are tuples of floats: workers
+compute new ones for their range of particles, the main thread collects them, and the next step, with a
+new pool, reads them.
 """
 
 import math
@@ -24,7 +25,7 @@ def lattice(size):
 
 
 def moved(velocities, low, high, first, positions):
-    """New positions and velocities of particles; `first` is the number of the particle that `velocities` begins with."""
+    """Return new positions and velocities; `first` is the index of the first particle in `velocities`."""
     new_positions, new_velocities = [], []
     for i in range(low, high):
         me = first + i
@@ -48,7 +49,7 @@ def moved(velocities, low, high, first, positions):
 
 
 def pulled(me, others, seconds):
-    """The velocity of a particle at rest after a time."""
+    """Return the velocity of a particle after `seconds`, starting at rest."""
     velocity = (0.0, 0.0, 0.0)
     for other in others:
         cube = (math.dist(me, other) ** 2 + SOFTENING) ** 1.5
@@ -83,15 +84,15 @@ def main():
                 with suite.pool(chosen) as pool:
                     positions, velocities = step(pool, chosen, positions, velocities)
     else:
-        with suite.pool(chosen) as pool:  # starting processes anew for each step would be all that is measured
+        with suite.pool(chosen) as pool:  # otherwise the start of processes in each step would dominate
             with suite.phase():
                 for _ in range(STEPS):
                     positions, velocities = step(pool, chosen, positions, velocities)
     after = [sum(axis) for axis in zip(*velocities)]
-    # Each pull has its counterpart: momentum stays.
+    # Action equals reaction: momentum is conserved.
     kept = all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) for a, b in zip(before, after))
     suite.check(kept, f"the momentum was {before} and is {after}")
-    # So weak and so far apart are they that each pull hardly changes in so short a time.
+    # The particles are so far apart that the forces are almost constant.
     there = lattice(chosen.size)
     expected = pulled(there[0], there[1:], SECONDS)
     near = all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-20) for a, b in zip(velocities[0], expected))

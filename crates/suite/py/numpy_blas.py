@@ -1,6 +1,6 @@
 """NumPy: the product of two square matrices of float64, and its sum.
 
-size x size random numbers each. BLAS does the work, on threads of its own, with or without a GIL.
+size x size random numbers each. BLAS computes on its own threads, with or without the GIL.
 """
 
 import ungil_suite as suite

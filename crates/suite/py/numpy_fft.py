@@ -14,7 +14,7 @@ def main():
     with suite.phase():
         magnitudes = numpy.abs(numpy.fft.fft(signal))
         total = float(magnitudes.sum())
-    # Parseval: the energy of a signal is that of its spectrum.
+    # Parseval: a signal and its spectrum have the same energy.
     there, here = float(magnitudes @ magnitudes), float(signal @ signal) * chosen.size
     suite.check(abs(there - here) <= 1e-9 * here, f"the spectrum's energy is {there}, not {here}")
     print(f"{total:.6g}")

@@ -1,6 +1,7 @@
-"""NumPy: arithmetic on whole arrays, each step an array of its own.
+"""NumPy: arithmetic on whole arrays, each step into a new array.
 
-a*b + 0.5a - 0.25b of size random float64s each, clipped to [0, 1], brought to mean 0 and deviation 1, summed. Bound by memory.
+Computes a*b + 0.5a - 0.25b of size random float64s each, clips to [0, 1], normalizes to mean 0 and
+deviation 1, and sums. Memory-bound.
 """
 
 import ungil_suite as suite

@@ -1,8 +1,8 @@
-"""Threaded objects: slices of one shared list of dataclass instances, turned over and over.
+"""Threaded objects: slices of one shared list of dataclass instances, copied and rebuilt.
 
-size persons; each worker copies its range, adds a copy a year older of everyone who is active, builds everyone's name, appends the
-list's first half to it and assigns a slice to itself. Instances and strings are made and dropped by the thread that uses them; only
-the persons themselves are shared.
+size persons; each worker copies its range, adds a copy of each active person that is a year older,
+builds all names, appends the first half of the list to it and assigns a slice to itself. Instances and
+strings are created and dropped by the same thread; only the persons themselves are shared.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Person:
 
 
 def churn(people, low, high):
-    """How many persons and letters there were in the end."""
+    """Return the numbers of names and of persons, and the length of the last name."""
     crowd = []
     for person in people[low:high]:
         crowd.append(person)
@@ -43,7 +43,7 @@ def main():
         active = (high + 1) // 2 - (low + 1) // 2
         all_of_them = high - low + active
         suite.check(names == all_of_them, f"{names} names from {low} to {high}, not {all_of_them}")
-        suite.check(crowd == names + names // 2, f"{crowd} persons in the end, not {names + names // 2}")
+        suite.check(crowd == names + names // 2, f"{crowd} persons at the end, not {names + names // 2}")
         suite.check(letters == len(f"Name{high - 1} Surname{high - 1}"), f"the last name has {letters} letters")
     print(sum(person.age for person in people))
 

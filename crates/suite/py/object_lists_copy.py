@@ -1,9 +1,9 @@
-"""Threaded objects: the strings of one shared list, made upper case in lists of the threads' own.
+"""Threaded objects: the strings of one shared list converted to upper case in private lists.
 
-size strings; each worker reads its range of the shared list and fills a list of its own, which the main thread puts into its place
-in a new list. No thread writes to what another reads; what is shared is the strings.
+size strings; each worker reads its range of the shared list and fills its own list, which the main
+thread copies into a new list. No thread writes to data that another reads; only the strings are shared.
 
---form fixed: the list becomes an `ungil.Array` first, and the results go back into it.
+--form fixed: the list is first converted to an `ungil.Array`, and the results are stored in it.
 """
 
 import ungil_suite as suite
@@ -18,7 +18,7 @@ def upper(records, low, high):
 
 
 def put(pool, chosen, records, result):
-    """The threads' lists are dropped when this returns, which touches every string once more: part of the work."""
+    """Copy the results. The threads' lists are dropped on return, which is part of the measured work."""
     for low, future in suite.spread(pool, chosen, upper, records):
         mine = future.result()
         result[low : low + len(mine)] = mine
@@ -36,7 +36,7 @@ def main():
             result = records if chosen.form == "fixed" else [None] * chosen.size
             put(pool, chosen, records, result)
     for i in range(0, chosen.size, max(1, chosen.size // 1000)):
-        suite.check(result[i] == f"NAME{i} MIDDLENAME{i} SURNAME{i}", f"place {i} has {result[i]!r}")
+        suite.check(result[i] == f"NAME{i} MIDDLENAME{i} SURNAME{i}", f"element {i} is {result[i]!r}")
     print(len(result), result[chosen.size - 1])
 
 

@@ -1,9 +1,10 @@
-"""Threaded objects: the strings of one shared list made upper case in place.
+"""Threaded objects: the strings of one shared list converted to upper case in place.
 
-size strings; each worker has a range of its own and writes `records[i] = records[i].upper()`. Without a GIL every write takes the
-list's one lock, and every string dropped belongs to the thread that made it, which must hear of it.
+size strings; each worker has its own range and writes `records[i] = records[i].upper()`. Without the
+GIL every write takes the list's lock, and every dropped string belongs to the thread that created it,
+which must be notified.
 
---form fixed: the list becomes an `ungil.Array` first, whose places have no common lock.
+--form fixed: the list is first converted to an `ungil.Array`, whose elements have no common lock.
 """
 
 import ungil_suite as suite
@@ -11,7 +12,7 @@ import ungil_suite as suite
 
 def upper(records, low, high):
     for i in range(low, high):
-        text = records[i]  # kept by a name until the next is: who drops it last, and where, decides what it costs
+        text = records[i]  # the name keeps the old string alive until the next iteration, so this thread drops it
         records[i] = text.upper()
 
 
@@ -26,7 +27,7 @@ def main():
         with suite.phase():
             suite.collect(suite.spread(pool, chosen, upper, records))
     for i in range(0, chosen.size, max(1, chosen.size // 1000)):
-        suite.check(records[i] == f"NAME{i} MIDDLENAME{i} SURNAME{i}", f"place {i} has {records[i]!r}")
+        suite.check(records[i] == f"NAME{i} MIDDLENAME{i} SURNAME{i}", f"element {i} is {records[i]!r}")
     print(len(records), records[chosen.size - 1])
 
 

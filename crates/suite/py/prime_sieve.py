@@ -1,6 +1,7 @@
 """Sequential: the sieve of Eratosthenes on a list of bools.
 
-Strikes out the multiples of every prime up to size, one by one, then collects what is left. A large list, written in strides.
+Clears the multiples of every prime up to size, then collects the remaining numbers. Strided writes to a
+large list.
 """
 
 import math
@@ -9,17 +10,17 @@ import ungil_suite as suite
 
 
 def primes(limit):
-    standing = [True] * (limit + 1)
-    standing[0] = standing[1] = False
+    is_prime = [True] * (limit + 1)
+    is_prime[0] = is_prime[1] = False
     for factor in range(2, math.isqrt(limit) + 1):
-        if standing[factor]:
+        if is_prime[factor]:
             for multiple in range(factor * factor, limit + 1, factor):
-                standing[multiple] = False
-    return [n for n, stands in enumerate(standing) if stands]
+                is_prime[multiple] = False
+    return [n for n, prime in enumerate(is_prime) if prime]
 
 
-def divides(n):
-    """Whether anything does, by trial."""
+def is_composite(n):
+    """Return whether n has a divisor, by trial division."""
     return any(n % d == 0 for d in range(2, math.isqrt(n) + 1))
 
 
@@ -28,7 +29,7 @@ def main():
     limit = max(chosen.size, 2)
     with suite.phase():
         found = primes(limit)
-    tail = [n for n in range(max(2, limit - 50), limit + 1) if not divides(n)]
+    tail = [n for n in range(max(2, limit - 50), limit + 1) if not is_composite(n)]
     suite.check(found[len(found) - len(tail) :] == tail, f"the last primes up to {limit} are not {tail}")
     if limit >= 17:  # Rosser and Schoenfeld
         share = limit / math.log(limit)

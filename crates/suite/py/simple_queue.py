@@ -1,4 +1,4 @@
-"""Shared objects: size items put into one `queue.SimpleQueue` and as many taken out, each thread doing both.
+"""Shared objects: size items put into and taken from one `queue.SimpleQueue`, both by each thread.
 
 Fixed: an `ungil.Queue`.
 """
@@ -14,7 +14,7 @@ def fixed():
     return ungil.Queue()
 
 
-def pass_on(queue, low, high):
+def put_and_get(queue, low, high):
     put, get = queue.put, queue.get
     total = 0
     for i in range(low, high):
@@ -30,4 +30,4 @@ def verify(queues, results, size):
 
 
 if __name__ == "__main__":
-    suite.contend(__doc__, 500_000, SimpleQueue, pass_on, verify, fixed)
+    suite.contend(__doc__, 500_000, SimpleQueue, put_and_get, verify, fixed)

@@ -1,14 +1,14 @@
-"""What every workload of the suite needs: its options, a pool of the execution model asked for, a self-check.
+"""Common code of the suite's workloads: options, a pool for the execution model, a self-check.
 
-A workload builds its inputs, works inside `phase()`, checks its own result, and prints a digest of it, which `ungil`
-compares between the arms. Each runs by hand too, without `ungil`: `python mandelbrot.py --size 500`.
+A workload builds its inputs, works inside `phase()`, checks its result, and prints a digest of it, which
+`ungil` compares between the arms. Workloads also run without `ungil`: `python mandelbrot.py --size 500`.
 """
 
 import argparse
 import gc
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor  # here, not where a pool is made: that may be inside the phase
+from concurrent.futures import ThreadPoolExecutor  # not in pool(), which may be called inside the phase
 
 try:
     from ungil_phase import phase as _marked
@@ -22,10 +22,10 @@ WRONG = 70
 
 
 def options(text, size, workers=False, models=("threads",), forms=()):
-    """The command line of a workload: `--size`, and what else it takes."""
+    """Parse the command line of a workload: `--size` and its other options."""
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=size, help="default %(default)s")
-    parser.add_argument("--packages", help="folder with one folder of packages an interpreter: cpython-314, cpython-314t")
+    parser.add_argument("--packages", help="folder with one folder of packages per interpreter: cpython-314, cpython-314t")
     if workers:
         parser.add_argument("--workers", type=int, default=1)
         parser.add_argument("--model", choices=models, default=models[0])
@@ -33,43 +33,49 @@ def options(text, size, workers=False, models=("threads",), forms=()):
         parser.add_argument("--form", choices=forms, default=forms[0])
     chosen = parser.parse_args()
     if chosen.size < 1 or (workers and chosen.workers < 1):
-        parser.error("--size and --workers begin at 1")
+        parser.error("--size and --workers must be at least 1")
     if chosen.packages:
         sys.path.insert(0, os.path.join(chosen.packages, sys.implementation.cache_tag + getattr(sys, "abiflags", "")))
     return chosen
 
 
 def phase():
-    """What is measured. The inputs are collected before it: otherwise whether the garbage collector goes through them in the
-    phase hangs on how many objects the program happened to make until then."""
+    """Return a context manager for the measured part.
+
+    Garbage is collected first. Otherwise the number of objects created so far would decide whether a
+    collection of the inputs falls into the phase.
+    """
     gc.collect()
     return _marked()
 
 
-# Models of a workload whose parts need nothing of each other.
+# Models of a workload with independent parts.
 ANY = ("threads", "fork", "spawn", "forkserver", "interpreters")
 
 
 def parts(length, count):
-    """`count` ranges that cover `range(length)`, the last ones shorter or missing."""
+    """Return at most `count` ranges that cover `range(length)`; the last one may be shorter."""
     step = -(-length // count)
     return [(low, min(low + step, length)) for low in range(0, length, step)]
 
 
-def _arrive(barrier):
+def _init_process(barrier):
     barrier.wait(120)
 
 
 def pool(chosen):
-    """An executor. Processes and interpreters are there before the work begins, as in any program that keeps its pool;
-    threads start with the first work, as they always do."""
+    """Return an executor.
+
+    Processes and interpreters are started before the work, as in a program that keeps its pool; threads
+    start with the first task, as usual.
+    """
     if chosen.model == "threads":
         return ThreadPoolExecutor(chosen.workers)
     from concurrent import futures
 
     if chosen.model == "interpreters":
         executor = futures.InterpreterPoolExecutor(chosen.workers)
-        # One nap each: a worker that sleeps takes no second one.
+        # One sleep each: a sleeping worker does not take a second task.
         import time
 
         for nap in [executor.submit(time.sleep, 0.05) for _ in range(chosen.workers)]:
@@ -79,14 +85,17 @@ def pool(chosen):
 
     context = multiprocessing.get_context(chosen.model)
     barrier = context.Barrier(chosen.workers)
-    executor = futures.ProcessPoolExecutor(chosen.workers, mp_context=context, initializer=_arrive, initargs=(barrier,))
+    executor = futures.ProcessPoolExecutor(chosen.workers, mp_context=context, initializer=_init_process, initargs=(barrier,))
     list(executor.map(abs, range(chosen.workers)))
     return executor
 
 
 def spread(executor, chosen, work, records, *rest):
-    """`work(records, low, high, *rest)` over parts of `records`, one a worker: pairs of where a part begins and its
-    future. Workers that share no memory get a copy of their part alone."""
+    """Run `work(records, low, high, *rest)` over parts of `records`, one per worker.
+
+    Returns pairs of the start of a part and its future. Workers without shared memory get a copy of only
+    their part.
+    """
     futures = []
     for low, high in parts(len(records), chosen.workers):
         if chosen.model == "threads":
@@ -97,7 +106,7 @@ def spread(executor, chosen, work, records, *rest):
 
 
 def collect(futures):
-    """The results of `spread`, in the order in which they began."""
+    """Return the results of `spread` in order."""
     return [future.result() for _, future in futures]
 
 
@@ -107,10 +116,10 @@ def _own(make, work, low, high):
 
 
 def contend(text, size, make, work, verify, fixed=None):
-    """A workload of the category "shared objects": `work(object, low, high)` in threads over parts of `range(size)`.
+    """Run a workload of the category "shared objects": `work(object, low, high)` over parts of `range(size)`.
 
-    --form shared: all threads on one `make()`; private: each on one that it made itself; fixed: all on one `fixed()`, which
-    may need the package `ungil`. `verify(objects, results, size)` checks what came of it.
+    --form shared: all threads use one `make()`; private: each thread makes its own; fixed: all threads use
+    one `fixed()`, which may need the package `ungil`. `verify(objects, results, size)` checks the result.
     """
     forms = ("shared", "private", "fixed") if fixed else ("shared", "private")
     chosen = options(text, size, workers=True, forms=forms)
@@ -130,8 +139,8 @@ def contend(text, size, make, work, verify, fixed=None):
     print(chosen.size)
 
 
-def check(right, says):
-    """Ends the program with a message unless the result is right."""
+def check(right, message):
+    """Exit with an error message unless the result is right."""
     if not right:
-        print(f"self-check failed: {says}", file=sys.stderr, flush=True)
+        print(f"self-check failed: {message}", file=sys.stderr, flush=True)
         os._exit(WRONG)

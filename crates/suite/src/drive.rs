@@ -1,7 +1,7 @@
-//! Runs a suite's points one after the other, each an experiment with a record of its own.
+//! Runs a suite's points one after the other. Each is an experiment with its own record.
 //!
-//! Every record exists from the beginning, with its header and locked, so that two cannot mix and
-//! whoever is interrupted goes on with exactly what was planned.
+//! All records are created and locked at the start, with their headers, so that two suites cannot
+//! mix and an interrupted suite resumes exactly as planned.
 
 use crate::folder::{Study, record_path};
 use crate::plan::Point;
@@ -13,18 +13,19 @@ use ungil_experiment::record::{Header, Idle, Line, Record, Startup, Writer};
 use ungil_experiment::runner::{self, Experiment};
 use ungil_experiment::{Error, Failure, Stop};
 
-/// What happens, for whoever watches.
+/// Progress of a suite.
 #[derive(Debug)]
-pub enum Event<'a> {
-    /// A point begins: its number from 1, of how many, and seconds left by the pace so far.
+pub enum SuiteEvent<'a> {
+    /// A point starts: its number from 1, the number of points, the point, and the estimated
+    /// seconds left.
     Point(usize, usize, &'a Point, f64),
-    /// What its experiment says.
-    Run(&'a Point, &'a runner::Event<'a>),
-    /// A point has ended; its record, and why it failed if it did.
+    /// Progress of its experiment.
+    Run(&'a Point, &'a runner::RunnerEvent<'a>),
+    /// A point has ended: its record, and the failure if it failed.
     Ended(&'a Point, &'a Record, Option<&'a Failure>),
 }
 
-/// The points that are left to run.
+/// The remaining points of a suite.
 #[derive(Debug)]
 pub struct Drive<'a> {
     left: Vec<(Point, Experiment<'a>)>,
@@ -33,14 +34,14 @@ pub struct Drive<'a> {
     idle: Option<Idle>,
 }
 
-/// Seconds a run takes beside its phase: start of the interpreter, inputs, the meter's own.
-const AROUND_S: f64 = 0.25;
+/// Seconds that a run takes in addition to its phase: interpreter start, inputs, the meter.
+const OVERHEAD_S: f64 = 0.25;
 
 impl<'a> Drive<'a> {
-    /// Makes the record of every point.
+    /// Creates the record of every point.
     ///
     /// # Errors
-    /// [`Error::Record`] when one cannot be made.
+    /// [`Error::Record`] if a record cannot be created.
     pub fn new(
         folder: &Path,
         points: Vec<(Point, Header)>,
@@ -54,28 +55,28 @@ impl<'a> Drive<'a> {
         Ok(Drive { total: left.len(), left, startups: Vec::new(), idle: None })
     }
 
-    /// What is left of a study that was interrupted. A point of which something failed is measured
-    /// anew, in all its arms, so that they share their blocks; its old record stays beside the new
-    /// one, ending in `.failed`.
+    /// Collects the remaining points of an interrupted study. A point with a failure is measured
+    /// again in all its arms, so that they share blocks; its old record is kept beside the new one
+    /// with the suffix `.failed`.
     ///
     /// # Errors
-    /// [`Error::Record`] when another ungil has one of its records, or a new one cannot be made.
+    /// [`Error::Record`] if another ungil is using a record, or if a new record cannot be created.
     pub fn resume(folder: &Path, study: Study, stop: &'a Stop) -> Result<Drive<'a>, Error> {
         let total = study.records.len();
         let mut drive = Drive { left: Vec::new(), total, startups: Vec::new(), idle: None };
         for (point, record) in study.records {
-            drive.learn(&record);
+            drive.remember(&record);
             let path = record_path(folder, &point);
-            if done(&record) {
+            if is_done(&record) {
                 continue;
             }
-            // Opened, and so locked: another ungil may be at it.
+            // This opens and locks the record: another ungil may be using it.
             let header = record.header.clone();
-            let failed = failed(&record);
+            let failed = has_failure(&record);
             let mut experiment = Experiment::resume(record, &path, stop)?;
             if failed {
                 fs::rename(&path, path.with_extension("jsonl.failed"))
-                    .map_err(|e| cannot_put_aside(&path, &e))?;
+                    .map_err(|e| cannot_rename(&path, &e))?;
                 experiment = Experiment::new(Writer::create(&path)?, header, stop)?;
             }
             drive.left.push((point, experiment));
@@ -83,28 +84,28 @@ impl<'a> Drive<'a> {
         Ok(drive)
     }
 
-    /// Points that are left.
+    /// Returns the number of remaining points.
     pub fn left(&self) -> usize {
         self.left.len()
     }
 
-    /// Runs them, beginning none after `limit_s` seconds; if that is finite, each may take its
-    /// share of what is left of it. A point that fails does not keep the next from running.
+    /// Runs the points. No point starts after `limit_s` seconds; if `limit_s` is finite, each point
+    /// may take an equal share of the remaining time. If a point fails, the next ones still run.
     ///
     /// # Errors
-    /// [`Error::Interrupted`]; [`Error::Record`] when a record cannot be written.
+    /// [`Error::Interrupted`]; [`Error::Record`] if a record cannot be written.
     pub fn run(
         mut self,
         limit_s: f64,
         open: &dyn Fn() -> Result<Opened, Error>,
-        watch: &mut dyn FnMut(&Event<'_>),
+        watch: &mut dyn FnMut(&SuiteEvent<'_>),
     ) -> Result<(), Error> {
         let began = Instant::now();
         let before = self.total - self.left.len();
         let points = std::mem::take(&mut self.left);
         let count = points.len();
-        // Compiled modules are kept as long as the suite runs: where nobody keeps them, every start
-        // would compile what it imports.
+        // Compiled modules are cached while the suite runs. Without a cache, every start would
+        // compile its imports.
         let cache = tempfile::tempdir().ok();
         let all: f64 = points.iter().map(|(p, e)| expected_s(p, &e.record)).sum();
         let mut past = 0.0;
@@ -123,16 +124,16 @@ impl<'a> Drive<'a> {
                 ];
             }
             let pace = if past > 0.0 { began.elapsed().as_secs_f64() / past } else { 1.0 };
-            watch(&Event::Point(before + i + 1, self.total, &point, pace * (all - past)));
+            watch(&SuiteEvent::Point(before + i + 1, self.total, &point, pace * (all - past)));
             past += expected_s(&point, &experiment.record);
-            self.tell(&mut experiment)?;
-            let result =
-                experiment.run(open()?.sensors, &mut |event| watch(&Event::Run(&point, event)));
-            self.learn(&experiment.record);
+            self.add_remembered(&mut experiment)?;
+            let result = experiment
+                .run(open()?.sensors, &mut |event| watch(&SuiteEvent::Run(&point, event)));
+            self.remember(&experiment.record);
             match result {
-                Ok(_) => watch(&Event::Ended(&point, &experiment.record, None)),
+                Ok(_) => watch(&SuiteEvent::Ended(&point, &experiment.record, None)),
                 Err(Error::Failed(failure)) => {
-                    watch(&Event::Ended(&point, &experiment.record, Some(&failure)));
+                    watch(&SuiteEvent::Ended(&point, &experiment.record, Some(&failure)));
                 }
                 Err(other) => return Err(other),
             }
@@ -140,8 +141,8 @@ impl<'a> Drive<'a> {
         Ok(())
     }
 
-    /// Remembers what need be measured only once: the machine at rest, the interpreters' start.
-    fn learn(&mut self, record: &Record) {
+    /// Remembers what is measured only once: idle power and start-up times.
+    fn remember(&mut self, record: &Record) {
         self.idle = self.idle.take().or_else(|| record.idle.clone());
         for startup in &record.startups {
             if !self.startups.iter().any(|s| s.python == startup.python) {
@@ -150,8 +151,8 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// Puts it into a record that lacks it.
-    fn tell(&self, experiment: &mut Experiment<'_>) -> Result<(), Error> {
+    /// Adds the remembered measurements to a record that lacks them.
+    fn add_remembered(&self, experiment: &mut Experiment<'_>) -> Result<(), Error> {
         let idle =
             self.idle.iter().filter(|_| experiment.record.idle.is_none()).cloned().map(Line::Idle);
         let lacks = |s: &&Startup| {
@@ -167,27 +168,27 @@ impl<'a> Drive<'a> {
     }
 }
 
-/// Whether a record has everything: nothing is left to measure, and nothing failed.
-pub fn done(record: &Record) -> bool {
-    record.complete && !failed(record)
+/// Returns whether a record is complete and nothing failed.
+pub fn is_done(record: &Record) -> bool {
+    record.complete && !has_failure(record)
 }
 
-fn failed(record: &Record) -> bool {
-    record.header.arms.iter().any(|a| record.died(&a.id))
+fn has_failure(record: &Record) -> bool {
+    record.header.arms.iter().any(|a| record.has_failed(&a.id))
 }
 
-fn cannot_put_aside(path: &Path, error: &std::io::Error) -> Error {
-    let what = format!("cannot put the record {} aside", path.display());
-    let help = "check that its folder can be written";
+fn cannot_rename(path: &Path, error: &std::io::Error) -> Error {
+    let what = format!("cannot rename the record {}", path.display());
+    let help = "check that its folder is writable";
     Error::Record { path: path.into(), failure: Failure::new(what, error.to_string(), help) }
 }
 
-/// Seconds a point is expected to take in all; no more than its time limit, where it may do with
-/// fewer blocks than its most.
+/// Returns the expected seconds of a point: at most its time limit, if it may stop before its
+/// maximum number of blocks.
 pub fn expected_s(point: &Point, record: &Record) -> f64 {
     let settings = &record.header.settings;
     let most = settings.max_blocks.unwrap_or(settings.blocks);
     let runs = record.header.arms.len() as f64 * f64::from(most + settings.warmup);
-    let all = (runs - record.runs.len() as f64).max(0.0) * (point.expected_s + AROUND_S);
+    let all = (runs - record.runs.len() as f64).max(0.0) * (point.expected_s + OVERHEAD_S);
     if most > settings.blocks { all.min(settings.time_limit_s) } else { all }
 }

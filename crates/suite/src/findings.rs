@@ -1,323 +1,284 @@
-//! What follows from the figures, in sentences. Each names the figure it rests on; where the paper
-//! has one, it stands beside it, with a word on whether ours agrees.
+//! Writes the findings of a suite as sentences: the figure first, then the paper's.
 //!
 //! The paper: J. D. Montoya Salazar, "Unlocking Python's Cores", arXiv 2603.04782; CPython 3.14.2,
 //! 12 cores.
 
-use crate::summary::{Beside, OfCategory, Overall, Row, Summary};
+mod costs;
+mod twins;
+
+use crate::summary::{CategorySummary, MetricComparison, Overall, Row, Summary};
 use crate::workloads::{Category, Form};
+use std::collections::BTreeSet;
 use ungil_experiment::energy::Evidence;
-use ungil_experiment::stats::{LEAST_BLOCKS, Verdict};
-use ungil_format::{counted, duration, percent};
+use ungil_experiment::stats::{MIN_BLOCKS, Ratio, Verdict};
+use ungil_format::{counted, duration, interval, percent, ratio};
 
-/// The paper's least ratio of times, of independent work on threads.
+/// The paper's smallest ratio of times (independent work on threads): 4 times faster.
 const PAPER_BEST: f64 = 0.25;
-/// Its largest, of threads that change one list.
+/// The paper's largest ratio of times (threads that change one list).
 const PAPER_WORST: f64 = 12.18;
-/// Its range of ratios of energy, of sequential work.
-const PAPER_SEQUENTIAL: (f64, f64) = (1.13, 1.43);
+/// The paper's range of ratios of energy for sequential work.
+const PAPER_SEQUENTIAL_ENERGY: (f64, f64) = (1.13, 1.43);
 
-/// The sentences.
+/// Returns the findings, one sentence or two each.
 pub(crate) fn findings(summary: &Summary) -> Vec<String> {
-    let mut says = Vec::new();
-    says.extend(gain(summary));
-    says.extend(collapse(summary));
-    says.extend(sequential(summary));
-    says.extend(numpy(summary));
-    says.extend(energy(summary));
-    says.extend(memory(summary));
-    says.extend(twins(summary));
-    let undecided = rows(summary)
-        .filter(|r| time(r).is_some_and(|t| t.verdict == Verdict::Inconclusive))
-        .count();
-    if undecided > 0 {
-        let all = rows(summary).count();
-        says.push(format!(
-            "{undecided} of {all} ratios of time are not decided (fewer than five blocks, or intervals beyond both sides of 1): more --blocks, or a quieter machine."
-        ));
-    }
-    says
+    let mut all = Vec::new();
+    all.extend(independent(summary));
+    all.extend(shared(summary));
+    all.extend(sequential(summary));
+    all.extend(numpy(summary));
+    all.extend(costs::power(summary));
+    all.extend(costs::memory(summary));
+    all.extend(twins::findings(summary));
+    all.extend(inconclusive(summary));
+    all
 }
 
 fn rows(summary: &Summary) -> impl Iterator<Item = &Row> {
     summary.categories.iter().flat_map(|c| &c.rows)
 }
 
-fn of(summary: &Summary, category: Category) -> Option<&OfCategory> {
-    summary.categories.iter().find(|c| c.category == category)
+fn rows_of<'a>(summary: &'a Summary, categories: &[Category]) -> impl Iterator<Item = &'a Row> {
+    categories
+        .iter()
+        .filter_map(|wanted| summary.categories.iter().find(|c| c.category == *wanted))
+        .flat_map(|c: &CategorySummary| &c.rows)
 }
 
-fn time(row: &Row) -> Option<&Beside> {
+fn time(row: &Row) -> Option<&MetricComparison> {
     row.metrics.get("wall_s")
 }
 
-fn ratio(row: &Row) -> f64 {
+fn time_ratio(row: &Row) -> f64 {
     time(row).and_then(|t| t.ratio).map_or(1.0, |r| r.ratio)
 }
 
-/// The label of the free-threaded build: the first that is not the reference and runs without the
-/// GIL.
-fn free(summary: &Summary) -> Option<&str> {
+fn has_verdict(row: &Row, verdict: Verdict) -> bool {
+    time(row).is_some_and(|t| t.verdict == verdict)
+}
+
+/// Returns the label of the free-threaded build: the first interpreter after the reference that
+/// runs without the GIL.
+fn free_threaded(summary: &Summary) -> Option<&str> {
     summary.pythons.iter().skip(1).map(String::as_str).find(|p| !p.ends_with("+gil"))
 }
 
-/// Whether a row has blocks enough to be held against the paper.
-fn is_decided(row: &Row) -> bool {
-    time(row).is_some_and(|t| t.blocks() >= LEAST_BLOCKS)
+/// Returns whether a row has enough blocks to be compared with the paper.
+fn has_enough_blocks(row: &Row) -> bool {
+    time(row).is_some_and(|t| t.blocks() >= MIN_BLOCKS)
 }
 
-/// A row's time in words, with everything that it rests on.
-fn told(row: &Row) -> String {
-    let Some(t) = time(row) else { return row.id.clone() };
-    format!(
-        "{} {}: {} on {}, {} on {}, {} of it in {}",
-        row.workload,
-        row.size,
-        duration(t.reference),
-        row.reference,
-        duration(t.value),
-        row.arm,
-        t.shown(),
-        counted(t.blocks(), "block")
-    )
-}
-
-fn gain(summary: &Summary) -> Option<String> {
-    let free = free(summary)?;
-    let threaded = [Category::Numerical, Category::Objects];
-    let rows = || {
-        threaded.iter().filter_map(|c| of(summary, *c)).flat_map(|c| &c.rows).filter(|r| {
-            r.label == free && r.form == Form::Plain && r.workers.is_some_and(|w| w > 1)
-        })
-    };
-    let all = rows().count();
-    let gains = rows().filter(|r| time(r).is_some_and(|t| t.verdict == Verdict::Less));
-    let Some(best) = gains.min_by(|a, b| ratio(a).total_cmp(&ratio(b))) else {
-        return (all > 0).then(|| {
-            format!("No threaded workload is known to take less time without the GIL here; the paper's take down to {PAPER_BEST}.")
-        });
-    };
-    let workers =
-        best.workers.unwrap_or(1).min(u32::try_from(summary.cpus).unwrap_or(u32::MAX)).max(1);
-    let limit = 1.0 / f64::from(workers);
-    let beside = if ratio(best) > PAPER_BEST * 1.1 && limit > PAPER_BEST * 0.9 {
-        format!(
-            "the paper's best is {PAPER_BEST} on 12 cores; {workers} cores allow {} at most, so ours is no contradiction",
-            ungil_format::ratio(limit)
-        )
-    } else if ratio(best) > PAPER_BEST * 1.1 {
-        format!("that is less of a gain than the paper's best, {PAPER_BEST}")
-    } else {
-        format!("the paper's best is {PAPER_BEST}")
-    };
-    Some(format!("Independent work on threads gains most in {}; {beside}.", told(best)))
-}
-
-fn collapse(summary: &Summary) -> Option<String> {
-    let free = free(summary)?;
-    let shared = |r: &&Row| {
-        r.label == free
-            && matches!(r.form, Form::Plain | Form::Shared)
-            && r.workers.is_some_and(|w| w > 1)
-    };
-    let slower = |r: &&Row| time(r).is_some_and(|t| t.verdict == Verdict::More);
-    let rows: Vec<&Row> = [Category::Objects, Category::Shared]
-        .iter()
-        .filter_map(|c| of(summary, *c))
-        .flat_map(|c| &c.rows)
-        .filter(shared)
-        .collect();
-    if rows.is_empty() {
-        return None;
-    }
-    let down: Vec<&&Row> = rows.iter().filter(|r| slower(r)).collect();
-    let Some(worst) = down.iter().max_by(|a, b| ratio(a).total_cmp(&ratio(b))) else {
-        return Some(format!(
-            "No workload on common objects is known to be slower without the GIL here; the paper's worst is {PAPER_WORST}."
-        ));
-    };
-    let waits = worst.metrics.get("lock_wait_share").map_or_else(
-        || "how long they waited for locks could not be seen".into(),
-        |w| {
-            format!(
-                "its threads were seen waiting for locks for {} of their time",
-                percent(w.value)
-            )
-        },
-    );
-    let beside = if ratio(worst) < PAPER_WORST / 1.5 {
-        format!("less than the paper's worst, {PAPER_WORST} on 12 cores")
-    } else if ratio(worst) > PAPER_WORST * 1.5 {
-        format!("more than the paper's worst, {PAPER_WORST}")
-    } else {
-        format!("as in the paper, whose worst is {PAPER_WORST}")
-    };
-    let (count, all) = (down.len(), rows.len());
-    Some(format!(
-        "Threads on common objects: {count} of {all} are slower without the GIL, most of all {}, {beside}; {waits}.",
-        told(worst)
-    ))
-}
-
-fn overall<'a>(
-    summary: &'a Summary,
-    category: Category,
-    form: Form,
-    metric: &str,
-) -> Option<&'a Overall> {
-    let free = free(summary)?;
-    let category = of(summary, category)?;
-    category.overall.iter().find(|o| o.label == free && o.form == form && o.metric == metric)
-}
-
-/// Whether the joules are measured and not computed from CPU time.
-fn measured(summary: &Summary) -> bool {
+/// Returns whether the energy is measured, not modelled.
+fn is_measured(summary: &Summary) -> bool {
     matches!(summary.evidence, Evidence::Counter | Evidence::Meter)
 }
 
-fn sequential(summary: &Summary) -> Option<String> {
-    let time = overall(summary, Category::Sequential, Form::Plain, "wall_s")?;
-    let (low, high) = PAPER_SEQUENTIAL;
-    let paper = format!("the paper's take {low} to {high} of the energy");
-    let beside = match overall(summary, Category::Sequential, Form::Plain, "energy_j") {
-        Some(energy) if measured(summary) => {
-            let word = match energy.ours.both() {
-                None => "decides nothing",
-                Some((least, most)) if least >= low && most <= high => "agrees",
-                Some((least, most)) if most < low || least > high => "differs",
-                Some(_) => "overlaps",
-            };
-            format!("and {} of the energy, which {word}: {paper}", energy.ours)
+/// Formats a ratio of times, such as `1.24x slower` or `2.00x faster`.
+fn change(time: f64) -> String {
+    match ratio(time).as_str() {
+        "1.00" => "as fast".into(),
+        _ if time > 1.0 => format!("{}x slower", ratio(time)),
+        _ => format!("{}x faster", ratio(1.0 / time)),
+    }
+}
+
+/// Formats the interval that belongs to [`change`]; `None` with too few blocks.
+fn change_interval(time: &Ratio) -> Option<String> {
+    (time.blocks >= MIN_BLOCKS).then(|| {
+        let is_faster = time.ratio < 1.0 && ratio(time.ratio) != "1.00";
+        if is_faster {
+            interval(1.0 / time.high, 1.0 / time.low)
+        } else {
+            interval(time.low, time.high)
         }
-        _ => format!("{paper}, which cannot be held against ours: no sensor measured it"),
+    })
+}
+
+/// Formats what a ratio is based on, such as `1.19–1.21; 3 workloads, 5 blocks`.
+fn basis(figure: &Ratio, interval: Option<String>, rows: &str) -> String {
+    let blocks = counted(figure.blocks, "block");
+    match interval {
+        Some(interval) => format!("{interval}; {rows}, {blocks}"),
+        None => format!("{rows}, {blocks}"),
+    }
+}
+
+/// Counts rows as workloads if each is a different workload, otherwise as measurements.
+fn unit(rows: &[&Row]) -> &'static str {
+    let names: BTreeSet<&str> = rows.iter().map(|r| r.workload.as_str()).collect();
+    if names.len() == rows.len() { "workload" } else { "measurement" }
+}
+
+/// Names one of `rows`: by its workload if that is unique, otherwise also by its size and arm.
+fn name(row: &Row, rows: &[&Row]) -> String {
+    match unit(rows) {
+        "workload" => row.workload.clone(),
+        _ => format!("{} {} ({})", row.workload, row.size, row.arm),
+    }
+}
+
+/// The largest gain of threads that work independently.
+fn independent(summary: &Summary) -> Option<String> {
+    let free = free_threaded(summary)?;
+    let is_threaded = |r: &&Row| {
+        r.label == free && r.form == Form::Plain && r.workers.is_some_and(|workers| workers > 1)
+    };
+    let rows: Vec<&Row> =
+        rows_of(summary, &[Category::Numerical, Category::Objects]).filter(is_threaded).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let faster: Vec<&&Row> = rows.iter().filter(|r| has_verdict(r, Verdict::Less)).collect();
+    let paper = ratio(1.0 / PAPER_BEST);
+    let all = counted(rows.len(), unit(&rows));
+    let best = faster.iter().min_by(|a, b| time_ratio(a).total_cmp(&time_ratio(b)));
+    let Some((best, time)) = best.and_then(|row| Some((row, time(row)?))) else {
+        return Some(format!(
+            "Independent threads: none of {all} is measurably faster without the GIL. The paper reports up to {paper}x."
+        ));
+    };
+    let cpus = u32::try_from(summary.cpus).unwrap_or(u32::MAX);
+    let workers = best.workers.unwrap_or(1).min(cpus).max(1);
+    let limit = f64::from(workers);
+    let is_less = time_ratio(best) > PAPER_BEST * 1.1;
+    let comparison = if is_less && 1.0 / limit > PAPER_BEST * 0.9 {
+        format!(
+            "The paper reports up to {paper}x on 12 cores; {workers} cores allow at most {}x.",
+            ratio(limit)
+        )
+    } else if is_less {
+        format!("The paper reports more, up to {paper}x on 12 cores.")
+    } else {
+        format!("The paper reports up to {paper}x on 12 cores.")
     };
     Some(format!(
-        "Sequential work without the GIL takes {} of the time over {}; {beside}.",
-        time.ours,
-        counted(time.rows, "point")
+        "Independent threads: {} of {all} {} {}, {}x ({}; {} → {}). {comparison}",
+        faster.len(),
+        if faster.len() == 1 {
+            "is faster without the GIL:"
+        } else {
+            "are faster without the GIL, most of all"
+        },
+        name(best, &rows),
+        ratio(1.0 / time_ratio(best)),
+        time.ratio.and_then(|r| change_interval(&r)).unwrap_or_default(),
+        duration(time.reference),
+        duration(time.value),
+    ))
+}
+
+/// The largest loss of threads that share objects.
+fn shared(summary: &Summary) -> Option<String> {
+    let free = free_threaded(summary)?;
+    let is_shared = |r: &&Row| {
+        r.label == free
+            && matches!(r.form, Form::Plain | Form::Shared)
+            && r.workers.is_some_and(|workers| workers > 1)
+    };
+    let rows: Vec<&Row> =
+        rows_of(summary, &[Category::Objects, Category::Shared]).filter(is_shared).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let slower: Vec<&&Row> = rows.iter().filter(|r| has_verdict(r, Verdict::More)).collect();
+    let all = counted(rows.len(), unit(&rows));
+    let worst = slower.iter().max_by(|a, b| time_ratio(a).total_cmp(&time_ratio(b)));
+    let Some(worst) = worst else {
+        return Some(format!(
+            "Shared objects: none of {all} is measurably slower without the GIL. The paper reports up to {PAPER_WORST}x."
+        ));
+    };
+    let interval = time(worst).and_then(|t| change_interval(&t.ratio?)).unwrap_or_default();
+    let waits = worst.metrics.get("lock_wait_share").map_or_else(
+        || "The time its threads waited for locks was not measured.".into(),
+        |w| format!("Its threads waited for locks {} of the time.", percent(w.value)),
+    );
+    Some(format!(
+        "Shared objects: {} of {all} {} {}, {}x ({interval}). {waits} The paper reports up to {PAPER_WORST}x on 12 cores.",
+        slower.len(),
+        if slower.len() == 1 {
+            "is slower without the GIL:"
+        } else {
+            "are slower without the GIL, most of all"
+        },
+        name(worst, &rows),
+        ratio(time_ratio(worst)),
+    ))
+}
+
+/// Returns the overall figure of a category for the free-threaded build, and the number of
+/// workloads it contains.
+fn overall<'a>(
+    summary: &'a Summary,
+    category: Category,
+    metric: &str,
+) -> Option<(&'a Overall, String)> {
+    let free = free_threaded(summary)?;
+    let is_counted = |r: &&Row| r.label == free && r.form == Form::Plain;
+    let rows: Vec<&Row> = rows_of(summary, &[category]).filter(is_counted).collect();
+    let category = summary.categories.iter().find(|c| c.category == category)?;
+    let overall = category
+        .overall
+        .iter()
+        .find(|o| o.label == free && o.form == Form::Plain && o.metric == metric)?;
+    Some((overall, counted(overall.rows, unit(&rows))))
+}
+
+fn sequential(summary: &Summary) -> Option<String> {
+    let (time, rows) = overall(summary, Category::Sequential, "wall_s")?;
+    let (low, high) = PAPER_SEQUENTIAL_ENERGY;
+    let paper = format!(
+        "The paper reports {:.0}-{:.0} % more energy",
+        (low - 1.0) * 100.0,
+        (high - 1.0) * 100.0
+    );
+    let comparison = match overall(summary, Category::Sequential, "energy_j") {
+        Some((energy, _)) if is_measured(summary) => {
+            let agreement = match energy.ours.combined_interval() {
+                None => "there are too few blocks to compare",
+                Some((least, most)) if least >= low && most <= high => "this agrees",
+                Some((least, most)) if most < low || least > high => "this differs",
+                Some(_) => "the intervals overlap",
+            };
+            let ours = &energy.ours;
+            let interval = (ours.blocks >= MIN_BLOCKS).then(|| interval(ours.low, ours.high));
+            format!(
+                "Energy: {}x ({}). {paper}; {agreement}.",
+                ratio(ours.ratio),
+                basis(ours, interval, &rows)
+            )
+        }
+        _ => format!("{paper}; this machine has no energy sensor, so energy is not comparable."),
+    };
+    Some(format!(
+        "Sequential workloads: {} without the GIL ({}). {comparison}",
+        change(time.ours.ratio),
+        basis(&time.ours, change_interval(&time.ours), &rows)
     ))
 }
 
 fn numpy(summary: &Summary) -> Option<String> {
-    let time = overall(summary, Category::Numpy, Form::Plain, "wall_s")?;
-    let agrees = match time.ours.verdict(0.02) {
-        Verdict::Same => "as the paper finds, no difference",
-        Verdict::Inconclusive => "which decides nothing; the paper finds no difference",
-        Verdict::Less | Verdict::More => "where the paper finds no difference",
+    let (time, rows) = overall(summary, Category::Numpy, "wall_s")?;
+    let (verdict, paper) = match time.ours.verdict(0.02) {
+        Verdict::Same => ("", "As in the paper, there is no difference."),
+        Verdict::Inconclusive => ("inconclusive, ", "The paper reports no difference."),
+        Verdict::Less | Verdict::More => ("", "The paper reports no difference."),
     };
     Some(format!(
-        "NumPy without the GIL takes {} of the time over {}, {agrees}.",
-        time.ours,
-        counted(time.rows, "point")
+        "NumPy workloads: {verdict}{} without the GIL ({}). {paper}",
+        change(time.ours.ratio),
+        basis(&time.ours, change_interval(&time.ours), &rows)
     ))
 }
 
-fn energy(summary: &Summary) -> Option<String> {
-    if !measured(summary) {
-        let why = if summary.energy.is_empty() {
-            "no sensor was asked for".into()
-        } else {
-            summary.energy.join("; ")
-        };
-        let says = "Whether energy goes with time, as the paper finds, and how much of it the machine draws at rest, cannot be told here";
-        return self::rows(summary).next().map(|_| format!("{says}: {why}."));
-    }
-    let rows: Vec<&Row> =
-        rows(summary).filter(|r| is_decided(r) && r.metrics.contains_key("energy_j")).collect();
-    let ratios: Vec<(f64, f64)> = rows
-        .iter()
-        .filter_map(|r| Some((time(r)?.ratio?.ratio, r.metrics.get("energy_j")?.ratio?.ratio)))
-        .collect();
-    let power = ratios.iter().map(|(t, e)| e / t);
-    let (least, most) = power.fold((f64::MAX, f64::MIN), |(l, m), p| (l.min(p), m.max(p)));
-    let idle: Vec<f64> = rows
-        .iter()
-        .filter_map(|r| {
-            Some(r.metrics.get("energy_idle_j")?.value / r.metrics.get("energy_j")?.value)
-        })
-        .collect();
-    let share = ungil_experiment::stats::median(&idle).map_or_else(
-        || "how much of it the idle machine draws was not measured".into(),
-        |s| format!("the machine at rest draws {} of it, the work adds the rest", percent(s)),
-    );
-    (!ratios.is_empty()).then(|| {
-        let agrees = if least > 0.8 && most < 1.25 {
-            "as the paper finds"
-        } else {
-            "unlike the paper, where it hardly changes"
-        };
+fn inconclusive(summary: &Summary) -> Option<String> {
+    let all = rows(summary).count();
+    let count = rows(summary).filter(|r| has_verdict(r, Verdict::Inconclusive)).count();
+    let verb = if count == 1 { "is" } else { "are" };
+    (count > 0).then(|| {
         format!(
-            "Power without the GIL is {} to {} of that with it over {}, {agrees}; {share}.",
-            ungil_format::ratio(least),
-            ungil_format::ratio(most),
-            counted(ratios.len(), "row")
+            "{count} of {} {verb} inconclusive (fewer than {MIN_BLOCKS} blocks, or too wide an interval). Use more --blocks or a quieter machine.",
+            counted(all, "time ratio")
         )
     })
-}
-
-fn memory(summary: &Summary) -> Option<String> {
-    let rows: Vec<&Row> = rows(summary)
-        .filter(|r| is_decided(r) && Some(r.label.as_str()) == free(summary))
-        .collect();
-    let median = |key: &str| {
-        let all = rows.iter().filter_map(|r| Some(r.metrics.get(key)?.ratio?.ratio));
-        ungil_experiment::stats::median(&all.collect::<Vec<f64>>())
-    };
-    let (vms, pss) = (median("vms_peak_bytes")?, median("pss_peak_bytes")?);
-    let agrees = if vms > pss { "as in the paper" } else { "unlike in the paper" };
-    Some(format!(
-        "Memory without the GIL, median over {}: {} of the address space (VMS) and {} of what is resident (PSS); {agrees}, address space grows {}.",
-        counted(rows.len(), "row"),
-        ungil_format::ratio(vms),
-        ungil_format::ratio(pss),
-        if vms > pss { "more" } else { "less" }
-    ))
-}
-
-/// What sharing alone costs, and what the fixed form makes of it: medians of two records.
-fn twins(summary: &Summary) -> Vec<String> {
-    let Some(free) = free(summary) else { return Vec::new() };
-    let most = rows(summary).filter_map(|r| r.workers).max().unwrap_or(1);
-    let at = |form: Form| {
-        rows(summary).filter(move |r| r.label == free && r.workers == Some(most) && r.form == form)
-    };
-    let other = |row: &Row, form: Form| {
-        let decides = |r: &&Row| is_decided(r);
-        let same =
-            at(form).filter(decides).find(|r| r.workload == row.workload && r.size == row.size)?;
-        Some(row).filter(decides)?;
-        Some((
-            time(row)?.value / time(same)?.value,
-            row.workload.clone(),
-            time(row)?.value,
-            time(same)?.value,
-        ))
-    };
-    let told = |(factor, name, a, b): &(f64, String, f64, f64), other: &str| {
-        format!(
-            "{name}, {} times its {other} ({} against {})",
-            ungil_format::ratio(*factor),
-            duration(*a),
-            duration(*b)
-        )
-    };
-    let worst =
-        |list: Vec<(f64, String, f64, f64)>| list.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
-    let shared = worst(at(Form::Shared).filter_map(|r| other(r, Form::Private)).collect());
-    let plain =
-        at(Form::Plain).chain(at(Form::Shared)).filter_map(|r| other(r, Form::Fixed)).collect();
-    let mut says = Vec::new();
-    let pairs =
-        [("Sharing costs", shared, "private twin"), ("Fixing gains", worst(plain), "fixed form")];
-    for (does, worst, other) in pairs {
-        if let Some(worst) = worst.filter(|_| most > 1) {
-            let most_or_nothing =
-                if worst.0 > 1.0 { "most in" } else { "nothing that shows, not even in" };
-            let told = told(&worst, other);
-            says.push(format!(
-                "{does} {most_or_nothing} {told}, {most} workers on {free}, medians of two records."
-            ));
-        }
-    }
-    says
 }

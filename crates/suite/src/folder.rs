@@ -1,4 +1,5 @@
-//! A suite on disk: `suite.json` with its points, a record each, and the Python files they ran.
+//! A suite on disk: `suite.json` with its points, one record per point, and the Python files that
+//! ran.
 
 use crate::plan::{Point, Skipped};
 use crate::workloads::{COMMON, WORKLOADS};
@@ -9,55 +10,56 @@ use std::path::{Path, PathBuf};
 use ungil_experiment::record::Record;
 use ungil_experiment::{Error, Failure};
 
-/// The schema of `suite.json`. A reader takes any `/1`; fields may be added to it, never changed.
+/// The schema of `suite.json`. Readers accept any `/1`: fields may be added to it, but never
+/// changed.
 pub const SCHEMA: &str = "ungil.suite/1";
 
 /// The file that makes a folder a suite.
 pub const FILE: &str = "suite.json";
 
-/// What it holds.
+/// The content of `suite.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Suite {
     /// [`SCHEMA`].
     pub schema: String,
-    /// Version of ungil that made it.
+    /// The version of ungil that created it.
     pub ungil: String,
-    /// When it began, RFC 3339.
+    /// Start time, RFC 3339.
     pub started: String,
-    /// The points, in the order in which they run.
+    /// The points in the order in which they run.
     pub points: Vec<Point>,
-    /// What was left out.
+    /// What was left out, and why.
     pub skipped: Vec<Skipped>,
-    /// What a reader should know: versions of packages, how the pair was built.
+    /// Notes: versions of packages, differences between the builds.
     pub notes: Vec<String>,
 }
 
-/// A suite and what its records hold so far.
+/// A suite and its records so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Study {
-    /// What was planned.
+    /// The plan.
     pub suite: Suite,
-    /// The points with a record, in the suite's order.
+    /// The points that have a record, in the suite's order.
     pub records: Vec<(Point, Record)>,
     /// Points whose record cannot be read, and why.
     pub unreadable: Vec<Skipped>,
 }
 
-/// Where a point's record is.
+/// Returns the path of a point's record.
 pub fn record_path(folder: &Path, point: &Point) -> PathBuf {
     folder.join(format!("{}.jsonl", point.id))
 }
 
-/// Where the Python files of a suite are.
+/// Returns the folder of a suite's Python files.
 pub fn sources(folder: &Path) -> PathBuf {
     folder.join("workloads")
 }
 
-/// Writes the workloads' Python files into a folder, or copies them from another, where someone has
-/// changed them.
+/// Writes the workloads' Python files into a folder, or copies them from another folder, in which
+/// the user may have changed them.
 ///
 /// # Errors
-/// [`Error::Failed`] when the folder cannot be written, or a file of the other is not there.
+/// [`Error::Failed`] if the folder cannot be written, or if the other folder lacks a file.
 pub fn write_sources(folder: &Path, from: Option<&Path>) -> Result<(), Error> {
     let ours = WORKLOADS.iter().map(|w| (format!("{}.py", w.name), w.source));
     let files = ours.chain([(COMMON.0.to_string(), COMMON.1)]);
@@ -73,30 +75,30 @@ pub fn write_sources(folder: &Path, from: Option<&Path>) -> Result<(), Error> {
         Error::Failed(Failure::new(
             what,
             e.to_string(),
-            "give a folder that can be written, and that has every file",
+            "use a writable folder, and a source folder that contains every file",
         ))
     })
 }
 
-/// Makes the folder with the workloads' files, from another folder if one is given, and
-/// `suite.json`, which makes it a suite.
+/// Creates the folder with the workloads' files, copied from another folder if given, and with
+/// `suite.json`.
 ///
 /// # Errors
-/// [`Error::Failed`] when there is a suite already, the folder cannot be written, or the other
+/// [`Error::Failed`] if there already is a suite, the folder cannot be written, or the other folder
 /// lacks a file.
 pub fn create(folder: &Path, suite: &Suite, from: Option<&Path>) -> Result<(), Error> {
     let path = folder.join(FILE);
     let failed = |why: String, help: &str| {
         Error::Failed(Failure::new(
-            format!("cannot make the suite {}", folder.display()),
+            format!("cannot create the suite {}", folder.display()),
             why,
             help,
         ))
     };
     if path.exists() {
         return Err(failed(
-            "there is one already".into(),
-            "go on with it by --resume, or give another folder with -o",
+            "it already exists".into(),
+            "continue it with --resume, or choose another folder with -o",
         ));
     }
     let parent = folder.parent().filter(|p| p.ends_with(".ungil") && !p.exists());
@@ -106,19 +108,18 @@ pub fn create(folder: &Path, suite: &Suite, from: Option<&Path>) -> Result<(), E
             fs::write(parent.join(".gitignore"), "*\n")?;
         }
         let text = serde_json::to_string_pretty(suite).map_err(io::Error::other)?;
-        // Whole or not at all.
-        let whole = folder.join("suite.json.new");
-        fs::write(&whole, text + "\n")?;
-        fs::rename(&whole, &path)
+        // Written atomically.
+        let new = folder.join("suite.json.new");
+        fs::write(&new, text + "\n")?;
+        fs::rename(&new, &path)
     };
-    make().map_err(|e| failed(e.to_string(), "give a folder that can be written with -o"))
+    make().map_err(|e| failed(e.to_string(), "choose a writable folder with -o"))
 }
 
-/// Reads a suite's folder. A point without a record has not been run; a record that cannot be read
-/// is named.
+/// Reads a suite's folder. A point without a record has not run; unreadable records are listed.
 ///
 /// # Errors
-/// [`Error::Failed`] when there is no suite, or one of a schema this ungil does not know.
+/// [`Error::Failed`] if there is no suite, or if its schema is unknown.
 pub fn read(folder: &Path) -> Result<Study, Error> {
     let failed = |why: String, help: &str| {
         Error::Failed(Failure::new(
@@ -134,14 +135,14 @@ pub fn read(folder: &Path) -> Result<Study, Error> {
         schema.as_ref().and_then(|v| v.get("schema")).and_then(|s| s.as_str()).unwrap_or_default();
     if schema != SCHEMA {
         let shown: String = schema.chars().take(60).collect();
-        let why = format!("its schema is '{shown}', this ungil knows '{SCHEMA}'");
-        return Err(failed(why, "read it with the ungil that wrote it, or a newer one"));
+        let why = format!("its schema is '{shown}', this version of ungil reads '{SCHEMA}'");
+        return Err(failed(why, "read it with the version of ungil that wrote it, or a newer one"));
     }
     let suite: Suite = serde_json::from_str(&text)
         .map_err(|e| failed(format!("suite.json: {e}"), "give a folder written by ungil suite"))?;
     let mut study = Study { suite, records: Vec::new(), unreadable: Vec::new() };
     for point in study.suite.points.clone() {
-        // A folder may be another's: an id is a name in it and nothing else.
+        // The folder is untrusted: an id must be a plain file name.
         let plain = point.id.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
         let path = record_path(folder, &point);
         if !plain || !path.exists() {

@@ -1,10 +1,9 @@
-//! The study: its workloads as plain Python files, their sizes, and what the records of a whole
-//! suite say.
+//! The study: its workloads as plain Python files, their sizes, and a summary of a suite's records.
 //!
-//! A suite is a folder: `suite.json` with what was planned, one record a point, and the Python
-//! files that ran. This room plans ([`plan`]), gets what a workload needs ([`packages`]), runs
-//! ([`drive`]), and makes a [`summary`] of the records alone, so that a folder that was copied, cut
-//! off or made elsewhere gives the same words. It prints nothing.
+//! A suite is a folder with `suite.json` (the plan), one record per point, and the Python files
+//! that ran. This crate plans ([`plan`]), installs what a workload needs ([`packages`]), runs
+//! ([`drive`]), and makes a [`summary`] from the records alone, so that a folder that was copied,
+//! truncated or made elsewhere gives the same result. It prints nothing.
 
 pub mod drive;
 mod findings;

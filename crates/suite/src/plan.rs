@@ -1,5 +1,5 @@
-//! From what was asked for to the points of a study, each an experiment of its own, with a word on
-//! everything left out.
+//! Makes the points of a study from a request. Each point is an experiment; everything left out is
+//! listed with the reason.
 
 use crate::sizes::{self, Scale};
 use crate::workloads::{Category, Form, WORKLOADS, Workload, named};
@@ -10,66 +10,61 @@ use ungil_experiment::pythons::Interpreter;
 use ungil_experiment::{Error, Failure, plan, workload};
 use ungil_format::{bytes, counted};
 
-/// What was asked for; empty lists mean everything.
+/// A request for a study. Empty lists mean everything.
 #[derive(Debug, Clone)]
 pub struct Ask {
     /// Categories.
     pub categories: Vec<String>,
     /// Workloads.
     pub workloads: Vec<String>,
-    /// How large.
+    /// The scale of the sizes.
     pub scale: Scale,
-    /// Every size of the paper's, not the middle one alone.
+    /// Whether to use all sizes of the paper instead of only the middle one.
     pub all_sizes: bool,
     /// Interpreters with their GIL settings, the baseline first.
     pub pythons: Vec<(Interpreter, Gil)>,
-    /// Execution models of the threaded workloads; threads are always among them.
+    /// Execution models of the threaded workloads; threads are always included.
     pub models: Vec<Model>,
     /// Numbers of workers.
     pub workers: Vec<u32>,
-    /// Bytes a point may need at most.
+    /// Maximum memory of a point in bytes.
     pub memory: u64,
-    /// Why a form or category cannot run, from what was found of packages: NumPy's and the package
-    /// `ungil`'s reasons.
+    /// The reason why NumPy or the package `ungil` is not available.
     pub missing: Missing,
 }
 
-/// Why what needs a package cannot run; `None` if it can.
+/// The reason why packages are not available; `None` if they are.
 #[derive(Debug, Clone, Default)]
 pub struct Missing {
-    /// Of the category NumPy.
+    /// NumPy, for the category of that name.
     pub numpy: Option<String>,
-    /// Of the fixed forms.
+    /// The package `ungil`, for the fixed forms.
     pub ungil: Option<String>,
 }
 
-/// One point: a workload, a form, a size; its arms are interpreters, models and workers.
+/// A point: a workload, a form and a size. Its arms are interpreters, models and workers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// Its record's name in the folder, without `.jsonl`.
+    /// File name of its record, without `.jsonl`.
     pub id: String,
-    /// The workload.
     pub workload: String,
-    /// Its category.
     pub category: Category,
-    /// The form.
     pub form: Form,
-    /// The size.
     pub size: u64,
-    /// Share of the paper's work of that size.
+    /// Share of the work of the paper's size.
     pub share: f64,
-    /// Seconds a run was expected to take.
+    /// Expected seconds of a run.
     pub expected_s: f64,
-    /// Bytes a run was expected to need at most.
+    /// Expected memory of a run in bytes.
     pub expected_bytes: u64,
 }
 
-/// A point that is not run.
+/// A point that is left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// Which workload, form and size.
+    /// Workload, form and size.
     pub what: String,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
@@ -82,14 +77,14 @@ pub struct Plan {
     pub skipped: Vec<Skipped>,
 }
 
-/// The plan for what was asked.
+/// Plans a study.
 ///
 /// # Errors
-/// [`Error::Usage`] for a name that does not exist, with the nearest that does, and for arms that
-/// do not go together.
+/// [`Error::Usage`] for an unknown name, with the most similar known one, and for contradictory
+/// requests.
 pub fn plan(ask: &Ask) -> Result<Plan, Error> {
     let chosen = chosen(ask)?;
-    apart(&ask.pythons)?;
+    check_unique_names(&ask.pythons)?;
     let mut plan = Plan { points: Vec::new(), skipped: Vec::new() };
     for (python, _) in ask.pythons.iter().filter(|_| chosen.iter().any(|w| w.models.len() > 1)) {
         let missing = ask.models.iter().filter_map(|m| Some((m, m.missing_on(python)?)));
@@ -140,14 +135,14 @@ pub fn plan(ask: &Ask) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-/// Arms are known by their interpreter's name.
-fn apart(pythons: &[(Interpreter, Gil)]) -> Result<(), Error> {
+/// Checks that names of interpreters are unique, because arms are identified by them.
+fn check_unique_names(pythons: &[(Interpreter, Gil)]) -> Result<(), Error> {
     for (i, (python, gil)) in pythons.iter().enumerate() {
         if pythons.iter().take(i).any(|(other, g)| other.name == python.name && g == gil) {
             return Err(Error::Usage(Failure::new(
                 format!("two interpreters are both called {}", python.name),
-                "a suite tells its arms apart by their names",
-                "name one of them; ungil compare takes several",
+                "a suite identifies its arms by the names of interpreters",
+                "pass only one of them, or use ungil compare",
             )));
         }
     }
@@ -159,7 +154,7 @@ fn needs(workload: &Workload, size: u64, arms: &[Arm]) -> u64 {
     each.max().unwrap_or(0)
 }
 
-/// A point's arms; those that memory is too small for are left out, with the reason.
+/// Returns a point's arms. Arms that need too much memory are left out, with the reason.
 fn arms(
     workload: &Workload,
     form: Form,
@@ -170,8 +165,7 @@ fn arms(
     let models: Vec<Model> = workload.models.iter().copied().filter(wanted).collect();
     let runs = script(workload, form, size, Path::new(""), None);
     let mut all = Vec::new();
-    // One interpreter at a time: a model that one lacks is no reason to leave it out for the
-    // others.
+    // One interpreter at a time: a model that one interpreter lacks still runs on the others.
     for python in &ask.pythons {
         let has = |m: &Model| m.missing_on(&python.0).is_none();
         let request = plan::Request {
@@ -188,16 +182,16 @@ fn arms(
     let Some((most, arm)) = too_large else { return Ok((all, String::new())) };
     let total = all.len();
     all.retain(|a| needs(a) <= ask.memory);
-    let room = bytes(ask.memory);
+    let available = bytes(ask.memory);
     let why = if all.is_empty() {
         format!(
-            "needs about {} of memory, and there are {room}: --scale makes it smaller",
+            "needs about {} of memory, but {available} are available: reduce it with --scale",
             bytes(most)
         )
     } else {
         let left = total - all.len();
         format!(
-            "{left} of {} left out: {arm} needs about {} of memory, and there are {room}",
+            "{left} of {} left out: {arm} needs about {} of memory, but {available} are available",
             counted(total, "arm"),
             bytes(most)
         )
@@ -205,7 +199,7 @@ fn arms(
     Ok((all, why))
 }
 
-/// What is run for a point: its file with its arguments.
+/// Returns what is run for a point: its file with arguments.
 pub fn script(
     workload: &Workload,
     form: Form,
@@ -248,9 +242,9 @@ fn known(name: &str, names: &[&str], kind: &str, flag: &str) -> Result<(), Error
     let nearest =
         names.iter().min_by_key(|n| strsim::levenshtein(name, n)).copied().unwrap_or_default();
     Err(Error::Usage(Failure::new(
-        format!("there is no {kind} '{name}'"),
-        format!("the nearest that there is: {nearest}"),
-        format!("{flag} {nearest}; ungil suite --list shows all"),
+        format!("unknown {kind} '{name}'"),
+        format!("the most similar name is {nearest}"),
+        format!("use {flag} {nearest}, or list all with ungil suite --list"),
     )))
 }
 
@@ -259,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_the_one_meant() {
+    fn suggests_the_most_similar_name() {
         let wrong = |name: &str| match known(
             name,
             &["mandelbrot", "matmul", "nbody"],

@@ -1,25 +1,25 @@
-//! Sizes: the paper's, or its work scaled down, or as much work as fits into a time; and what
-//! memory a size needs.
+//! Sizes of workloads: the paper's, scaled down, or chosen to take a given time; and the memory
+//! that a size needs.
 
 use crate::workloads::Workload;
 use ungil_experiment::arm::Model;
 
-/// How large a point is.
+/// The scale of a point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scale {
-    /// About this many seconds on the build with the GIL and one worker.
+    /// About this many seconds on the GIL build with one worker.
     Seconds(f64),
     /// This share of the paper's work.
     Share(f64),
 }
 
-/// What an interpreter takes by itself, with what it imports, in bytes.
+/// Memory of an interpreter with its imports, in bytes.
 const INTERPRETER: f64 = 24.0 * 1048576.0;
-/// NumPy's share on top.
+/// Additional memory of NumPy, in bytes.
 const NUMPY: f64 = 40.0 * 1048576.0;
 
-/// The sizes of a workload, each with its share of the paper's work of that size: with `all`, every
-/// one of the paper's; otherwise the middle one. Sizes that become the same are one.
+/// Returns the sizes of a workload, each with its share of the work of the paper's size. With
+/// `all`, these are all sizes of the paper, otherwise only the middle one. Duplicates are removed.
 pub fn sizes(workload: &Workload, scale: Scale, all: bool) -> Vec<(u64, f64)> {
     let middle = workload.sizes.len() / 2;
     let paper =
@@ -38,32 +38,32 @@ pub fn sizes(workload: &Workload, scale: Scale, all: bool) -> Vec<(u64, f64)> {
     sizes
 }
 
-/// The size that takes about `seconds`.
+/// Returns the size that takes about `seconds`.
 fn size_taking(workload: &Workload, seconds: f64) -> f64 {
     let cost = workload.cost;
     cost.at * (seconds / cost.seconds).powf(1.0 / cost.power)
 }
 
-/// Three digits, as many as the paper's own sizes have, and never less than a few elements.
+/// Rounds to three digits, as many as the paper's own sizes have, and to at least 16.
 fn rounded(size: f64) -> u64 {
     let step = 10f64.powf((size.max(1.0).log10().floor() - 2.0).max(0.0));
     ((size / step).round() * step).max(16.0) as u64
 }
 
-/// Seconds that a size is expected to take.
+/// Returns the expected seconds of a size.
 pub fn seconds(workload: &Workload, size: u64) -> f64 {
     let cost = workload.cost;
     cost.seconds * (size as f64 / cost.at).powf(cost.power)
 }
 
-/// Bytes that a run is expected to need at most.
+/// Returns the expected maximum memory of a run in bytes.
 pub fn bytes(workload: &Workload, size: u64, model: Option<Model>, workers: u32) -> u64 {
     let cost = workload.cost;
     let data = cost.bytes * (size as f64).powi(cost.bytes_power);
     let own =
         if workload.source.contains("import numpy") { INTERPRETER + NUMPY } else { INTERPRETER };
     let all = match model {
-        // What goes there and back is there twice, and packed on its way.
+        // Data that is sent exists twice, and pickled in between.
         Some(Model::Fork | Model::Spawn | Model::Forkserver | Model::Interpreters) => {
             2.5 * data + own * f64::from(workers + 1)
         }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_papers_sizes_are_the_papers() {
+    fn full_scale_gives_the_sizes_of_the_paper() {
         for workload in WORKLOADS {
             assert_eq!(
                 alone(workload, Scale::Share(1.0), true),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn scale_means_work() {
+    fn scale_applies_to_the_work() {
         // A matrix product is cubic, a sieve linear, bubble sort quadratic.
         assert_eq!(alone(find("matmul"), Scale::Share(0.125), true), [384]);
         assert_eq!(alone(find("prime_sieve"), Scale::Share(0.01), true)[0], 160_000);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_takes_the_time_asked_for_and_is_never_more_than_the_papers() {
+    fn size_takes_the_requested_time_and_is_at_most_the_papers() {
         for workload in WORKLOADS {
             let [size] = alone(workload, Scale::Seconds(1.0), false)[..] else {
                 panic!("one size")

@@ -1,9 +1,10 @@
-//! What the records of a suite say: a row for every arm that is not the reference, and each
-//! category in one figure, the paper's way and ours. Made of the records alone.
+//! Summarizes the records of a suite: a row for every arm except the reference, and overall figures
+//! per category, with the paper's method and with ours. It uses the records alone.
 //!
-//! The reference of an arm is the first interpreter (the build with the GIL) with threads, or none,
-//! and as many workers.
+//! The reference of an arm is the first interpreter (the GIL build) with threads or without
+//! workers, and the same number of workers.
 
+mod hazards;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -12,98 +13,94 @@ use crate::findings;
 use crate::folder::Study;
 use crate::plan::{Point, Skipped};
 use crate::workloads::{Category, Form, named};
+use hazards::hazards;
 pub use rows::KEYS;
 use rows::{add_rows, overall};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use ungil_experiment::arm::{Arm, Model};
 use ungil_experiment::energy::Evidence;
-use ungil_experiment::hazard::Kind;
 use ungil_experiment::record::{Outcome, Record};
 use ungil_experiment::stats::{Ratio, Verdict};
 use ungil_format::{counted, interval, ratio};
 
-/// Everything a suite says.
+/// The summary of a suite.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// When the suite began, RFC 3339.
+    /// Start time of the suite, RFC 3339.
     pub started: String,
-    /// Version of ungil that ran it.
+    /// The version of ungil that ran it.
     pub ungil: String,
-    /// The machine, in a line.
+    /// The machine in one line.
     pub machine: String,
-    /// Its processors.
+    /// Number of CPUs of the machine.
     pub cpus: usize,
     /// The interpreters, the reference first.
     pub pythons: Vec<String>,
-    /// How joules came to be known.
+    /// Evidence class of the energy.
     pub evidence: Evidence,
-    /// What the sensor covers, or why there is none, in a line each.
+    /// What each sensor covers, or why it is not available.
     pub energy: Vec<String>,
-    /// Category by category.
-    pub categories: Vec<OfCategory>,
-    /// What failed; its figures are not used.
-    pub failed: Vec<Failed>,
-    /// What was left out.
+    /// The categories.
+    pub categories: Vec<CategorySummary>,
+    /// Failed arms, whose figures are not used.
+    pub failed: Vec<FailedArm>,
+    /// What was left out, and why.
     pub skipped: Vec<Skipped>,
     /// Points that have not run, or not to their end.
     pub unfinished: Vec<String>,
     /// Records that cannot be read.
     pub unreadable: Vec<Skipped>,
-    /// What puts figures in doubt, kind by kind, with how many runs have it and one as an example.
+    /// Hazards: for each kind, the number of runs and an example.
     pub hazards: Vec<String>,
-    /// What could not be measured, by metric, and why.
+    /// The reason why metrics are missing, by metric.
     pub missing: BTreeMap<String, String>,
-    /// What was noted when it was planned.
+    /// Notes from planning.
     pub notes: Vec<String>,
-    /// What follows, in sentences.
+    /// The findings as sentences.
     pub findings: Vec<String>,
 }
 
-/// One category.
+/// The results of a category.
 #[derive(Debug, Clone, Serialize)]
-pub struct OfCategory {
-    /// Which.
+pub struct CategorySummary {
     pub category: Category,
-    /// Its rows, in the order in which they ran.
+    /// The rows in the order in which they ran.
     pub rows: Vec<Row>,
-    /// All its points in one figure.
+    /// Figures over all points.
     pub overall: Vec<Overall>,
 }
 
-/// One arm of one point beside its reference.
+/// An arm of a point compared with its reference.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// The point's record.
+    /// Id of the point.
     pub id: String,
-    /// The workload.
     pub workload: String,
-    /// Its form.
     pub form: Form,
-    /// Its size.
     pub size: u64,
     /// The arm.
     pub arm: String,
-    /// What it is compared with.
+    /// The arm it is compared with.
     pub reference: String,
-    /// Interpreter and, if it is not threads, the model: what is the same along a scaling curve.
+    /// The interpreter and, unless it is threads, the model: constant along a scaling curve.
     pub label: String,
     /// Number of workers, if it takes one.
     pub workers: Option<u32>,
-    /// Its figures by key.
-    pub metrics: BTreeMap<String, Beside>,
+    /// Figures by metric key.
+    pub metrics: BTreeMap<String, MetricComparison>,
 }
 
-/// A metric of an arm and of its reference.
+/// A metric of an arm and its reference.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Beside {
-    /// The reference's median.
+pub struct MetricComparison {
+    /// Median of the reference.
     pub reference: f64,
-    /// The arm's median.
+    /// Median of the arm.
     pub value: f64,
-    /// The arm's over the reference's, block by block.
+    /// Ratio of the arm to the reference, block by block.
     pub ratio: Option<Ratio>,
-    /// What may be said.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
@@ -114,35 +111,34 @@ pub struct Overall {
     pub label: String,
     /// The form.
     pub form: Form,
-    /// The metric.
     pub metric: String,
-    /// Points and arms that count.
+    /// Number of rows.
     pub rows: usize,
-    /// `gmean` and its interval: the paper's way, over every run of every point. Runs of one point
-    /// are taken for as independent as points are, so its interval is too narrow for what it says.
+    /// The paper's method: `gmean` with its interval over every run of every point. It treats runs
+    /// of one point as independent, so its interval is too narrow.
     pub paper: Ratio,
-    /// `ratio` and its interval: ours, the median over blocks of the geometric mean over points in
-    /// a block.
+    /// Our method: `ratio` with its interval, the median over blocks of the geometric mean over the
+    /// points in a block.
     pub ours: Ratio,
 }
 
-/// A run that failed.
+/// A failed arm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Failed {
+pub struct FailedArm {
     /// The point.
     pub what: String,
     /// The arm.
     pub arm: String,
-    /// How.
+    /// The reason.
     pub why: String,
-    /// It computed something wrong.
+    /// Whether its result was wrong.
     pub self_check: bool,
 }
 
-/// What a workload says whose result is wrong.
-const WRONG: &str = "self-check failed: ";
+/// Prefix of the message of a workload whose result is wrong.
+const SELF_CHECK_FAILED: &str = "self-check failed: ";
 
-/// The summary of a study.
+/// Summarizes a study.
 pub fn summary(study: &Study) -> Summary {
     let first = study.records.first().map(|(_, r)| &r.header);
     let machine = first.map(|h| h.machine.clone()).unwrap_or_default();
@@ -161,7 +157,7 @@ pub fn summary(study: &Study) -> Summary {
         }
         if !rows.is_empty() {
             let overall = overall(&rows, &pairs);
-            categories.push(OfCategory { category, rows, overall });
+            categories.push(CategorySummary { category, rows, overall });
         }
     }
     let energy =
@@ -207,32 +203,10 @@ fn heads(study: &Study) -> Vec<String> {
     heads
 }
 
-/// A record that stopped before its end, not for a failure.
+/// Returns whether a record stopped before its end, but not because of a failure.
 fn unfinished(record: &Record) -> bool {
-    let failed = record.header.arms.iter().any(|a| record.died(&a.id));
+    let failed = record.header.arms.iter().any(|a| record.has_failed(&a.id));
     !failed && (record.stopped.is_some() || record.comparison.is_none())
-}
-
-fn hazards(study: &Study) -> Vec<String> {
-    let runs = || {
-        let all = study.records.iter().flat_map(|(p, r)| r.runs.iter().map(move |run| (p, run)));
-        all.filter(|(_, run)| run.block > 0)
-    };
-    let total = runs().count();
-    let mut kinds: BTreeMap<Kind, (usize, String)> = BTreeMap::new();
-    for (point, run) in runs() {
-        // One word a kind and run; why a run died stands among the failures.
-        let seen: BTreeMap<Kind, &str> =
-            run.hazards.iter().map(|h| (h.kind, h.says.as_str())).collect();
-        for (kind, says) in seen.into_iter().filter(|(kind, _)| *kind != Kind::Died) {
-            let example = || format!("{says} ({}, {})", what(point), run.arm);
-            kinds.entry(kind).or_insert_with(|| (0, example())).0 += 1;
-        }
-    }
-    kinds
-        .into_values()
-        .map(|(count, says)| format!("{count} of {}, such as: {says}", counted(total, "run")))
-        .collect()
 }
 
 fn missing(study: &Study) -> BTreeMap<String, String> {
@@ -242,30 +216,35 @@ fn missing(study: &Study) -> BTreeMap<String, String> {
     runs().flat_map(|r| r.missing.clone()).filter(|(key, _)| !seen.contains(key)).collect()
 }
 
-fn failures(point: &Point, record: &Record) -> Vec<Failed> {
-    let dead = record.header.arms.iter().filter_map(|arm| {
+fn failures(point: &Point, record: &Record) -> Vec<FailedArm> {
+    let failed = record.header.arms.iter().filter_map(|arm| {
         let run = record.last_run(&arm.id).filter(|r| r.outcome != Outcome::Ok)?;
-        let said =
-            run.stderr.as_deref().unwrap_or_default().lines().find_map(|l| l.strip_prefix(WRONG));
-        // Arms that disagree: one of them is wrong, and nothing says which.
+        let message = run
+            .stderr
+            .as_deref()
+            .unwrap_or_default()
+            .lines()
+            .find_map(|l| l.strip_prefix(SELF_CHECK_FAILED));
+        // If arms disagree, one of them is wrong, and it is not known which.
         let disagrees = matches!(run.outcome, Outcome::Invalid { .. });
-        let why = said.map_or_else(|| run.outcome.to_string(), |said| format!("{WRONG}{said}"));
-        Some(Failed {
+        let why =
+            message.map_or_else(|| run.outcome.to_string(), |m| format!("{SELF_CHECK_FAILED}{m}"));
+        Some(FailedArm {
             what: what(point),
             arm: arm.id.clone(),
             why,
-            self_check: said.is_some() || disagrees,
+            self_check: message.is_some() || disagrees,
         })
     });
-    dead.collect()
+    failed.collect()
 }
 
-/// A point's name for people.
+/// Returns the display name of a point.
 pub fn what(point: &Point) -> String {
     named(&point.workload, point.form, point.size)
 }
 
-/// Interpreter and, if it is not threads, the model.
+/// Returns the interpreter and, unless it is threads, the model.
 fn label(arm: &Arm) -> String {
     match arm.model() {
         None | Some(Model::Threads) => arm.head().into(),
@@ -283,19 +262,20 @@ fn reference<'a>(arm: &Arm, arms: &'a [Arm]) -> Option<&'a Arm> {
     })
 }
 
-impl Beside {
-    /// Blocks both had.
+impl MetricComparison {
+    /// Returns the number of common blocks.
     pub fn blocks(&self) -> usize {
         self.ratio.map_or(0, |r| r.blocks)
     }
 
-    /// `1.08 (1.06–1.11)`; fewer blocks than decide anything are said instead.
+    /// Formats the ratio: `1.08 (1.06–1.11)`, or with the number of blocks if there are too few for
+    /// a verdict.
     pub fn shown(&self) -> String {
         self.ratio.map_or_else(|| "-".into(), |r| r.to_string())
     }
 }
 
-/// The paper's geometric mean with its interval.
+/// Formats the paper's geometric mean with its interval.
 pub fn shown_gmean(r: Ratio) -> String {
     match r.gmean_low.zip(r.gmean_high) {
         Some((low, high)) => format!("{} ({})", ratio(r.gmean), interval(low, high)),

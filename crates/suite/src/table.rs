@@ -1,11 +1,11 @@
-//! A summary as text: a table a category in the paper's form, the categories in one figure each,
-//! what was left out, findings.
+//! Renders a summary as text: a table per category in the paper's form, overall figures, hazards
+//! and findings.
 
-use crate::summary::{Beside, OfCategory, Overall, Row, Summary, shown_gmean};
+use crate::summary::{CategorySummary, MetricComparison, Overall, Row, Summary, shown_gmean};
 use crate::workloads::{Category, Form, named};
 use ungil_experiment::energy::Evidence;
 use ungil_experiment::metric::find;
-use ungil_experiment::stats::{LEAST_BLOCKS, Ratio, Verdict};
+use ungil_experiment::stats::{MIN_BLOCKS, Ratio, Verdict};
 use ungil_format::{
     Align, BYTE_UNITS, ColumnUnit, ENERGY_UNITS, Fitted, POWER_UNITS, TIME_UNITS, TextTable,
     counted, interval, ratio,
@@ -18,7 +18,7 @@ const MIN_WAIT_SHARE: f64 = 0.02;
 pub fn text(summary: &Summary, width: Option<usize>) -> String {
     let reference = summary.pythons.first().map_or("nothing", String::as_str);
     let mut text = format!(
-        "{}\n{} with everything else against {reference}, same number of workers; each pair reads {reference} → the arm\n",
+        "{}\n{}; every arm is compared with {reference} and the same number of workers ({reference} → arm)\n",
         summary.machine,
         summary.pythons.join(", ")
     );
@@ -44,34 +44,34 @@ pub fn text(summary: &Summary, width: Option<usize>) -> String {
     text
 }
 
-/// What failed, what was left out, what puts figures in doubt.
+/// Returns what failed, what was left out, and hazards.
 pub fn cautions(summary: &Summary) -> Vec<String> {
     let mut all = Vec::new();
     all.extend(
         summary.failed.iter().map(|f| format!("failed: {} on {}: {}", f.what, f.arm, f.why)),
     );
     if !summary.failed.is_empty() {
-        all.push("figures of what failed are not used".into());
+        all.push("the figures of failed arms are not used".into());
     }
-    all.extend(summary.unreadable.iter().map(|s| format!("cannot be read: {}: {}", s.what, s.why)));
+    all.extend(summary.unreadable.iter().map(|s| format!("unreadable: {}: {}", s.what, s.why)));
     all.extend(summary.skipped.iter().map(|s| format!("left out: {}: {}", s.what, s.why)));
     if !summary.unfinished.is_empty() {
-        all.push(format!("not run to the end: {}", summary.unfinished.join(", ")));
+        all.push(format!("not finished: {}", summary.unfinished.join(", ")));
     }
     all.extend(summary.hazards.iter().cloned());
     all
 }
 
-/// What could not be measured, and what was noted when it was planned.
+/// Returns what was not measured, and notes from planning.
 pub fn unknown(summary: &Summary) -> Vec<String> {
     let missing = summary.missing.iter().map(|(key, why)| {
         let title = find(key).map_or(key.as_str(), |m| m.title);
-        format!("Not known: {title} ({why}).")
+        format!("Not measured: {title} ({why}).")
     });
     missing.chain(summary.notes.iter().map(|n| format!("Note: {n}."))).collect()
 }
 
-/// How energy is headed: never without its evidence.
+/// Returns the heading of energy, which includes its evidence class.
 fn energy(evidence: Evidence) -> &'static str {
     match evidence {
         Evidence::Meter => "energy (metered)",
@@ -106,7 +106,7 @@ const VERDICT_IMPORTANCE: u32 = 100;
 const INTERVAL_IMPORTANCE: u32 = 90;
 const ENERGY_RATIO_IMPORTANCE: u32 = 65;
 
-fn columns(category: &OfCategory, evidence: Evidence) -> Vec<SuiteColumn> {
+fn columns(category: &CategorySummary, evidence: Evidence) -> Vec<SuiteColumn> {
     let rows = &category.rows;
     let add = |heading: &str, align, importance, cell: &dyn Fn(&Row) -> String| SuiteColumn {
         heading: heading.into(),
@@ -131,7 +131,7 @@ fn columns(category: &OfCategory, evidence: Evidence) -> Vec<SuiteColumn> {
     if has_energy_ratio {
         let importance = Some(ENERGY_RATIO_IMPORTANCE);
         columns.push(add("energy ratio", Align::Right, importance, &|r| {
-            r.metrics.get("energy_j").map_or_else(|| "-".into(), Beside::shown)
+            r.metrics.get("energy_j").map_or_else(|| "-".into(), MetricComparison::shown)
         }));
     }
     columns
@@ -146,7 +146,7 @@ fn is_informative(rows: &[Row], key: &str) -> bool {
 
 /// Returns a metric's column: pairs of the reference's and the arm's figure, in one unit.
 fn metric_column(rows: &[Row], title: &str, key: &str, importance: Option<u32>) -> SuiteColumn {
-    let figures: Vec<Option<&Beside>> = rows.iter().map(|r| r.metrics.get(key)).collect();
+    let figures: Vec<Option<&MetricComparison>> = rows.iter().map(|r| r.metrics.get(key)).collect();
     let values = figures.iter().flatten().flat_map(|b| [b.reference, b.value]);
     let unit = match key {
         "wall_s" => ColumnUnit::choose(values, TIME_UNITS),
@@ -156,8 +156,9 @@ fn metric_column(rows: &[Row], title: &str, key: &str, importance: Option<u32>) 
         _ if key.ends_with("_share") => ColumnUnit::PERCENT,
         _ => ColumnUnit::choose(values, ENERGY_UNITS),
     };
-    let pair = |b: &&Beside| format!("{} → {}", unit.format(b.reference), unit.format(b.value));
-    let cell = |b: &Option<&Beside>| b.as_ref().map_or_else(|| "n/a".into(), pair);
+    let pair =
+        |b: &&MetricComparison| format!("{} → {}", unit.format(b.reference), unit.format(b.value));
+    let cell = |b: &Option<&MetricComparison>| b.as_ref().map_or_else(|| "n/a".into(), pair);
     SuiteColumn {
         heading: unit.heading(title),
         align: Align::Right,
@@ -167,14 +168,14 @@ fn metric_column(rows: &[Row], title: &str, key: &str, importance: Option<u32>) 
 }
 
 /// Returns a category's table: its headings, and the cells of each row.
-pub fn cells(category: &OfCategory, evidence: Evidence) -> (Vec<String>, Vec<Vec<String>>) {
+pub fn cells(category: &CategorySummary, evidence: Evidence) -> (Vec<String>, Vec<Vec<String>>) {
     let columns = columns(category, evidence);
     let head = columns.iter().map(|c| c.heading.clone()).collect();
     let row = |at: usize| columns.iter().filter_map(|c| c.cells.get(at).cloned()).collect();
     (head, (0..category.rows.len()).map(row).collect())
 }
 
-fn table(category: &OfCategory, evidence: Evidence, width: Option<usize>) -> Fitted {
+fn table(category: &CategorySummary, evidence: Evidence, width: Option<usize>) -> Fitted {
     let mut table = TextTable::new();
     for SuiteColumn { heading, align, importance, cells } in columns(category, evidence) {
         match importance {
@@ -193,7 +194,7 @@ fn ratio_cell(row: &Row, format: impl Fn(Ratio) -> String) -> String {
 /// Formats a ratio's interval, or its number of blocks if they are too few for one.
 fn interval_of(ratio: Ratio) -> String {
     match ratio.blocks {
-        few if few < LEAST_BLOCKS => counted(few, "block"),
+        few if few < MIN_BLOCKS => counted(few, "block"),
         _ => interval(ratio.low, ratio.high),
     }
 }
@@ -208,8 +209,8 @@ fn verdict(row: &Row) -> &'static str {
     }
 }
 
-/// A category in one figure a metric, the two ways.
-pub fn overall(category: &OfCategory, evidence: Evidence) -> Vec<String> {
+/// Returns the overall figures of a category, with both methods.
+pub fn overall(category: &CategorySummary, evidence: Evidence) -> Vec<String> {
     let word = |o: &Overall| match (category.category, o.form) {
         (_, Form::Plain) | (Category::Shared, Form::Shared) => String::new(),
         (_, form) => format!(" {}", form.name()),

@@ -1,28 +1,28 @@
-//! The workloads: what each is called, which category it belongs to, its Python file, the paper's
-//! sizes of it, and what a size costs, so that a size can be chosen before anything has run.
+//! The workloads: name, category, Python file, the paper's sizes, and the cost of a size, from
+//! which sizes are chosen before anything has run.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use ungil_experiment::arm::Model;
 
-/// The kinds of work there are: the paper's four, and the one it lacks.
+/// The categories of workloads: the paper's four, and shared objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Category {
-    /// C code that keeps its own threads, or none.
+    /// C code with its own threads, or none.
     Numpy,
     /// One thread.
     Sequential,
-    /// Threads that compute, each on its own.
+    /// Threads that compute independently.
     Numerical,
-    /// Threads that make, read and change objects, some of them common.
+    /// Threads that create, read and change objects, some of them shared.
     Objects,
     /// Threads that all use the same object.
     Shared,
 }
 
 impl Category {
-    /// Every category, in the order in which they are shown.
+    /// Every category, in display order.
     pub const ALL: [Category; 5] = [
         Category::Numpy,
         Category::Sequential,
@@ -31,7 +31,7 @@ impl Category {
         Category::Shared,
     ];
 
-    /// Its name on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Category::Numpy => "numpy",
@@ -42,7 +42,7 @@ impl Category {
         }
     }
 
-    /// Its heading.
+    /// Returns the heading.
     pub fn title(self) -> &'static str {
         match self {
             Category::Numpy => "NumPy",
@@ -60,23 +60,23 @@ impl fmt::Display for Category {
     }
 }
 
-/// Which way a workload does what it does.
+/// A variant of a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
-    /// As the paper describes it.
+    /// As described in the paper.
     Plain,
-    /// All threads on one object.
+    /// All threads use one object.
     Shared,
-    /// Each thread on an object of its own.
+    /// Each thread uses its own object.
     Private,
-    /// With what the Python package `ungil` has in the object's place.
+    /// With a structure of the Python package `ungil` instead of the object.
     #[serde(alias = "mended")] // the name in suites written by 0.1
     Fixed,
 }
 
 impl Form {
-    /// Its name, as the Python files take it.
+    /// Returns the name that the Python files accept.
     pub fn name(self) -> &'static str {
         match self {
             Form::Plain => "plain",
@@ -87,8 +87,8 @@ impl Form {
     }
 }
 
-/// What a workload of a form and a size is called, for people: `counter private 200000`; a plain
-/// form goes without saying.
+/// Returns the display name of a workload, form and size: `counter private 200000`; the plain form
+/// is omitted.
 pub fn named(workload: &str, form: Form, size: u64) -> String {
     match form {
         Form::Plain => format!("{workload} {size}"),
@@ -96,62 +96,61 @@ pub fn named(workload: &str, form: Form, size: u64) -> String {
     }
 }
 
-/// What a size costs on the build with the GIL and one worker. Measured on one core of a server of
-/// 2023; another machine is faster or slower, all workloads alike, and a size is only to come near
-/// the time asked for.
+/// The cost of a size on the GIL build with one worker. It was measured on one core of a server of
+/// 2023. Other machines are faster or slower by a common factor; sizes only need to come close to
+/// the requested time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
     /// A size.
     pub at: f64,
-    /// Seconds that size takes.
+    /// Seconds of that size.
     pub seconds: f64,
-    /// Work grows as size to this power.
+    /// Work grows with the size to this power.
     pub power: f64,
-    /// Most bytes alive at once, for each element.
+    /// Maximum live bytes per element.
     pub bytes: f64,
-    /// Elements grow as size to this power.
+    /// The number of elements grows with the size to this power.
     pub bytes_power: i32,
 }
 
-/// One workload.
+/// A workload.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Workload {
-    /// Its name, and its file's.
+    /// Its name, which is also the name of its file.
     pub name: &'static str,
-    /// Its category.
     pub category: Category,
-    /// Its Python file.
+    /// Source of its Python file.
     pub source: &'static str,
-    /// The paper's sizes; one of our own choice where the paper has no such workload.
+    /// The paper's sizes; a single size of our own if the paper has no such workload.
     pub sizes: &'static [u64],
-    /// What a size costs.
+    /// The cost of a size.
     pub cost: Cost,
-    /// The forms it has; the first is what it is about.
+    /// Its forms; the first is the default.
     pub forms: &'static [Form],
-    /// The execution models its file takes; none if it runs on one thread, or on threads of its
-    /// own.
+    /// The execution models that its file accepts; empty if it runs on one thread, or on its own
+    /// threads.
     pub models: &'static [Model],
 }
 
 impl Workload {
-    /// Whether it takes a number of workers.
+    /// Returns whether it takes a number of workers.
     pub fn parallel(&self) -> bool {
         !self.models.is_empty()
     }
 
-    /// What it computes, in a sentence: the first line of its file, after the category.
+    /// Returns what it computes in a sentence: the first line of its file, after the category.
     pub fn does(&self) -> &'static str {
         let first = self.source.trim_start_matches("\"\"\"").lines().next().unwrap_or_default();
         first.split_once(": ").map_or(first, |(_, does)| does).trim_end_matches(['.', '"'])
     }
 
-    /// The workload with this name.
+    /// Returns the workload with this name.
     pub fn find(name: &str) -> Option<&'static Workload> {
         WORKLOADS.iter().find(|w| w.name == name)
     }
 }
 
-/// What every workload imports, under its file's name.
+/// The module that every workload imports: file name and source.
 pub const COMMON: (&str, &str) = ("ungil_suite.py", include_str!("../py/ungil_suite.py"));
 
 const PLAIN: &[Form] = &[Form::Plain];
@@ -167,7 +166,7 @@ const ANY: &[Model] =
 /// models.
 macro_rules! workloads {
     ($($name:literal $category:ident $sizes:expr, $cost:expr, $bytes:expr, $forms:ident, $models:ident;)*) => {
-        /// Every workload, category after category.
+        /// Every workload, by category.
         pub const WORKLOADS: &[Workload] = &[$(Workload {
             name: $name,
             category: Category::$category,
@@ -213,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_says_what_its_workload_is() {
+    fn files_start_with_their_category() {
         for workload in WORKLOADS {
             let title = format!("\"\"\"{}: ", workload.category.title());
             assert!(
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_takes_the_forms_it_is_said_to_have() {
+    fn files_accept_their_forms_and_models() {
         for workload in WORKLOADS {
             let fixed = workload.source.contains("import ungil\n");
             assert_eq!(workload.forms.contains(&Form::Fixed), fixed, "{}", workload.name);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use ungil_report::{Chapter, ChapterArm, Study};
 use ungil_suite::folder;
-use ungil_suite::summary::{OfCategory, Overall, Row, Summary, summary};
+use ungil_suite::summary::{CategorySummary, Overall, Row, Summary, summary};
 use ungil_suite::table;
 use ungil_suite::workloads::{Form, named};
 
@@ -65,7 +65,7 @@ fn figures(summary: &Summary) -> (Vec<String>, Vec<Vec<String>>) {
     (head.to_vec(), rows)
 }
 
-fn chapter(summary: &Summary, category: &OfCategory) -> Chapter {
+fn chapter(summary: &Summary, category: &CategorySummary) -> Chapter {
     let (head, cells) = table::cells(category, summary.evidence);
     let several = |row: &Row| {
         category

@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use ungil_experiment::runner;
 use ungil_format::duration;
-use ungil_suite::drive::Event;
+use ungil_suite::drive::SuiteEvent;
 use ungil_suite::summary::what;
 
 /// Shows the progress of a suite.
@@ -31,9 +31,9 @@ impl SuiteProgress {
     }
 
     /// Updates the display.
-    pub(crate) fn show(&mut self, event: &Event<'_>) {
+    pub(crate) fn show(&mut self, event: &SuiteEvent<'_>) {
         match event {
-            Event::Point(number, of, point, left_s) => {
+            SuiteEvent::Point(number, of, point, left_s) => {
                 self.left = format!("about {} left", duration(*left_s));
                 if let Some(bar) = &self.bar {
                     bar.set_length(*of as u64);
@@ -43,7 +43,7 @@ impl SuiteProgress {
                     eprintln!("note: {number} of {of}: {}, {}", what(point), self.left);
                 }
             }
-            Event::Run(point, runner::Event::Starting { arm, block, expected, .. }) => {
+            SuiteEvent::Run(point, runner::RunnerEvent::Starting { arm, block, expected, .. }) => {
                 if let Some(bar) = &self.bar {
                     let name = if *block == 0 {
                         "warm-up".into()
@@ -53,8 +53,8 @@ impl SuiteProgress {
                     bar.set_message(format!("{} {} {name}  {}", what(point), arm.id, self.left));
                 }
             }
-            Event::Run(..) => {}
-            Event::Ended(point, _, failure) => {
+            SuiteEvent::Run(..) => {}
+            SuiteEvent::Ended(point, _, failure) => {
                 if let Some(failure) = failure.filter(|_| !self.quiet) {
                     let line =
                         format!("note: {} failed: {}: {}", what(point), failure.what, failure.why);

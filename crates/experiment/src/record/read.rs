@@ -1,5 +1,5 @@
-//! Reading a record back. A file is untrusted: it may be another's, cut off in the middle, or
-//! written by a later ungil.
+//! Reads a record. The file is untrusted: it may be something else, truncated, or written by a
+//! later ungil.
 
 use super::{Comparison, Header, Idle, Line, Outcome, Run, SCHEMA, Startup};
 use crate::error::{Error, Failure};
@@ -10,62 +10,62 @@ use std::path::Path;
 /// A record in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// Its first line.
+    /// The first line.
     pub header: Header,
     /// The machine's idle power, if it was measured.
     pub idle: Option<Idle>,
-    /// How long each interpreter takes to start.
+    /// Start-up times of the interpreters.
     pub startups: Vec<Startup>,
-    /// Every run, in order.
+    /// The runs, in order.
     pub runs: Vec<Run>,
-    /// The last comparison, if the experiment came that far.
+    /// The last comparison, if there is one.
     pub comparison: Option<Comparison>,
-    /// Why the experiment was cut short, if it was and did not go on.
+    /// The reason why the experiment stopped early, if it did and was not resumed.
     pub stopped: Option<String>,
-    /// Whether nothing is left to measure: a comparison is the last word, and nothing stopped the
-    /// experiment before it.
+    /// Whether the experiment is complete: the last line is a comparison, and no unresumed stop
+    /// precedes it.
     pub complete: bool,
     /// Bytes of complete lines.
-    pub whole: u64,
-    /// A last line that was cut off.
-    pub torn: Option<Torn>,
+    pub complete_bytes: u64,
+    /// The last line, if it is truncated.
+    pub torn: Option<TornLine>,
 }
 
-/// The cut-off last line of a record: a run that was being written when the power went.
+/// A truncated last line: a line that was being written when ungil was killed or the power failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Torn {
-    /// Its number, from 1.
+pub struct TornLine {
+    /// Number of the line, from 1.
     pub line: usize,
 }
 
-/// Longest line taken: a run of a machine with very many cores is a few KiB.
-const LONGEST: u64 = 16 << 20;
+/// Maximum length of a line. The line of a run on a machine with very many cores has a few KiB.
+const MAX_LINE: u64 = 16 << 20;
 
 impl Record {
-    /// Reads a record. A cut-off last line is left out and told in [`Record::torn`].
+    /// Reads a record. A truncated last line is ignored and reported in [`Record::torn`].
     ///
     /// # Errors
-    /// [`Error::Record`] when the file cannot be read, is no record, has a schema this ungil does
-    /// not know, or is damaged anywhere but in its last line.
+    /// [`Error::Record`] if the file cannot be read, is not a record, has an unknown schema, or is
+    /// damaged anywhere but in its last line.
     pub fn read(path: &Path) -> Result<Record, Error> {
         let file = File::open(path)
             .map_err(|e| bad(path)("cannot read the record", e.to_string(), "check the path"))?;
         Record::read_from(file, path)
     }
 
-    /// Reads a record from an open file; `path` is what errors call it.
+    /// Reads a record from an open file; `path` is used in error messages.
     ///
     /// # Errors
-    /// As [`Record::read`].
+    /// See [`Record::read`].
     pub fn read_from(file: impl io::Read, path: &Path) -> Result<Record, Error> {
         let bad = bad(path);
         let cannot = |e: io::Error| bad("cannot read the record", e.to_string(), "check the path");
         let mut file = BufReader::new(file);
         let mut record: Option<Record> = None;
-        let (mut text, mut whole) = (Vec::new(), 0u64);
+        let (mut text, mut complete_bytes) = (Vec::new(), 0u64);
         for number in 1.. {
             text.clear();
-            let n = io::Read::take(&mut file, LONGEST)
+            let n = io::Read::take(&mut file, MAX_LINE)
                 .read_until(b'\n', &mut text)
                 .map_err(cannot)? as u64;
             if n == 0 {
@@ -74,8 +74,8 @@ impl Record {
             let ended = text.ends_with(b"\n");
             let line = match (serde_json::from_slice(&text), &mut record) {
                 (Ok(line), _) if ended => line,
-                (_, Some(record)) if !ended && n < LONGEST => {
-                    record.torn = Some(Torn { line: number });
+                (_, Some(record)) if !ended && n < MAX_LINE => {
+                    record.torn = Some(TornLine { line: number });
                     break;
                 }
                 (result, _) => {
@@ -90,11 +90,11 @@ impl Record {
                     return Err(bad(
                         "damaged record",
                         why,
-                        "cut the file off before that line, and go on with --resume",
+                        "truncate the file before that line, and continue with --resume",
                     ));
                 }
             };
-            whole += n;
+            complete_bytes += n;
             match (&mut record, line) {
                 (None, Line::Experiment(header)) if header.schema == SCHEMA => {
                     record = Some(Record::new(header));
@@ -107,11 +107,11 @@ impl Record {
         let mut record = record.ok_or_else(|| {
             bad("empty record", "the file has no complete line".into(), "run the experiment again")
         })?;
-        record.whole = whole;
+        record.complete_bytes = complete_bytes;
         Ok(record)
     }
 
-    /// A record with nothing but its header.
+    /// Creates a record that has only a header.
     pub fn new(header: Header) -> Record {
         Record {
             header,
@@ -121,34 +121,35 @@ impl Record {
             comparison: None,
             stopped: None,
             complete: false,
-            whole: 0,
+            complete_bytes: 0,
             torn: None,
         }
     }
 
-    /// The last run of an arm: a failed one may have been tried again after a stop.
+    /// Returns the last run of an arm. An arm that failed may have been run again after the
+    /// experiment was resumed.
     pub fn last_run(&self, arm: &str) -> Option<&Run> {
         self.runs.iter().rfind(|r| r.arm == arm)
     }
 
-    /// Whether the last run of an arm failed.
-    pub fn died(&self, arm: &str) -> bool {
+    /// Returns whether the last run of an arm failed.
+    pub fn has_failed(&self, arm: &str) -> bool {
         self.last_run(arm).is_some_and(|r| r.outcome != Outcome::Ok)
     }
 
-    /// How long interpreter `head` took to start and do nothing, once measured.
+    /// Returns the start-up times of interpreter `head`, if they were measured.
     pub fn startup(&self, head: &str) -> Option<&Startup> {
         self.startups.iter().find(|s| s.python == head)
     }
 
-    /// Median seconds that the interpreter of `arm` took to start: what a run that marks no phase
-    /// spends on it, too.
+    /// Returns the median start-up time, in seconds, of the interpreter of `arm`. The time of a run
+    /// that marks no phase includes it.
     pub fn bare_startup_s(&self, arm: &str) -> Option<f64> {
         let head = self.header.arms.iter().find(|a| a.id == arm)?.head();
         crate::stats::median(&self.startup(head)?.seconds)
     }
 
-    /// Takes in a further line.
+    /// Adds a line.
     pub fn add(&mut self, line: Line) {
         self.complete = matches!(line, Line::Comparison(_)) && self.stopped.is_none();
         match line {
@@ -163,7 +164,7 @@ impl Record {
     }
 }
 
-/// Makes this room's error about a file from what, why and what to do.
+/// Returns a function that makes an error about a file from what happened, why and what to do.
 fn bad(path: &Path) -> impl Fn(&str, String, &str) -> Error {
     move |what, why, help| Error::Record {
         path: path.into(),
@@ -178,7 +179,7 @@ fn not_ours(text: &[u8], bad: &dyn Fn(&str, String, &str) -> Error) -> Error {
         _ => bad(
             "not a record:",
             "its first line does not describe an experiment".into(),
-            "give a file written by ungil compare",
+            "pass a file written by ungil compare",
         ),
     }
 }
@@ -187,9 +188,9 @@ fn wrong_schema(schema: &str, bad: &dyn Fn(&str, String, &str) -> Error) -> Erro
     bad(
         "cannot read the record",
         format!(
-            "its schema is '{}', this ungil knows '{SCHEMA}'",
+            "its schema is '{}', this version of ungil reads '{SCHEMA}'",
             schema.chars().take(60).collect::<String>()
         ),
-        "read it with the ungil that wrote it, or a newer one",
+        "read it with the version of ungil that wrote it, or a newer one",
     )
 }

@@ -1,20 +1,20 @@
-//! GET requests that do not block: the runner goes on reading the service's output while it waits
-//! for an answer.
+//! Non-blocking GET requests: the runner keeps reading the service's output while it waits for a
+//! response.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-/// Longest time a connection on the loopback takes to be accepted by the kernel.
+/// Time limit for the kernel to accept a connection on the loopback interface.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
-/// How long the rest of an answer is read after its status line. A stream may have no end.
+/// Time for which the rest of a response is read after its status line. A stream may have no end.
 const REST_TIMEOUT: Duration = Duration::from_secs(1);
-/// Bytes of an answer that are read at most.
+/// Maximum bytes read of a response.
 const MAX_ANSWER: usize = 1 << 20;
-/// Bytes within which the status line ends.
+/// Maximum length of a status line.
 const MAX_STATUS_LINE: usize = 1 << 10;
 
-/// An `http://` address.
+/// An `http://` URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Url {
     text: String,
@@ -29,7 +29,7 @@ impl std::fmt::Display for Url {
 }
 
 impl Url {
-    /// Reads `http://HOST[:PORT][/PATH]`; `None` for anything else, https included.
+    /// Parses `http://HOST[:PORT][/PATH]`; `None` for anything else, including https.
     pub(crate) fn parse(text: &str) -> Option<Url> {
         let rest = text.strip_prefix("http://")?.split('#').next()?;
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -53,13 +53,13 @@ impl Url {
     }
 }
 
-/// A request under way.
+/// A request in progress.
 #[derive(Debug)]
 pub(crate) struct Get {
     stream: TcpStream,
-    answer: Vec<u8>,
+    response: Vec<u8>,
     read: usize,
-    /// The status, and when it was read.
+    /// The status and when it was read.
     status: Option<(u16, Instant)>,
 }
 
@@ -74,26 +74,26 @@ impl Get {
         );
         stream.write_all(request.as_bytes())?;
         stream.set_nonblocking(true)?;
-        Ok(Get { stream, answer: Vec::new(), read: 0, status: None })
+        Ok(Get { stream, response: Vec::new(), read: 0, status: None })
     }
 
-    /// The status once the answer is complete, or why there is none; `None` while the request is
-    /// under way.
+    /// Returns the status once the response is complete, or why there is none. `None` while the
+    /// request is in progress.
     pub(crate) fn poll(&mut self) -> Option<Result<u16, String>> {
         let mut buffer = [0; 16 << 10];
         loop {
             match self.stream.read(&mut buffer) {
-                Ok(0) => return Some(self.end("it closed the connection without an answer")),
+                Ok(0) => return Some(self.end("it closed the connection without a response")),
                 Ok(n) => {
                     self.read += n;
                     if self.status.is_none() {
-                        self.answer.extend_from_slice(&buffer[..n]);
-                        self.status = status(&self.answer).map(|s| (s, Instant::now()));
+                        self.response.extend_from_slice(&buffer[..n]);
+                        self.status = status(&self.response).map(|s| (s, Instant::now()));
                     }
-                    if self.status.is_none() && self.answer.len() > MAX_STATUS_LINE
+                    if self.status.is_none() && self.response.len() > MAX_STATUS_LINE
                         || self.read > MAX_ANSWER
                     {
-                        return Some(self.end("its answer is not HTTP"));
+                        return Some(self.end("its response is not HTTP"));
                     }
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
@@ -109,16 +109,16 @@ impl Get {
     fn end(&self, otherwise: &str) -> Result<u16, String> {
         match self.status {
             Some((status, _)) => Ok(status),
-            None if !self.answer.is_empty() => Err("its answer is not HTTP".into()),
+            None if !self.response.is_empty() => Err("its response is not HTTP".into()),
             None => Err(otherwise.into()),
         }
     }
 }
 
-/// The status of `HTTP/1.1 200 OK`, once the line is complete.
-fn status(answer: &[u8]) -> Option<u16> {
-    let end = answer.iter().position(|&b| b == b'\n')?;
-    let line = std::str::from_utf8(answer.get(..end)?).ok()?;
+/// Parses the status of `HTTP/1.1 200 OK`, once the line is complete.
+fn status(response: &[u8]) -> Option<u16> {
+    let end = response.iter().position(|&b| b == b'\n')?;
+    let line = std::str::from_utf8(response.get(..end)?).ok()?;
     let mut words = line.split_ascii_whitespace();
     words.next()?.strip_prefix("HTTP/")?;
     words.next()?.parse().ok().filter(|s| (100..600).contains(s))
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_read() {
+    fn parses_urls() {
         let url = Url::parse("http://127.0.0.1:80/a?b=c#d").expect("a URL");
         assert_eq!((url.host.as_str(), url.path.as_str()), ("127.0.0.1:80", "/a?b=c"));
         assert_eq!(Url::parse("http://localhost?x").map(|u| u.path), Some("/?x".into()));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_line_is_read_once_it_is_complete() {
+    fn parses_complete_status_lines() {
         assert_eq!(status(b"HTTP/1.0 503 Busy\r\n"), Some(503));
         for text in [
             &b"HTTP/1.1 200"[..],

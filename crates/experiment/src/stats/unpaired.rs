@@ -1,18 +1,18 @@
-//! The ratio of what was measured at two times, or on two machines: nothing pairs the values, so
-//! each side is resampled by itself.
+//! The ratio of measurements from two sessions or machines. Nothing pairs the values, so each side
+//! is resampled separately.
 //!
-//! The intervals say how far the two medians (and geometric means) may be off by what varies from
-//! run to run. They cannot know what changed between the two sessions besides what was meant to
-//! change.
+//! The intervals describe only the run-to-run variation of the two medians (and geometric means).
+//! They do not cover unintended changes between the two sessions.
 
 use super::{CONFIDENCE, RESAMPLES, Ratio, median, sorted_median};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// The ratio of `new` to `old`, all positive. Its geometric mean has Welch's interval (Welch 1947:
-/// unequal variances). `blocks` is the number of values of the smaller side. `seed` makes it
-/// repeatable. `None` without values on both sides, or with one that is not positive and finite.
+/// Returns the ratio of `new` to `old`. Its geometric mean has Welch's interval (Welch 1947:
+/// unequal variances). `blocks` is the number of values of the smaller side. `seed` makes the
+/// bootstrap reproducible. `None` if a side has no values, or if a value is not positive and
+/// finite.
 pub fn unpaired(new: &[f64], old: &[f64], seed: u64) -> Option<Ratio> {
     let logs = |values: &[f64]| -> Option<Vec<f64>> {
         values.iter().map(|v| (*v > 0.0 && v.is_finite()).then(|| v.ln())).collect()
@@ -44,8 +44,8 @@ pub fn unpaired(new: &[f64], old: &[f64], seed: u64) -> Option<Ratio> {
     })
 }
 
-/// Difference of two means and the half-width of Welch's interval; a side of a single value has
-/// none.
+/// Returns the difference of two means and the half-width of Welch's interval; there is no interval
+/// if a side has a single value.
 fn welch(a: &[f64], b: &[f64]) -> (f64, Option<f64>) {
     let of = |values: &[f64]| {
         let n = values.len() as f64;
@@ -75,7 +75,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn welchs_interval_is_the_textbooks() {
+    fn welch_interval_matches_textbook() {
         // Two samples of five, variances 2.5 and 10: standard error sqrt(2.5), 5.882 degrees of
         // freedom, t 2.4590.
         let (difference, half) = welch(&[1.0, 2.0, 3.0, 4.0, 5.0], &[2.0, 4.0, 6.0, 8.0, 10.0]);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_told_apart_and_what_does_not_is_not() {
+    fn distinguishes_different_from_equal_medians() {
         let around = |middle: f64| -> Vec<f64> {
             (0..9).map(|i| middle * (1.0 + 0.001 * f64::from(i))).collect()
         };
@@ -105,7 +105,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn a_ratio_lies_in_its_interval(new in prop::collection::vec(1e-3f64..1e3, 1..20), old in prop::collection::vec(1e-3f64..1e3, 1..20)) {
+        fn ratio_lies_in_its_interval(new in prop::collection::vec(1e-3f64..1e3, 1..20), old in prop::collection::vec(1e-3f64..1e3, 1..20)) {
             let there = unpaired(&new, &old, 3).expect("positive values");
             prop_assert!(there.low <= there.ratio && there.ratio <= there.high);
             let back = unpaired(&old, &new, 3).expect("positive values");

@@ -1,106 +1,106 @@
-//! Why there are no joules, each said as what, why and what to do.
+//! Errors of energy sensors. Each has three lines: what, why and what to do.
 //!
-//! Every error here voids something (a sensor, or one window of it) and none is ever turned into a
-//! zero. The three lines are kept apart because the terminal, the record and the report place them
+//! Every error invalidates something (a sensor, or one window of it); none is turned into zero. The
+//! three lines are separate because the terminal, the record and the report display them
 //! differently.
 
-/// An error of a sensor. `Display` is the *what*, [`Error::why`] and [`Error::help`] the other two
-/// lines.
+/// An error of a sensor. `Display` is the first line (what), [`EnergyError::why`] and
+/// [`EnergyError::help`] are the other two.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum EnergyError {
     /// The machine has no such sensor.
     #[error("no {sensor} energy sensor")]
     Absent {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// The sensor is there and may not be read.
+    /// The sensor exists but may not be read.
     #[error("{sensor}: permission denied")]
     Denied {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
-        /// What refused, and the system's reason.
+        /// The system's error.
         why: String,
-        /// The smallest change that would let it be read.
+        /// How to permit reading it.
         help: String,
     },
-    /// A counter that was there is gone.
+    /// A counter no longer exists.
     #[error("{sensor}: {domain} vanished")]
     Vanished {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
-        /// Which domain of it.
+        /// The domain.
         domain: String,
-        /// What the system said.
+        /// The system's error.
         why: String,
     },
-    /// A counter is there and the system fails to read it.
+    /// A counter exists but reading it fails.
     #[error("{sensor}: {domain} cannot be read")]
     Unreadable {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
-        /// Which domain or file of it.
+        /// The domain or file.
         domain: String,
-        /// What the system said.
+        /// The system's error.
         why: String,
     },
-    /// What was read is not what the interface promises.
-    #[error("{sensor}: {domain} does not make sense")]
+    /// The content is not what the interface specifies.
+    #[error("{sensor}: {domain} has an unexpected value")]
     Malformed {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
-        /// Which domain or file of it.
+        /// The domain or file.
         domain: String,
         /// What was read and what was expected.
         why: String,
     },
-    /// A counter moved in a way that is neither consumption nor a wrap.
-    #[error("{sensor}: {domain} jumped, this window has no figure")]
+    /// A counter changed in a way that is neither consumption nor a wrap.
+    #[error("{sensor}: {domain} jumped, so this window has no figure")]
     Jumped {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
-        /// Which domain of it.
+        /// The domain.
         domain: String,
-        /// From where to where, in how long, and why that is impossible.
+        /// The two values, the time between them, and why the change is impossible.
         why: String,
     },
-    /// The command of an external meter could not be started or ended.
-    #[error("meter: the command ended")]
+    /// The command of an external meter could not be started, or it exited.
+    #[error("meter: the command exited")]
     MeterEnded {
         /// The command as given.
         command: String,
-        /// Exit status and last words.
+        /// Exit status and last line of standard error.
         why: String,
     },
-    /// The external meter said nothing that is of use for the window.
+    /// The external meter gave no usable reading for the window.
     #[error("meter: no figure for this window")]
     MeterSilent {
         /// The command as given.
         command: String,
-        /// How many readings and when.
+        /// Number and time of the readings.
         why: String,
     },
-    /// A window was closed that was never opened.
+    /// A window was closed that was not open.
     #[error("{sensor}: no window is open")]
     NoWindow {
-        /// Which sensor.
+        /// The sensor.
         sensor: &'static str,
     },
-    /// `--energy` was given something that it does not know or that contradicts itself.
-    #[error("--energy {given}: not understood")]
+    /// The value of `--energy` is invalid.
+    #[error("--energy {given}: invalid value")]
     Request {
-        /// What was given.
+        /// The value.
         given: String,
         /// What is wrong with it.
         why: String,
     },
 }
 
-impl Error {
-    /// The second line: why.
+impl EnergyError {
+    /// Returns the second line: why.
     #[must_use]
     pub fn why(&self) -> String {
         match self {
@@ -114,11 +114,11 @@ impl Error {
             Self::MeterEnded { command, why } | Self::MeterSilent { command, why } => {
                 format!("`{command}`: {why}")
             }
-            Self::NoWindow { .. } => "the window's beginning failed or never happened".to_owned(),
+            Self::NoWindow { .. } => "the window was not opened, or opening it failed".to_owned(),
         }
     }
 
-    /// The third line: what to do about it.
+    /// Returns the third line: what to do.
     #[must_use]
     pub fn help(&self) -> String {
         match self {
@@ -133,23 +133,23 @@ impl Error {
             .to_owned(),
             Self::Denied { help, .. } => help.clone(),
             Self::Vanished { sensor, .. } => format!(
-                "was a driver unloaded or a processor taken offline? The next window reads {sensor} afresh"
+                "check whether a driver was unloaded or a processor taken offline; the next window reads {sensor} again"
             ),
             Self::Unreadable { sensor, .. } | Self::Malformed { sensor, .. } => {
-                format!("see what the file holds; another source: --energy {}", other(sensor))
+                format!("inspect the file, or use another source: --energy {}", other(sensor))
             }
-            Self::Jumped { .. } => "measure again; a suspend, a driver reload or a virtual machine's migration \
-                                    in the window does this"
+            Self::Jumped { .. } => "measure again; a suspend, a driver reload or the migration of a virtual machine \
+                                    in the window causes this"
                 .to_owned(),
             Self::MeterEnded { .. } => {
                 "run the command by hand: it must keep printing lines such as `12.5 W` or `1234.5 J`".to_owned()
             }
             Self::MeterSilent { .. } => {
-                "make the command print more often than a window is long, unbuffered, a line a reading such as \
+                "make the command print more often than the length of a window, unbuffered, one reading per line such as \
                  `12.5 W` or `1234.5 J`"
                     .to_owned()
             }
-            Self::NoWindow { .. } => "see the error of the window's beginning".to_owned(),
+            Self::NoWindow { .. } => "see the error that was reported when the window was opened".to_owned(),
             Self::Request { .. } => "one of: auto, off, powercap[=DIR], perf[=DIR], nvml[=LIBRARY], \
                                      model[:idle=W,busy=W,band=PERCENT,cpus=N], meter=COMMAND; \
                                      powercap or perf or model may be followed by ,nvml"
@@ -158,7 +158,7 @@ impl Error {
     }
 }
 
-/// The other way to the same counters, for the third line of an error.
+/// Returns the other interface to the same counters, for the third line.
 fn other(sensor: &str) -> &'static str {
     match sensor {
         "powercap" => "perf",

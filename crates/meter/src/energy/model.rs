@@ -1,28 +1,28 @@
-//! The last resort: joules from a formula, with its parameters and its band.
+//! An estimate from a formula, with its parameters and error band, for machines without a sensor.
 //!
-//! `E = idle * cpus * wall + (busy - idle) * cpu_seconds`: each CPU draws `idle` watts all the time
-//! and `busy - idle` more while it works. The defaults are Cloud Carbon Footprint's coefficients
-//! for AWS, 0.74 W per vCPU at 0 % and 3.5 W at 100 % utilisation (its methodology, appendix I,
-//! "Energy coefficients"). Against published RAPL profiles such models are far off: TDP times load
-//! by 38 % on average, a cubic by 47 %, half the TDP by 60 %. The band is the worst of these unless
-//! a better one is given.
+//! `E = idle * cpus * wall + (busy - idle) * cpu_seconds`: each CPU always draws `idle` watts, and
+//! `busy - idle` more while it works. The defaults are Cloud Carbon Footprint's coefficients for
+//! AWS, 0.74 W per vCPU at 0 % and 3.5 W at 100 % utilisation (its methodology, appendix I, "Energy
+//! coefficients"). Compared with published RAPL profiles such models are inaccurate: TDP times load
+//! is off by 38 % on average, a cubic model by 47 %, half the TDP by 60 %. The default band is the
+//! worst of these.
 
-use super::{About, Domain, Error, Evidence, Reading, Scope, Sensor, Usage};
+use super::{About, Domain, EnergyError, Evidence, Reading, Scope, Sensor, Usage};
 use std::fmt;
 
 const SENSOR: &str = "model";
 
-/// What the formula needs.
+/// Parameters of the formula.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Parameters {
-    /// Watts of one CPU that does nothing.
+    /// Watts of one idle CPU.
     pub idle: f64,
-    /// Watts of one CPU that works all the time.
+    /// Watts of one CPU at 100 % utilisation.
     pub busy: f64,
-    /// Half width of the band, in percent of the figure.
+    /// Half-width of the band in percent of the figure.
     pub band: f64,
-    /// How many CPUs draw `idle`; `None` is those this process may use (affinity and cgroup quota),
-    /// which is what a container or a virtual machine was given.
+    /// Number of CPUs that draw `idle`; `None`: those this process may use (affinity and cgroup
+    /// quota), which are those assigned to a container or virtual machine.
     pub cpus: Option<u32>,
 }
 
@@ -40,12 +40,12 @@ impl fmt::Display for Parameters {
 }
 
 impl Parameters {
-    /// Says what is wrong with the parameters, if something is.
+    /// Validates the parameters.
     ///
     /// # Errors
-    /// One line: the parameter and its bound.
+    /// The invalid parameter and its bounds, in one line.
     pub fn check(&self) -> Result<(), String> {
-        // A megawatt a CPU is a slip of units, and keeps every product finite.
+        // A megawatt per CPU is a wrong unit; the bound also keeps every product finite.
         let watts = |name: &str, value: f64| {
             if (0.0..=1e6).contains(&value) {
                 Ok(())
@@ -68,7 +68,7 @@ impl Parameters {
     }
 }
 
-/// The formula over a window.
+/// The model as a sensor.
 pub struct Model {
     parameters: Parameters,
     cpus: u32,
@@ -76,14 +76,14 @@ pub struct Model {
 }
 
 impl Model {
-    /// A model with these parameters.
+    /// Creates a model.
     ///
     /// # Errors
-    /// [`Error::Request`] if they make no sense.
-    pub fn new(parameters: Parameters) -> Result<Self, Error> {
+    /// [`EnergyError::Request`] if the parameters are invalid.
+    pub fn new(parameters: Parameters) -> Result<Self, EnergyError> {
         parameters
             .check()
-            .map_err(|why| Error::Request { given: format!("model:{parameters}"), why })?;
+            .map_err(|why| EnergyError::Request { given: format!("model:{parameters}"), why })?;
         let here = || {
             std::thread::available_parallelism()
                 .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
@@ -91,19 +91,19 @@ impl Model {
         Ok(Self { parameters, cpus: parameters.cpus.unwrap_or_else(here), open: false })
     }
 
-    /// The figure and its band for what was used, in microjoules: low, figure, high.
+    /// Returns the estimate in microjoules: low, figure, high.
     ///
     /// # Errors
-    /// [`Error::Malformed`] for times that are not.
-    pub fn estimate(&self, usage: &Usage) -> Result<(u64, u64, u64), Error> {
+    /// [`EnergyError::Malformed`] if a time is negative, not finite or too large.
+    pub fn estimate(&self, usage: &Usage) -> Result<(u64, u64, u64), EnergyError> {
         let Parameters { idle, busy, band, .. } = self.parameters;
-        // Ten thousand years; NaN is not contained either.
+        // The bound is ten thousand years. NaN is not contained either.
         let time = |name: &str, value: f64| {
             if (0.0..=3.2e11).contains(&value) {
                 Ok(value)
             } else {
                 let why = format!("{name} is {value} s");
-                Err(Error::Malformed {
+                Err(EnergyError::Malformed {
                     sensor: SENSOR,
                     domain: "the window's usage".to_owned(),
                     why,
@@ -114,7 +114,7 @@ impl Model {
         let cpu = time("CPU time", usage.cpu_s)?;
         let joules = idle * f64::from(self.cpus) * wall + (busy - idle) * cpu;
         let band = band / 100.0;
-        // Rounded here once; `as` saturates, and the bounds above keep the product far from NaN.
+        // Rounded once; `as` saturates, and the bounds above prevent NaN.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let micro = |joules: f64| (joules.max(0.0) * 1e6).round() as u64;
         Ok((micro(joules * (1.0 - band)), micro(joules), micro(joules * (1.0 + band))))
@@ -135,16 +135,16 @@ impl Sensor for Model {
         }
     }
 
-    fn begin(&mut self) -> Result<(), Error> {
+    fn begin(&mut self) -> Result<(), EnergyError> {
         self.open = true;
         Ok(())
     }
 
     fn poll(&mut self) {}
 
-    fn end(&mut self, usage: &Usage) -> Result<Reading, Error> {
+    fn end(&mut self, usage: &Usage) -> Result<Reading, EnergyError> {
         if !std::mem::take(&mut self.open) {
-            return Err(Error::NoWindow { sensor: SENSOR });
+            return Err(EnergyError::NoWindow { sensor: SENSOR });
         }
         let (low, microjoules, high) = self.estimate(usage)?;
         let domain =

@@ -1,13 +1,13 @@
 //! NVIDIA GPUs through NVML's energy counter.
 //!
-//! `nvmlDeviceGetTotalEnergyConsumption` gives millijoules since the driver was loaded, from Volta
-//! on. The power reading is not used: on A100 and H100 it samples a quarter of the run time. The
-//! library is loaded at run time, because most machines do not have it, and can be named (`--energy
-//! nvml=LIBRARY`).
+//! `nvmlDeviceGetTotalEnergyConsumption` returns millijoules since the driver was loaded, from
+//! Volta on. The power reading is not used: on A100 and H100 it samples only a quarter of the time.
+//! The library is loaded at run time, because most machines do not have it; another one can be
+//! given (`--energy nvml=LIBRARY`).
 
 use super::counter::{Counter, Limit, Unit};
 use super::window::{Gauge, Source, Window};
-use super::{About, Error, Evidence, Reading, Scope, Sensor, Usage};
+use super::{About, EnergyError, Evidence, Reading, Scope, Sensor, Usage};
 use nvml_wrapper::Nvml as Library;
 use nvml_wrapper::error::NvmlError;
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 const SENSOR: &str = "nvml";
 
-/// The driver installs the first; the second is a link that only development packages bring.
+/// The driver installs the first one; the second one is a link from development packages.
 const LIBRARIES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
 
 /// The energy counters of all GPUs.
@@ -29,21 +29,21 @@ impl Nvml {
     /// Loads `library`, or the driver's, and finds every GPU that has an energy counter.
     ///
     /// # Errors
-    /// [`Error::Absent`] without library, driver, GPU or counter; [`Error::Denied`] if the driver
-    /// refuses.
-    pub fn open(library: Option<&Path>) -> Result<Self, Error> {
+    /// [`EnergyError::Absent`] without a library, driver, GPU or counter; [`EnergyError::Denied`]
+    /// if the driver denies access.
+    pub fn open(library: Option<&Path>) -> Result<Self, EnergyError> {
         Self::open_with(library, Limit::DOMAIN)
     }
 
-    /// As [`Nvml::open`], believing `limit` of every GPU.
+    /// Like [`Nvml::open`], with `limit` for every GPU.
     ///
     /// # Errors
-    /// As [`Nvml::open`].
-    pub fn open_with(library: Option<&Path>, limit: Limit) -> Result<Self, Error> {
+    /// See [`Nvml::open`].
+    pub fn open_with(library: Option<&Path>, limit: Limit) -> Result<Self, EnergyError> {
         let nvml = Arc::new(load(library)?);
         let count = nvml.device_count().map_err(|error| failed("the driver", &error))?;
         if count == 0 {
-            return Err(absent("the driver knows no GPU"));
+            return Err(absent("the driver finds no GPU"));
         }
         let (mut gauges, mut notes) = (Vec::new(), Vec::new());
         for index in 0..count {
@@ -57,8 +57,8 @@ impl Nvml {
                     let counter = Counter::new(Unit::MILLIJOULE, None, limit);
                     gauges.push(Gauge::new(name, Scope::Gpu, true, counter, gpu));
                 }
-                // A display adapter beside the accelerators is no reason to measure nothing; it is
-                // said.
+                // A display adapter without a counter does not prevent measuring the accelerators;
+                // it is noted.
                 Err(NvmlError::NotSupported) => {
                     notes.push(format!(
                         "{name} has no energy counter (before Volta, or virtual) and is not counted"
@@ -74,11 +74,11 @@ impl Nvml {
     }
 }
 
-fn absent(why: &str) -> Error {
-    Error::Absent { sensor: SENSOR, why: why.to_owned() }
+fn absent(why: &str) -> EnergyError {
+    EnergyError::Absent { sensor: SENSOR, why: why.to_owned() }
 }
 
-fn load(library: Option<&Path>) -> Result<Library, Error> {
+fn load(library: Option<&Path>) -> Result<Library, EnergyError> {
     let init = |path: &OsStr| Library::builder().lib_path(path).init();
     if let Some(path) = library {
         return init(path.as_os_str()).map_err(|error| failed(&path.display().to_string(), &error));
@@ -96,9 +96,9 @@ fn load(library: Option<&Path>) -> Result<Library, Error> {
     Err(first.unwrap_or_else(|| absent("no library was tried")))
 }
 
-/// What NVML's refusal means.
-fn failed(what: &str, error: &NvmlError) -> Error {
-    // libloading's own text is in the source of the error, and NVML's codes have none.
+/// Converts an NVML error.
+fn failed(what: &str, error: &NvmlError) -> EnergyError {
+    // The text of libloading is in the source of the error; NVML's codes have no source.
     let detail =
         std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     let why = format!(
@@ -113,27 +113,27 @@ fn failed(what: &str, error: &NvmlError) -> Error {
         | NvmlError::FunctionNotFound
         | NvmlError::DriverNotLoaded
         | NvmlError::LibRmVersionMismatch
-        | NvmlError::NotSupported => Error::Absent { sensor: SENSOR, why },
-        NvmlError::NoPermission | NvmlError::OperatingSystem => Error::Denied {
+        | NvmlError::NotSupported => EnergyError::Absent { sensor: SENSOR, why },
+        NvmlError::NoPermission | NvmlError::OperatingSystem => EnergyError::Denied {
             sensor: SENSOR,
             why,
             help: "give the user read and write access to /dev/nvidia*, in a container with --gpus all"
                 .to_owned(),
         },
         NvmlError::GpuLost | NvmlError::NotFound | NvmlError::ResetRequired | NvmlError::Uninitialized => {
-            Error::Vanished { sensor: SENSOR, domain, why }
+            EnergyError::Vanished { sensor: SENSOR, domain, why }
         }
-        _ => Error::Unreadable { sensor: SENSOR, domain, why },
+        _ => EnergyError::Unreadable { sensor: SENSOR, domain, why },
     }
 }
 
-/// A model's name as one short line.
+/// Returns a model name as one short line.
 fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// One GPU, found by index at each look: a handle borrows the library and does not outlive a reset
-/// of the GPU.
+/// One GPU. It is looked up by index for each reading, because a handle borrows the library and
+/// becomes invalid when the GPU is reset.
 struct Gpu {
     nvml: Arc<Library>,
     index: u32,
@@ -147,9 +147,9 @@ impl Gpu {
 }
 
 impl Source for Gpu {
-    fn read(&mut self) -> Result<u64, Error> {
-        // A driver that is reloaded starts at 0 again: the counter goes back, which without a range
-        // is a jump.
+    fn read(&mut self) -> Result<u64, EnergyError> {
+        // A reloaded driver starts again at 0: the counter goes backwards, which without a range is
+        // a jump.
         self.energy().map_err(|error| failed(&self.name, &error))
     }
 }
@@ -164,7 +164,7 @@ impl Sensor for Nvml {
         }
     }
 
-    fn begin(&mut self) -> Result<(), Error> {
+    fn begin(&mut self) -> Result<(), EnergyError> {
         self.window.begin()
     }
 
@@ -172,7 +172,7 @@ impl Sensor for Nvml {
         self.window.poll();
     }
 
-    fn end(&mut self, _: &Usage) -> Result<Reading, Error> {
+    fn end(&mut self, _: &Usage) -> Result<Reading, EnergyError> {
         self.window.end()
     }
 }

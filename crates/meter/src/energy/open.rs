@@ -1,37 +1,37 @@
-//! From what was asked for to sensors that work.
+//! Opens the requested sensors.
 
 use super::model::{Model, Parameters};
 use super::nvml::Nvml;
 use super::perf::{self, Perf};
 use super::powercap::{self, Powercap};
 use super::request::{Choice, Request};
-use super::{Error, Sensor, Usage, meter::Meter};
+use super::{EnergyError, Sensor, Usage, meter::Meter};
 use std::path::Path;
 use std::time::Duration;
 
-/// A counter that has not advanced in this time does not count: a package draws more than a watt in
-/// steps of microjoules, and the kernel's counters are refreshed every few milliseconds.
-const STILL: Duration = Duration::from_millis(100);
+/// Time in which a working counter advances: a package draws more than a watt in steps of
+/// microjoules, and the kernel refreshes its counters every few milliseconds.
+const ADVANCE_TIME: Duration = Duration::from_millis(100);
 
-/// What [`open`] found.
+/// The result of [`open`].
 pub struct Opened {
-    /// The sensors, each for joules that no other of them counts. Empty for `off`.
+    /// The sensors, which cover disjoint energy. Empty for `off`.
     pub sensors: Vec<Box<dyn Sensor>>,
-    /// With `auto`, why each sensor that was tried and is not in `sensors` is not: to be told to
-    /// the user, above all when what is left is the model.
-    pub absent: Vec<Error>,
+    /// With `auto`, why each sensor that was tried is not in `sensors`. Users should see this,
+    /// especially if only the model is left.
+    pub absent: Vec<EnergyError>,
 }
 
-/// Opens the sensors that `request` names.
+/// Opens the sensors of `request`.
 ///
-/// `auto` takes powercap if it advances, else perf, else the model with its band, for the
-/// processors; and NVML beside it where there is one. On a machine with a GPU's counter and no
-/// processor's, the model still stands for the processors: a total that silently leaves them out
-/// would be worse than an estimate that says what it is.
+/// For the processors, `auto` uses powercap if it advances, else perf, else the model; in addition
+/// it uses NVML if available. On a machine with a counter for the GPU but not for the processor,
+/// the model still covers the processors: an estimate that is labelled as such is better than a
+/// total that silently excludes them.
 ///
 /// # Errors
-/// A sensor that was named and cannot be used.
-pub fn open(request: &Request) -> Result<Opened, Error> {
+/// If a requested sensor cannot be used.
+pub fn open(request: &Request) -> Result<Opened, EnergyError> {
     match request {
         Request::Off => Ok(Opened { sensors: Vec::new(), absent: Vec::new() }),
         Request::Sensors(choices) => {
@@ -42,7 +42,7 @@ pub fn open(request: &Request) -> Result<Opened, Error> {
     }
 }
 
-fn auto() -> Result<Opened, Error> {
+fn auto() -> Result<Opened, EnergyError> {
     let mut opened = Opened { sensors: Vec::new(), absent: Vec::new() };
     match one(&Choice::Powercap(powercap::ROOT.into())).and_then(advancing) {
         Ok(sensor) => opened.sensors.push(sensor),
@@ -64,10 +64,10 @@ fn auto() -> Result<Opened, Error> {
     Ok(opened)
 }
 
-/// Returns the sensor if its counters count: those that a virtual machine shows may stand still.
-fn advancing(mut sensor: Box<dyn Sensor>) -> Result<Box<dyn Sensor>, Error> {
+/// Returns the sensor if its counters advance. Those of a virtual machine may stand still.
+fn advancing(mut sensor: Box<dyn Sensor>) -> Result<Box<dyn Sensor>, EnergyError> {
     sensor.begin()?;
-    std::thread::sleep(STILL);
+    std::thread::sleep(ADVANCE_TIME);
     if sensor.end(&Usage::default())?.microjoules > 0 {
         return Ok(sensor);
     }
@@ -76,13 +76,13 @@ fn advancing(mut sensor: Box<dyn Sensor>) -> Result<Box<dyn Sensor>, Error> {
         _ => powercap::SENSOR,
     };
     let why = format!(
-        "its counters do not advance ({} s); a virtual machine may show such",
-        STILL.as_secs_f64()
+        "its counters do not advance (within {} s), as on some virtual machines",
+        ADVANCE_TIME.as_secs_f64()
     );
-    Err(Error::Absent { sensor: name, why })
+    Err(EnergyError::Absent { sensor: name, why })
 }
 
-fn one(choice: &Choice) -> Result<Box<dyn Sensor>, Error> {
+fn one(choice: &Choice) -> Result<Box<dyn Sensor>, EnergyError> {
     Ok(match choice {
         Choice::Powercap(root) => Box::new(Powercap::open(root)?),
         Choice::Perf(root) => Box::new(Perf::open(root)?),
@@ -97,9 +97,9 @@ mod tests {
     use super::super::{About, Evidence, Reading};
     use super::*;
 
-    struct Counting(u64);
+    struct FakeSensor(u64);
 
-    impl Sensor for Counting {
+    impl Sensor for FakeSensor {
         fn about(&self) -> About {
             let evidence = Evidence::Counter;
             About {
@@ -109,20 +109,20 @@ mod tests {
                 notes: Vec::new(),
             }
         }
-        fn begin(&mut self) -> Result<(), Error> {
+        fn begin(&mut self) -> Result<(), EnergyError> {
             Ok(())
         }
         fn poll(&mut self) {}
-        fn end(&mut self, _: &Usage) -> Result<Reading, Error> {
+        fn end(&mut self, _: &Usage) -> Result<Reading, EnergyError> {
             Ok(Reading { microjoules: self.0, band: None, domains: Vec::new() })
         }
     }
 
     #[test]
-    fn a_counter_that_stands_still_is_absent() {
-        assert!(advancing(Box::new(Counting(1))).is_ok());
-        let error = advancing(Box::new(Counting(0))).err().expect("it stands still");
-        assert!(matches!(error, Error::Absent { sensor: "perf", .. }), "{error}");
+    fn counter_that_stands_still_is_absent() {
+        assert!(advancing(Box::new(FakeSensor(1))).is_ok());
+        let error = advancing(Box::new(FakeSensor(0))).err().expect("an error");
+        assert!(matches!(error, EnergyError::Absent { sensor: "perf", .. }), "{error}");
         assert!(error.why().contains("do not advance"), "{}", error.why());
     }
 }

@@ -1,18 +1,21 @@
 //! RAPL through perf's `power` PMU.
 //!
-//! The same counters as powercap with two differences that matter: a user with CAP_PERFMON may read
-//! them, and the kernel extends them to 64 bits with a timer of its own (`arch/x86/events/rapl.c`),
-//! so that nothing wraps. They count per package, whatever runs on it; one CPU a package is asked,
-//! and `cpumask` says which.
+//! The same counters as with powercap, with two differences: a user with CAP_PERFMON may read them,
+//! and the kernel extends them to 64 bits with its own timer (`arch/x86/events/rapl.c`), so they do
+//! not wrap. They count per package, whatever runs on it; they are read on one CPU per package,
+//! which `cpumask` lists.
 //!
-//! A root without a kernel behind it (a simulated tree) holds a directory `power/counts`, which
-//! sysfs never has: then `power/counts/EVENT.CPU` is read, 8 bytes in the machine's order as
-//! read(2) on an event's descriptor gives. All else is the same code.
+//! A simulated root has a directory `power/counts`, which sysfs does not have. Then
+//! `power/counts/EVENT.CPU` is read, which contains 8 bytes in native byte order, as read(2) on an
+//! event's descriptor returns. All other code is the same.
+
+mod files;
 
 use super::counter::{Counter, Limit, Unit};
 use super::total::total;
 use super::window::{Gauge, Source, Window};
-use super::{About, Error, Evidence, Reading, Scope, Sensor, Usage, perf_event, sysfs};
+use super::{About, EnergyError, Evidence, Reading, Scope, Sensor, Usage, perf_event, sysfs};
+use files::{config, cpumask, unit};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -22,15 +25,15 @@ pub const ROOT: &str = "/sys/bus/event_source/devices";
 
 pub(super) const SENSOR: &str = "perf";
 
-/// What opens the counters to an ordinary user, smallest first.
-const MEND: &str = "sudo setcap cap_perfmon+ep \"$(which ungil)\", or sudo sysctl \
+/// How to let an ordinary user read the counters, with the smallest change first.
+const PERMISSION_HELP: &str = "sudo setcap cap_perfmon+ep \"$(which ungil)\", or sudo sysctl \
                     kernel.perf_event_paranoid=0 (until the next boot)";
 
-/// More CPUs than any kernel is built for; a mask beyond it is garbage.
-const MOST_CPUS: u32 = 8192;
+/// Maximum number of CPUs that a kernel supports; a mask beyond it is invalid.
+const MAX_CPUS: u32 = 8192;
 
-/// The events of the PMU in the order they are shown: file in `events/`, name of the domain, scope.
-/// The integrated GPU (`energy-gpu`) is inside the package.
+/// The events of the PMU in display order: file in `events/`, name of the domain, scope. The
+/// integrated GPU (`energy-gpu`) is part of the package.
 const EVENTS: [(&str, &str, Scope); 5] = [
     ("energy-psys", "psys", Scope::Platform),
     ("energy-pkg", "package", Scope::Package),
@@ -41,7 +44,7 @@ const EVENTS: [(&str, &str, Scope); 5] = [
 
 /// The counters of the `power` PMU.
 pub struct Perf {
-    window: Window<Event>,
+    window: Window<PerfEvent>,
     notes: Vec<String>,
 }
 
@@ -50,24 +53,24 @@ impl Perf {
     /// CPU of its mask.
     ///
     /// # Errors
-    /// [`Error::Absent`] without the PMU or without events that can be totalled, [`Error::Denied`]
-    /// if the kernel refuses one that counts, the other variants if something is there and makes no
-    /// sense.
-    pub fn open(root: &Path) -> Result<Self, Error> {
+    /// [`EnergyError::Absent`] without the PMU or without events that can be totalled,
+    /// [`EnergyError::Denied`] if the kernel denies access to a counted event, and the other
+    /// variants if a file has unexpected content.
+    pub fn open(root: &Path) -> Result<Self, EnergyError> {
         Self::open_with(root, None)
     }
 
-    /// As [`Perf::open`], with `limit` in place of [`Limit::DOMAIN`] and, for psys,
+    /// Like [`Perf::open`], with `limit` instead of [`Limit::DOMAIN`] and, for psys,
     /// [`Limit::PLATFORM`].
     ///
     /// # Errors
-    /// As [`Perf::open`].
-    pub fn open_with(root: &Path, limit: Option<Limit>) -> Result<Self, Error> {
+    /// See [`Perf::open`].
+    pub fn open_with(root: &Path, limit: Option<Limit>) -> Result<Self, EnergyError> {
         let pmu = root.join("power");
         if !pmu.is_dir() {
-            return Err(absent(format!("{} is not there", pmu.display())));
+            return Err(absent(format!("{} does not exist", pmu.display())));
         }
-        let kind = sysfs::number(SENSOR, &pmu.join("type"), "type", MEND)?;
+        let kind = sysfs::number(SENSOR, &pmu.join("type"), "type", PERMISSION_HELP)?;
         let kind = u32::try_from(kind).map_err(|_| {
             sysfs::malformed(SENSOR, &pmu.join("type"), "type", "it is not a PMU's number")
         })?;
@@ -100,7 +103,7 @@ impl Perf {
         let mut gauges = Vec::new();
         let mut whole = true;
         for ((file, name, scope, cpu), counted) in planned.into_iter().zip(total.counted) {
-            let opened = Event::open(&pmu, kind, file, cpu, &name)
+            let opened = PerfEvent::open(&pmu, kind, file, cpu, &name)
                 .and_then(|(mut event, unit)| event.read().map(|_| (event, unit)));
             let (event, unit) = match opened {
                 Ok(opened) => opened,
@@ -125,11 +128,11 @@ impl Perf {
     }
 }
 
-fn absent(why: String) -> Error {
-    Error::Absent { sensor: SENSOR, why }
+fn absent(why: String) -> EnergyError {
+    EnergyError::Absent { sensor: SENSOR, why }
 }
 
-/// `package-1`; `psys` where there is only one.
+/// Returns the name of a domain: `package-1`, or `psys` if there is only one.
 fn domain(name: &str, scope: Scope, package: usize, packages: usize) -> String {
     if scope == Scope::Platform && packages == 1 {
         name.to_owned()
@@ -138,157 +141,86 @@ fn domain(name: &str, scope: Scope, package: usize, packages: usize) -> String {
     }
 }
 
-/// The kernel's list format: `0`, `0,18`, `0-1`.
-fn cpumask(path: &Path) -> Result<Vec<u32>, Error> {
-    let text = sysfs::text(SENSOR, path, "cpumask", MEND)?;
-    let bad = || {
-        sysfs::malformed(
-            SENSOR,
-            path,
-            "cpumask",
-            &format!("it holds {}, not a list of CPUs", sysfs::shown(&text)),
-        )
-    };
-    let mut cpus = Vec::new();
-    for part in text.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let first: u32 = first.parse().map_err(|_| bad())?;
-        let last: u32 = last.parse().map_err(|_| bad())?;
-        if first > last || last >= MOST_CPUS {
-            return Err(bad());
-        }
-        cpus.extend(first..=last);
-    }
-    cpus.sort_unstable();
-    cpus.dedup();
-    Ok(cpus)
-}
-
-/// The event's number from `event=0x02`; the PMU's `format/event` puts it into the lowest 8 bits of
-/// `config`.
-fn config(path: &Path, name: &str) -> Result<u64, Error> {
-    let text = sysfs::text(SENSOR, path, name, MEND)?;
-    text.strip_prefix("event=")
-        .map(|number| {
-            number
-                .strip_prefix("0x")
-                .map_or_else(|| number.parse(), |hex| u64::from_str_radix(hex, 16))
-        })
-        .and_then(Result::ok)
-        .filter(|number| *number <= 0xff)
-        .ok_or_else(|| {
-            sysfs::malformed(
-                SENSOR,
-                path,
-                name,
-                &format!("it holds {}, not event=N", sysfs::shown(&text)),
-            )
-        })
-}
-
-/// What a count is worth, from `EVENT.scale` and `EVENT.unit`.
-fn unit(events: &Path, file: &str, name: &str) -> Result<Unit, Error> {
-    let path = events.join(format!("{file}.unit"));
-    let text = sysfs::text(SENSOR, &path, name, MEND)?;
-    if text != "Joules" {
-        return Err(sysfs::malformed(
-            SENSOR,
-            &path,
-            name,
-            &format!("it holds {}, not Joules", sysfs::shown(&text)),
-        ));
-    }
-    let path = events.join(format!("{file}.scale"));
-    let text = sysfs::text(SENSOR, &path, name, MEND)?;
-    text.parse().ok().and_then(Unit::from_joules).ok_or_else(|| {
-        sysfs::malformed(
-            SENSOR,
-            &path,
-            name,
-            &format!("it holds {}, not a number of joules", sysfs::shown(&text)),
-        )
-    })
-}
-
 /// One event on one CPU.
-struct Event {
-    from: From,
+struct PerfEvent {
+    source: CountSource,
     name: String,
 }
 
-/// The one seam between the kernel and a simulated tree.
-enum From {
+/// Where the counter is read: from the kernel or from a simulated root.
+enum CountSource {
     Kernel(File),
     File(PathBuf),
 }
 
-impl Event {
+impl PerfEvent {
     fn open(
         pmu: &Path,
         kind: u32,
         file: &str,
         cpu: u32,
         name: &str,
-    ) -> Result<(Self, Unit), Error> {
+    ) -> Result<(Self, Unit), EnergyError> {
         let events = pmu.join("events");
         let unit = unit(&events, file, name)?;
         let config = config(&events.join(file), name)?;
         let counts = pmu.join("counts");
-        let from = if counts.is_dir() {
-            From::File(counts.join(format!("{file}.{cpu}")))
+        let source = if counts.is_dir() {
+            CountSource::File(counts.join(format!("{file}.{cpu}")))
         } else {
-            From::Kernel(
+            CountSource::Kernel(
                 perf_event::open(kind, config, cpu)
-                    .map_err(|error| refused(file, cpu, name, &error))?,
+                    .map_err(|error| open_error(file, cpu, name, &error))?,
             )
         };
-        Ok((Self { from, name: name.to_owned() }, unit))
+        Ok((Self { source, name: name.to_owned() }, unit))
     }
 }
 
-/// What perf_event_open(2)'s refusal means.
-fn refused(file: &str, cpu: u32, name: &str, error: &std::io::Error) -> Error {
+/// Converts an error of perf_event_open(2).
+fn open_error(file: &str, cpu: u32, name: &str, error: &std::io::Error) -> EnergyError {
     let why = format!("perf_event_open of {file} on cpu {cpu}: {error}");
     match error.raw_os_error() {
         Some(libc::EACCES | libc::EPERM) => {
-            Error::Denied { sensor: SENSOR, why, help: MEND.to_owned() }
+            EnergyError::Denied { sensor: SENSOR, why, help: PERMISSION_HELP.to_owned() }
         }
         Some(libc::ENOENT | libc::ENOSYS | libc::EOPNOTSUPP) => absent(why),
         Some(libc::ENODEV | libc::ENXIO) => {
-            Error::Vanished { sensor: SENSOR, domain: name.to_owned(), why }
+            EnergyError::Vanished { sensor: SENSOR, domain: name.to_owned(), why }
         }
-        _ => Error::Unreadable { sensor: SENSOR, domain: name.to_owned(), why },
+        _ => EnergyError::Unreadable { sensor: SENSOR, domain: name.to_owned(), why },
     }
 }
 
-impl Source for Event {
-    fn read(&mut self) -> Result<u64, Error> {
-        let (bytes, place) = match &mut self.from {
-            From::Kernel(event) => {
+impl Source for PerfEvent {
+    fn read(&mut self) -> Result<u64, EnergyError> {
+        let (bytes, path) = match &mut self.source {
+            CountSource::Kernel(event) => {
                 let mut bytes = vec![0; 8];
-                let place = Path::new("the event's descriptor");
-                let n = event
-                    .read(&mut bytes)
-                    .map_err(|error| sysfs::failed(SENSOR, place, &self.name, MEND, &error))?;
+                let path = Path::new("the event's descriptor");
+                let n = event.read(&mut bytes).map_err(|error| {
+                    sysfs::failed(SENSOR, path, &self.name, PERMISSION_HELP, &error)
+                })?;
                 bytes.truncate(n);
-                (bytes, place)
+                (bytes, path)
             }
-            From::File(path) => {
-                let bytes = sysfs::bytes(path)
-                    .map_err(|error| sysfs::failed(SENSOR, path, &self.name, MEND, &error))?;
+            CountSource::File(path) => {
+                let bytes = sysfs::bytes(path).map_err(|error| {
+                    sysfs::failed(SENSOR, path, &self.name, PERMISSION_HELP, &error)
+                })?;
                 (bytes, path.as_path())
             }
         };
-        // An event whose CPU or device went away reads as end of file (perf_event_open(2), "reading
-        // results").
+        // An event whose CPU or device was removed reads as end of file (perf_event_open(2),
+        // "reading results").
         let eight: [u8; 8] = bytes.as_slice().try_into().map_err(|_| {
             if bytes.is_empty() {
-                let why = format!("{}: end of file", place.display());
-                Error::Vanished { sensor: SENSOR, domain: self.name.clone(), why }
+                let why = format!("{}: end of file", path.display());
+                EnergyError::Vanished { sensor: SENSOR, domain: self.name.clone(), why }
             } else {
                 sysfs::malformed(
                     SENSOR,
-                    place,
+                    path,
                     &self.name,
                     &format!("{} bytes instead of 8", bytes.len()),
                 )
@@ -308,7 +240,7 @@ impl Sensor for Perf {
         }
     }
 
-    fn begin(&mut self) -> Result<(), Error> {
+    fn begin(&mut self) -> Result<(), EnergyError> {
         self.window.begin()
     }
 
@@ -316,7 +248,7 @@ impl Sensor for Perf {
         self.window.poll();
     }
 
-    fn end(&mut self, _: &Usage) -> Result<Reading, Error> {
+    fn end(&mut self, _: &Usage) -> Result<Reading, EnergyError> {
         self.window.end()
     }
 }

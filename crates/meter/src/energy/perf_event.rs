@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::FromRawFd;
 
-/// The first published form of `struct perf_event_attr` (`include/uapi/linux/perf_event.h`,
-/// PERF_ATTR_SIZE_VER0, 64 bytes), which every kernel accepts; the fields after `config` stay zero
+/// The first published version of `struct perf_event_attr` (`include/uapi/linux/perf_event.h`,
+/// PERF_ATTR_SIZE_VER0, 64 bytes), which every kernel accepts. The fields after `config` stay zero
 /// for a counter that is only read.
 #[repr(C)]
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct Attr {
 const SIZE: u32 = 64;
 const _: () = assert!(size_of::<Attr>() == SIZE as usize);
 
-/// Opens event `config` of the PMU `kind` on `cpu` for all processes, counting at once.
+/// Opens event `config` of the PMU `kind` on `cpu` for all processes and starts counting.
 pub(super) fn open(kind: u32, config: u64, cpu: u32) -> io::Result<File> {
     let attr = Attr { kind, size: SIZE, config, ..Attr::default() };
     let cpu = libc::c_int::try_from(cpu).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
@@ -48,11 +48,12 @@ pub(super) fn open(kind: u32, config: u64, cpu: u32) -> io::Result<File> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel has just given this descriptor to us and nobody else knows it.
+    // SAFETY: the kernel has just returned this new descriptor, which nothing else owns.
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
-/// Not inherited by the programs that are measured (`include/uapi/linux/perf_event.h`).
+/// Closes the descriptor on exec, so that measured programs do not inherit it
+/// (`include/uapi/linux/perf_event.h`).
 const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 1 << 3;
 
 #[cfg(test)]
@@ -60,11 +61,10 @@ mod tests {
     use super::*;
     use std::io::Read;
 
-    /// PERF_TYPE_SOFTWARE (1), PERF_COUNT_SW_CPU_CLOCK (0): a counter every kernel has, so the
-    /// structure and the call are tested for real where the kernel lets us, and the refusal where
-    /// it does not.
+    /// PERF_TYPE_SOFTWARE (1), PERF_COUNT_SW_CPU_CLOCK (0): a counter of every kernel. Tests the
+    /// structure and the call if the kernel allows it, and the error otherwise.
     #[test]
-    fn the_kernel_understands_the_structure() {
+    fn kernel_accepts_the_structure() {
         match open(1, 0, 0) {
             Ok(mut event) => {
                 let mut read = || {
@@ -83,8 +83,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pmu_that_is_not_there_is_refused() {
-        // EACCES comes first where the kernel lets nobody in.
+    fn missing_pmu_is_an_error() {
+        // The kernel checks permissions first.
         let code = open(0x7fff_0000, 0, 0).err().and_then(|error| error.raw_os_error());
         assert!(
             matches!(code, Some(libc::ENOENT | libc::EACCES | libc::EPERM | libc::ENOSYS)),

@@ -1,18 +1,18 @@
 //! RAPL through Linux powercap.
 //!
-//! The kernel keeps one energy counter a zone (Documentation/power/powercap/powercap.rst): `name`,
-//! `energy_uj` and `max_energy_range_uj`. This file reads the zones that `zones` found, at each
-//! look anew: a file held open would outlive a driver that was reloaded, and the sensor must see
-//! that. A look costs about 5 microseconds a zone.
+//! The kernel has one energy counter per zone (Documentation/power/powercap/powercap.rst): `name`,
+//! `energy_uj` and `max_energy_range_uj`. This file reads the zones found by `zones`. It opens the
+//! files for each reading: an open file would survive the reload of a driver, which the sensor must
+//! notice. A reading costs about 5 microseconds per zone.
 
 use super::counter::{Counter, Limit, Unit};
-use super::total::{distinct, total};
+use super::total::{make_unique, total};
 use super::window::{Gauge, Source, Window};
 use super::zones::{self, Zone};
-use super::{About, Error, Evidence, Reading, Scope, Sensor, Usage, sysfs};
+use super::{About, EnergyError, Evidence, Reading, Scope, Sensor, Usage, sysfs};
 use std::path::{Path, PathBuf};
 
-/// Where the kernel puts the zones.
+/// Where the kernel lists the zones.
 pub const ROOT: &str = "/sys/class/powercap";
 
 pub(super) const SENSOR: &str = "powercap";
@@ -27,21 +27,22 @@ impl Powercap {
     /// Finds the zones under `root` (the kernel's is [`ROOT`]) and reads each once.
     ///
     /// # Errors
-    /// [`Error::Absent`] without zones, [`Error::Denied`] if a counted zone refuses, and the other
-    /// variants if one is there and makes no sense. A total is never given without one of its
-    /// parts.
-    pub fn open(root: &Path) -> Result<Self, Error> {
+    /// [`EnergyError::Absent`] without zones, [`EnergyError::Denied`] if a counted zone may not be
+    /// read, and the other variants if a file has unexpected content. A total is never given
+    /// without one of its parts.
+    pub fn open(root: &Path) -> Result<Self, EnergyError> {
         Self::open_with(root, None)
     }
 
-    /// As [`Powercap::open`], with `limit` in place of what is believed of every zone by default:
+    /// Like [`Powercap::open`], with `limit` for every zone instead of the default:
     /// [`Limit::DOMAIN`] for packages, parts and memory, [`Limit::PLATFORM`] for psys, raised to
-    /// four times the zone's own stated maximum. Twice would not do: `constraint_0_max_power_uw` is
-    /// the thermal design power, and a 15 W laptop part bursts to 64 W.
+    /// four times the zone's own stated maximum. Twice the maximum is not enough:
+    /// `constraint_0_max_power_uw` is the thermal design power, and a 15 W laptop part bursts to 64
+    /// W.
     ///
     /// # Errors
-    /// As [`Powercap::open`].
-    pub fn open_with(root: &Path, limit: Option<Limit>) -> Result<Self, Error> {
+    /// See [`Powercap::open`].
+    pub fn open_with(root: &Path, limit: Option<Limit>) -> Result<Self, EnergyError> {
         let help = help(root);
         let found = zones::find(root, &help)?;
         let mut notes = found.notes;
@@ -50,7 +51,7 @@ impl Powercap {
         notes.extend(total.notes);
         if !total.counted.contains(&true) {
             let names: Vec<&str> = found.zones.iter().map(|zone| zone.name.as_str()).collect();
-            return Err(Error::Absent {
+            return Err(EnergyError::Absent {
                 sensor: SENSOR,
                 why: format!(
                     "{} has zones ({}) but none of them is a package or the platform",
@@ -60,7 +61,7 @@ impl Powercap {
             });
         }
         let mut names: Vec<String> = found.zones.iter().map(Zone::domain).collect();
-        distinct(&mut names);
+        make_unique(&mut names);
         let mut gauges = Vec::new();
         let mut whole = true;
         for ((zone, counted), name) in found.zones.into_iter().zip(total.counted).zip(names) {
@@ -83,7 +84,7 @@ impl Powercap {
                 }
             }
             let range = range(&zone, &name, &help, counted, &mut notes)?;
-            let limit = limit.unwrap_or_else(|| believed(&zone));
+            let limit = limit.unwrap_or_else(|| default_limit(&zone));
             gauges.push(Gauge::new(
                 name,
                 zone.scope,
@@ -96,18 +97,18 @@ impl Powercap {
     }
 }
 
-/// The range at which the zone wraps; `None`, with a note, if there is none. A range that makes no
-/// sense is an error for a zone that counts.
+/// Reads the range at which the zone wraps. `None`, with a note, if there is none. An invalid range
+/// is an error for a counted zone.
 fn range(
     zone: &Zone,
     name: &str,
     help: &str,
     counted: bool,
     notes: &mut Vec<String>,
-) -> Result<Option<u64>, Error> {
+) -> Result<Option<u64>, EnergyError> {
     match sysfs::number(SENSOR, &zone.path.join("max_energy_range_uj"), name, help) {
-        Ok(0) | Err(Error::Vanished { .. }) => {
-            notes.push(format!("{name} states no range: a window in which it wraps has no figure"));
+        Ok(0) | Err(EnergyError::Vanished { .. }) => {
+            notes.push(format!("{name} has no range: a window in which it wraps has no figure"));
             Ok(None)
         }
         Ok(range) => Ok(Some(range)),
@@ -119,15 +120,15 @@ fn range(
     }
 }
 
-/// The default limit, see [`Powercap::open_with`].
-fn believed(zone: &Zone) -> Limit {
+/// Returns the default limit, see [`Powercap::open_with`].
+fn default_limit(zone: &Zone) -> Limit {
     let base = if zone.scope == Scope::Platform { Limit::PLATFORM } else { Limit::DOMAIN };
     let stated = (0..3)
         .filter_map(|k| {
             let path = zone.path.join(format!("constraint_{k}_max_power_uw"));
             sysfs::number(SENSOR, &path, &zone.name, "").ok()
         })
-        // A megawatt is not a processor: such a number says nothing.
+        // A processor does not draw a megawatt: such a number is ignored.
         .filter(|uw| *uw < 1_000_000_000_000)
         .max()
         .unwrap_or(0);
@@ -136,7 +137,8 @@ fn believed(zone: &Zone) -> Limit {
     Limit { watts: base.watts.max(4.0 * watts), ..base }
 }
 
-/// What lets an ordinary user read the counters, which are root's since CVE-2020-8694.
+/// Returns how to let an ordinary user read the counters, which only root may read since
+/// CVE-2020-8694.
 fn help(root: &Path) -> String {
     format!(
         "sudo chmod a+r {}/*/energy_uj (until the next boot), or \
@@ -155,7 +157,7 @@ impl Sensor for Powercap {
         }
     }
 
-    fn begin(&mut self) -> Result<(), Error> {
+    fn begin(&mut self) -> Result<(), EnergyError> {
         self.window.begin()
     }
 
@@ -163,12 +165,12 @@ impl Sensor for Powercap {
         self.window.poll();
     }
 
-    fn end(&mut self, _: &Usage) -> Result<Reading, Error> {
+    fn end(&mut self, _: &Usage) -> Result<Reading, EnergyError> {
         self.window.end()
     }
 }
 
-/// One `energy_uj`.
+/// The `energy_uj` of a zone.
 struct ZoneCounter {
     path: PathBuf,
     name: String,
@@ -176,7 +178,7 @@ struct ZoneCounter {
 }
 
 impl Source for ZoneCounter {
-    fn read(&mut self) -> Result<u64, Error> {
+    fn read(&mut self) -> Result<u64, EnergyError> {
         sysfs::number(SENSOR, &self.path, &self.name, &self.help)
     }
 }

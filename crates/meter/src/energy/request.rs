@@ -1,7 +1,7 @@
-//! What `--energy` asks for.
+//! The value of `--energy`.
 
 use super::model::Parameters;
-use super::{Error, perf, powercap};
+use super::{EnergyError, perf, powercap};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,16 +9,17 @@ use std::str::FromStr;
 /// The value of `--energy`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Request {
-    /// The best there is: powercap, else perf, else the model; and NVML where there is one.
+    /// The best available sensor: powercap, else perf, else the model; in addition NVML if
+    /// available.
     #[default]
     Auto,
-    /// No energy.
+    /// No sensor.
     Off,
-    /// Exactly these; one that is absent is an error.
+    /// Exactly these sensors; a missing one is an error.
     Sensors(Vec<Choice>),
 }
 
-/// One sensor that was asked for.
+/// A requested sensor.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Choice {
     /// RAPL through powercap under this root.
@@ -27,9 +28,9 @@ pub enum Choice {
     Perf(PathBuf),
     /// NVIDIA GPUs, through this library or the driver's.
     Nvml(Option<PathBuf>),
-    /// The output of this command of the shell.
+    /// The output of this shell command.
     Meter(String),
-    /// The formula.
+    /// The model.
     Model(Parameters),
 }
 
@@ -46,13 +47,13 @@ impl Choice {
 }
 
 impl FromStr for Request {
-    type Err = Error;
+    type Err = EnergyError;
 
-    /// `auto`, `off`, or sensors with commas between: `powercap[=DIR]`, `perf[=DIR]`,
+    /// Parses `auto`, `off`, or sensors separated by commas: `powercap[=DIR]`, `perf[=DIR]`,
     /// `nvml[=LIBRARY]`, `model[:idle=W,busy=W,band=PERCENT,cpus=N]`, `meter=COMMAND`. A command
-    /// may hold commas, so `meter=` takes the rest; directories and libraries may not.
-    fn from_str(given: &str) -> Result<Self, Error> {
-        let wrong = |why: String| Error::Request { given: given.to_owned(), why };
+    /// may contain commas, so `meter=` takes the rest; directories and libraries may not.
+    fn from_str(given: &str) -> Result<Self, EnergyError> {
+        let wrong = |why: String| EnergyError::Request { given: given.to_owned(), why };
         match given.trim() {
             "auto" => return Ok(Self::Auto),
             "off" => return Ok(Self::Off),
@@ -75,7 +76,7 @@ impl FromStr for Request {
             let choice = if let Some(first) = item.strip_prefix("model:") {
                 let mut parameters = Parameters::default();
                 set(&mut parameters, first).map_err(wrong)?;
-                // What follows belongs to the model for as long as it is one of its parameters.
+                // The following items belong to the model as long as they are its parameters.
                 while let Some(text) = rest {
                     let (item, after) = text
                         .split_once(',')
@@ -97,12 +98,12 @@ impl FromStr for Request {
     }
 }
 
-/// `powercap`, `powercap=DIR` and the like.
+/// Parses `powercap`, `powercap=DIR` and similar items.
 fn plain(item: &str) -> Result<Choice, String> {
     let (name, value) =
         item.split_once('=').map_or((item, None), |(name, value)| (name, Some(value)));
     if value == Some("") {
-        return Err(format!("nothing follows `{item}`"));
+        return Err(format!("`{item}` has no value"));
     }
     let path = value.map(PathBuf::from);
     match (name, value) {
@@ -114,8 +115,8 @@ fn plain(item: &str) -> Result<Choice, String> {
             Err("the model's parameters follow a colon: model:idle=0.74".to_owned())
         }
         ("meter", None) => Err("meter needs a command: meter=COMMAND".to_owned()),
-        ("auto" | "off", None) => Err(format!("`{name}` stands alone")),
-        _ => Err(format!("`{item}` is no sensor")),
+        ("auto" | "off", None) => Err(format!("`{name}` cannot be combined with other sensors")),
+        _ => Err(format!("`{item}` is not a sensor")),
     }
 }
 
@@ -143,8 +144,8 @@ fn set(parameters: &mut Parameters, item: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Why these sensors cannot be used together: each joule must be counted once, so one source for
-/// the processors (or the whole machine) and one for the GPUs.
+/// Returns why these sensors cannot be combined. Each joule must be counted once, so there can be
+/// one source for the processors (or the whole machine) and one for the GPUs.
 fn conflict(choices: &[Choice]) -> Option<String> {
     for (i, one) in choices.iter().enumerate() {
         for other in &choices[i + 1..] {
@@ -155,7 +156,7 @@ fn conflict(choices: &[Choice]) -> Option<String> {
             let why = match (a, b) {
                 ("powercap", "perf") | ("perf", "powercap") => "read the same counters",
                 ("meter", _) | (_, "meter") => {
-                    "cover the same joules: a meter sees the whole machine"
+                    "cover the same joules: a meter measures the whole machine"
                 }
                 ("nvml", _) | (_, "nvml") => continue,
                 _ => "cover the same processors",
@@ -167,7 +168,7 @@ fn conflict(choices: &[Choice]) -> Option<String> {
 }
 
 impl fmt::Display for Request {
-    /// As it would be given.
+    /// Formats the value as the user would write it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),

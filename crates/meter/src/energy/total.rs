@@ -1,25 +1,26 @@
-//! Which domains may be added together.
+//! Decides which domains are added to the total.
 //!
-//! RAPL's domains nest: psys holds the packages, a package holds core and uncore, and the memory is
-//! beside the package's counter although powercap shows it as the package's child. Adding nested
-//! domains counts joules twice, so there is one rule, used by powercap and perf alike.
+//! RAPL's domains nest: psys contains the packages, a package contains core and uncore, and memory
+//! is not part of the package's counter although powercap lists it as the package's child. Adding
+//! nested domains counts joules twice, so powercap and perf share one rule.
 
 use super::Scope;
 
-/// The rule's answer: which domains count, and what to tell the user about those that do not.
+/// The counted domains, and notes about those that are not.
 pub(super) struct Total {
     /// For each domain, whether it is part of the total.
     pub(super) counted: Vec<bool>,
-    /// One line a decision that is not plain.
+    /// One line per decision that is not obvious.
     pub(super) notes: Vec<String>,
 }
 
-/// Picks the counted domains: the platform if there is exactly one, otherwise packages and memory.
+/// Selects the counted domains: the platform if there is exactly one, otherwise packages and
+/// memory.
 ///
-/// With several platform domains nothing says whether they overlap: on Sapphire Rapids the counter
-/// is valid on the master package only and reads 0 on the others (kernel commit
+/// With several platform domains it is not known whether they overlap: on Sapphire Rapids the
+/// counter is valid on the master package only and reads 0 on the others (kernel commit
 /// "powercap/intel_rapl: enumerate Psys RAPL domain together with package RAPL domain"). They are
-/// then shown, and packages and memory are added.
+/// then only displayed, and packages and memory are added.
 pub(super) fn total(scopes: &[Scope]) -> Total {
     let platforms = scopes.iter().filter(|scope| **scope == Scope::Platform).count();
     let packages = scopes.contains(&Scope::Package);
@@ -43,9 +44,9 @@ pub(super) fn total(scopes: &[Scope]) -> Total {
     Total { counted, notes }
 }
 
-/// "2 packages + 2 dram" or "psys (packages and memory are inside it)".
+/// Describes the counted domains, such as "2 packages + 2 dram".
 pub(super) fn covers(scopes: &[Scope], counted: &[bool]) -> String {
-    let many = |scope: Scope, one: &str, more: &str| {
+    let count = |scope: Scope, one: &str, more: &str| {
         let n = scopes.iter().zip(counted).filter(|(s, c)| **s == scope && **c).count();
         match n {
             0 => None,
@@ -53,14 +54,14 @@ pub(super) fn covers(scopes: &[Scope], counted: &[bool]) -> String {
             n => Some(format!("{n} {more}")),
         }
     };
-    if many(Scope::Platform, "", "").is_some() {
-        return "psys: the whole platform; packages and memory are inside it and shown, not added"
+    if count(Scope::Platform, "", "").is_some() {
+        return "psys: the whole platform; it includes packages and memory, which are shown but not added"
             .to_owned();
     }
     let parts: Vec<String> = [
-        many(Scope::Package, "package", "packages"),
-        many(Scope::Dram, "dram", "dram"),
-        many(Scope::Gpu, "GPU", "GPUs"),
+        count(Scope::Package, "package", "packages"),
+        count(Scope::Dram, "dram", "dram"),
+        count(Scope::Gpu, "GPU", "GPUs"),
     ]
     .into_iter()
     .flatten()
@@ -70,13 +71,17 @@ pub(super) fn covers(scopes: &[Scope], counted: &[bool]) -> String {
     } else if scopes.contains(&Scope::Platform) {
         "; psys shown, not counted"
     } else {
-        "; psys not here"
+        "; no psys"
     };
-    format!("{}{psys}; all that runs on them, not only the measured tree", parts.join(" + "))
+    format!(
+        "{}{psys}; everything that runs on them, not only the measured processes",
+        parts.join(" + ")
+    )
 }
 
-/// Names made unique by a suffix: of two `psys`, the first becomes `psys-0`, the second `psys-1`.
-pub(super) fn distinct(names: &mut [String]) {
+/// Makes names unique with a suffix: of two `psys`, the first becomes `psys-0`, the second
+/// `psys-1`.
+pub(super) fn make_unique(names: &mut [String]) {
     let given = names.to_vec();
     for (i, name) in given.iter().enumerate() {
         if given.iter().filter(|other| *other == name).count() < 2 {

@@ -1,28 +1,28 @@
-//! The window over a set of counters: what powercap, perf and NVML share.
+//! The window over a set of counters, shared by powercap, perf and NVML.
 //!
-//! A sensor of counters differs from another only in how one number is read. Opening, polling,
-//! giving up and summing are here once, so that a jump or a vanished file means the same for all of
-//! them: no figure for this window, and a fresh start for the next.
+//! Sensors that read counters differ only in how one number is read. Opening, polling, invalidating
+//! and summing are implemented here, so that a jump or a vanished file has the same effect for all
+//! of them: no figure for this window, and a new start for the next.
 
 use super::counter::Counter;
 use super::total::covers;
-use super::{Domain, Error, Reading, Scope};
+use super::{Domain, EnergyError, Reading, Scope};
 use std::time::Instant;
 
-/// Something that gives the present value of one counter.
+/// A source of the current value of one counter.
 pub(super) trait Source: Send {
-    /// Reads it.
-    fn read(&mut self) -> Result<u64, Error>;
+    /// Reads the value.
+    fn read(&mut self) -> Result<u64, EnergyError>;
 }
 
-/// One domain: a counter and where it is read.
+/// A domain: a counter and its source.
 pub(super) struct Gauge<S> {
     pub(super) name: String,
     pub(super) scope: Scope,
     pub(super) counted: bool,
     pub(super) counter: Counter,
     pub(super) source: S,
-    /// In the present window, why this domain has no figure; only ever set on one that is not
+    /// Whether this domain has no figure in the current window; set only on domains that are not
     /// counted.
     lost: bool,
 }
@@ -38,15 +38,15 @@ impl<S: Source> Gauge<S> {
         Self { name, scope, counted, counter, source, lost: false }
     }
 
-    fn start(&mut self) -> Result<(), Error> {
+    fn start(&mut self) -> Result<(), EnergyError> {
         let raw = self.source.read()?;
         self.counter.start(raw, Instant::now());
         Ok(())
     }
 
-    fn advance(&mut self, sensor: &'static str) -> Result<(), Error> {
+    fn advance(&mut self, sensor: &'static str) -> Result<(), EnergyError> {
         let raw = self.source.read()?;
-        self.counter.advance(raw, Instant::now()).map_err(|jump| Error::Jumped {
+        self.counter.advance(raw, Instant::now()).map_err(|jump| EnergyError::Jumped {
             sensor,
             domain: self.name.clone(),
             why: jump.to_string(),
@@ -54,77 +54,77 @@ impl<S: Source> Gauge<S> {
     }
 }
 
-enum State {
+enum WindowState {
     Closed,
     Open,
-    Failed(Error),
+    Failed(EnergyError),
 }
 
 /// A sensor's domains and the state of its window.
 pub(super) struct Window<S> {
     sensor: &'static str,
     gauges: Vec<Gauge<S>>,
-    state: State,
+    state: WindowState,
     notes: Vec<String>,
-    /// Whether every package and all memory that were found are among the gauges.
-    whole: bool,
+    /// Whether the gauges include every package and all memory that were found.
+    complete: bool,
 }
 
 impl<S: Source> Window<S> {
-    /// A closed window. `whole` is whether every package and all memory that were found are among
-    /// the gauges.
-    pub(super) fn new(sensor: &'static str, gauges: Vec<Gauge<S>>, whole: bool) -> Self {
-        Self { sensor, gauges, state: State::Closed, notes: Vec::new(), whole }
+    /// Creates a closed window. `complete`: whether the gauges include every package and all memory
+    /// that were found.
+    pub(super) fn new(sensor: &'static str, gauges: Vec<Gauge<S>>, complete: bool) -> Self {
+        Self { sensor, gauges, state: WindowState::Closed, notes: Vec::new(), complete }
     }
 
-    /// What happened to domains that are shown and not counted: their loss voids nothing and is
-    /// said here.
+    /// Returns notes on domains that are displayed but not counted: losing one does not invalidate
+    /// the window.
     pub(super) fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// One line: what is counted at present.
+    /// Describes in one line what is currently counted.
     pub(super) fn covers(&self) -> String {
         let (scopes, counted): (Vec<_>, Vec<_>) =
             self.gauges.iter().map(|g| (g.scope, g.counted)).unzip();
         covers(&scopes, &counted)
     }
 
-    pub(super) fn begin(&mut self) -> Result<(), Error> {
-        self.state = State::Closed;
+    pub(super) fn begin(&mut self) -> Result<(), EnergyError> {
+        self.state = WindowState::Closed;
         self.each(|gauge, _| gauge.start(), true)?;
-        self.state = State::Open;
+        self.state = WindowState::Open;
         Ok(())
     }
 
     pub(super) fn poll(&mut self) {
-        if !matches!(self.state, State::Open) {
+        if !matches!(self.state, WindowState::Open) {
             return;
         }
         if let Err(error) = self.each(Gauge::advance, false) {
-            self.state = State::Failed(error);
+            self.state = WindowState::Failed(error);
         }
     }
 
-    pub(super) fn end(&mut self) -> Result<Reading, Error> {
+    pub(super) fn end(&mut self) -> Result<Reading, EnergyError> {
         self.poll();
-        match std::mem::replace(&mut self.state, State::Closed) {
-            State::Closed => Err(Error::NoWindow { sensor: self.sensor }),
-            State::Failed(error) => Err(error),
-            State::Open => self.reading(),
+        match std::mem::replace(&mut self.state, WindowState::Closed) {
+            WindowState::Closed => Err(EnergyError::NoWindow { sensor: self.sensor }),
+            WindowState::Failed(error) => Err(error),
+            WindowState::Open => self.reading(),
         }
     }
 
-    /// Does `what` to every gauge. The first failure of a counted one is the answer; one that is
+    /// Applies `what` to every gauge. Returns the first error of a counted gauge; a gauge that is
     /// not counted is marked lost for this window, with a note.
     fn each(
         &mut self,
-        what: impl Fn(&mut Gauge<S>, &'static str) -> Result<(), Error>,
-        afresh: bool,
-    ) -> Result<(), Error> {
+        what: impl Fn(&mut Gauge<S>, &'static str) -> Result<(), EnergyError>,
+        reset: bool,
+    ) -> Result<(), EnergyError> {
         let mut first = None;
         for gauge in &mut self.gauges {
-            if afresh {
+            if reset {
                 gauge.lost = false;
             }
             if gauge.lost {
@@ -135,8 +135,8 @@ impl<S: Source> Window<S> {
                 first.get_or_insert(error);
             } else {
                 gauge.lost = true;
-                // One note a domain: the first loss says it, and a thousand windows must not make a
-                // thousand notes.
+                // One note per domain, so that the number of notes does not grow with the number of
+                // windows.
                 let head =
                     format!("{} (not counted) is missing from at least one window: ", gauge.name);
                 if !self.notes.iter().any(|note| note.starts_with(&head)) {
@@ -147,10 +147,13 @@ impl<S: Source> Window<S> {
         first.map_or(Ok(()), Err)
     }
 
-    fn reading(&mut self) -> Result<Reading, Error> {
+    fn reading(&mut self) -> Result<Reading, EnergyError> {
         let sensor = self.sensor;
-        let malformed =
-            |domain: &str, why: String| Error::Malformed { sensor, domain: domain.to_owned(), why };
+        let malformed = |domain: &str, why: String| EnergyError::Malformed {
+            sensor,
+            domain: domain.to_owned(),
+            why,
+        };
         let mut domains = Vec::new();
         for gauge in self.gauges.iter().filter(|gauge| !gauge.lost) {
             let microjoules = gauge
@@ -176,12 +179,13 @@ impl<S: Source> Window<S> {
         Ok(Reading { microjoules, band: None, domains })
     }
 
-    /// psys contains the packages. On boards that do not wire it up it stands still or counts
-    /// something else; a platform that spent less than half of what its packages spent is not the
-    /// platform (half, because counters refresh at different instants). That voids the window, and
-    /// packages and memory are counted from the next one on: for good, so that two windows of one
-    /// experiment never mean different things unseen.
-    fn contradiction(&mut self, domains: &[Domain]) -> Option<Error> {
+    /// Checks that psys, if counted, is plausible. psys contains the packages, but on boards that
+    /// do not connect it, it stands still or counts something else. A platform that used less than
+    /// half of what its packages used is not the platform (half, because counters are refreshed at
+    /// different times). That invalidates the window, and from the next one on packages and memory
+    /// are counted instead. The change is permanent, so that the meaning of an experiment's windows
+    /// does not change silently.
+    fn contradiction(&mut self, domains: &[Domain]) -> Option<EnergyError> {
         let platform =
             domains.iter().find(|domain| domain.counted && domain.scope == Scope::Platform)?;
         let packages: u128 = domains
@@ -193,16 +197,16 @@ impl<S: Source> Window<S> {
             return None;
         }
         let mut why = format!(
-            "it says {} uJ and the packages inside it say {packages} uJ, so this board does not wire it up",
+            "it reads {} uJ but the packages inside it read {packages} uJ, so this board does not connect it",
             platform.microjoules
         );
-        if self.whole {
+        if self.complete {
             why.push_str("; from the next window on packages and memory are counted instead");
             for gauge in &mut self.gauges {
                 gauge.counted = matches!(gauge.scope, Scope::Package | Scope::Dram);
             }
             self.notes.push(format!("{} is not counted: {why}", platform.name));
         }
-        Some(Error::Malformed { sensor: self.sensor, domain: platform.name.clone(), why })
+        Some(EnergyError::Malformed { sensor: self.sensor, domain: platform.name.clone(), why })
     }
 }

@@ -1,12 +1,12 @@
-//! The processes that accept connections on a port.
+//! Finds the processes that accept connections on a port.
 
 use super::proc;
 use procfs::net::{TcpState, tcp, tcp6};
 use procfs::process::{FDTarget, Process};
 use std::collections::HashSet;
 
-/// Those of `members` that hold a listening socket on `port` and have no child among them that
-/// holds one too. So of a master that listens and forks workers, these are the workers.
+/// Returns those of `members` that hold a listening socket on `port` and have no child among them
+/// that also holds one. For a master that listens and forks workers, these are the workers.
 pub fn acceptors(port: u16, members: &[i32]) -> Vec<i32> {
     let sockets: HashSet<u64> = [tcp(), tcp6()]
         .into_iter()
@@ -35,7 +35,7 @@ mod tests {
     use std::net::TcpListener;
 
     #[test]
-    fn a_listener_is_found_by_its_port() {
+    fn finds_a_listener_by_its_port() {
         let me = rustix::process::getpid().as_raw_nonzero().get();
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = listener.local_addr().expect("an address").port();

@@ -1,7 +1,7 @@
-//! A cgroup v2 of our own around each measured tree, where we may make one. It counts CPU time of
-//! members that nobody waits for, lists members in one read, ends them all in one write, and (where
-//! the memory controller is on) knows the exact peak. Without one, `/proc` serves; the record says
-//! which it was.
+//! A cgroup v2 around each measured tree, if one can be created. It counts the CPU time of members
+//! that nobody waits for, lists members in one read, kills them all in one write, and (if the
+//! memory controller is enabled) knows the exact peak. Without one, `/proc` is used; the record
+//! states which was used.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,25 +10,25 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A cgroup made by this process; removed on drop.
+/// A cgroup created by this process; removed on drop.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     path: PathBuf,
     dir: File,
 }
 
-/// CPU time a cgroup has counted since it was made, in seconds.
+/// CPU time of a cgroup since its creation, in seconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct CpuStat {
     pub(crate) total_s: f64,
     pub(crate) user_s: f64,
     pub(crate) system_s: f64,
-    /// Times the group was held back by a CPU quota.
+    /// Number of times a CPU quota throttled the group.
     pub(crate) throttled: u64,
 }
 
-/// The directory of this process's own cgroup v2, if the unified hierarchy is mounted. Asked for
-/// once: a process is seldom moved, and reading every mount is not cheap.
+/// Returns the directory of this process's own cgroup v2, if the unified hierarchy is mounted. The
+/// result is cached: processes are rarely moved, and reading all mounts is expensive.
 pub(crate) fn own() -> Option<&'static Path> {
     static OWN: OnceLock<Option<PathBuf>> = OnceLock::new();
     OWN.get_or_init(find_own).as_deref()
@@ -44,11 +44,10 @@ fn find_own() -> Option<PathBuf> {
 }
 
 impl Cgroup {
-    /// Makes a cgroup below this process's own.
+    /// Creates a cgroup below this process's own.
     ///
     /// # Errors
-    /// When there is no cgroup v2 or it may not be written, which is the common case outside a
-    /// delegated slice.
+    /// If there is no cgroup v2 or it is not writable, which is usual outside a delegated slice.
     pub(crate) fn new() -> io::Result<Cgroup> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let own = own().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
@@ -67,29 +66,29 @@ impl Cgroup {
         }
     }
 
-    /// Its directory, into which `clone3` starts a process.
+    /// Returns its directory, for starting a process in it with `clone3`.
     pub(crate) fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
 
-    /// Process ids of the members.
+    /// Returns the process ids of the members.
     pub(crate) fn members(&self) -> io::Result<Vec<i32>> {
         let text = fs::read_to_string(self.path.join("cgroup.procs"))?;
         Ok(text.lines().filter_map(|l| l.parse().ok()).filter(|&pid| pid > 0).collect())
     }
 
-    /// CPU time so far.
+    /// Returns the CPU time so far.
     pub(crate) fn cpu(&self) -> io::Result<CpuStat> {
         cpu_stat(&self.path)
     }
 
-    /// Peak of everything charged to the group (resident memory, page cache, kernel memory) in
-    /// bytes; `None` without the memory controller.
+    /// Returns the peak of all memory charged to the group (resident memory, page cache, kernel
+    /// memory) in bytes; `None` without the memory controller.
     pub(crate) fn memory_peak(&self) -> Option<u64> {
         fs::read_to_string(self.path.join("memory.peak")).ok()?.trim().parse().ok()
     }
 
-    /// Ends every member, including those being forked right now.
+    /// Kills every member, including those being forked right now.
     pub(crate) fn kill(&self) -> io::Result<()> {
         fs::write(self.path.join("cgroup.kill"), "1")
     }
@@ -97,8 +96,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // Busy for as long as a member is on its way out; each was reaped before, so this is
-        // momentary.
+        // EBUSY while a member is exiting. All members were reaped before, so this is brief.
         for _ in 0..50 {
             match fs::remove_dir(&self.path) {
                 Err(e) if e.raw_os_error() == Some(libc::EBUSY) => {
@@ -110,7 +108,8 @@ impl Drop for Cgroup {
     }
 }
 
-/// Removes what a killed ungil left: empty groups named after a process that is gone.
+/// Removes what a killed ungil left behind: empty groups named after a process that no longer
+/// exists.
 fn remove_stale(own: &Path) {
     for entry in fs::read_dir(own).into_iter().flatten().flatten() {
         let name = entry.file_name();

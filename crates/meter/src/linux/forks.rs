@@ -1,44 +1,44 @@
-//! Forks taken while other threads ran. Such a child inherits locks that nobody will ever release;
-//! CPython warns of it, but by default only when the fork is in `__main__`. Seen from outside: a
-//! member whose command line is its parent's (it forked and did not exec), while a thread of the
-//! parent is older than it.
+//! Detects forks while other threads ran. Such a child inherits locks that nobody will release;
+//! CPython warns about it, but by default only if the fork is in `__main__`. Seen from outside,
+//! such a child has the command line of its parent (it did not exec), and the parent has a thread
+//! that is older than the child.
 
 use super::proc;
 use procfs::process::Process;
 use std::collections::{HashMap, HashSet};
 
-/// A fork that was taken while threads ran.
+/// A fork while other threads ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fork {
-    /// The parent's process id.
+    /// Process id of the parent.
     pub parent: i32,
-    /// The child's.
+    /// Process id of the child.
     pub child: i32,
-    /// Names of the parent's other threads that were there before the child, and still are.
+    /// Names of the parent's other threads that are older than the child.
     pub threads: Vec<String>,
 }
 
-/// Watches a tree's members for such forks.
+/// Detects such forks among a tree's members.
 #[derive(Debug, Default)]
-pub struct ForkWatch {
-    judged: HashSet<(i32, u64)>,
+pub struct ForkDetector {
+    examined: HashSet<(i32, u64)>,
     suspects: HashMap<i32, Fork>,
 }
 
-impl ForkWatch {
-    /// Looks at the members; returns forks that are certain by now: seen without an exec in two
-    /// looks.
-    pub fn look(&mut self, members: &[i32]) -> Vec<Fork> {
-        let mut certain = Vec::new();
+impl ForkDetector {
+    /// Examines the members and returns newly confirmed forks: those that did not exec between two
+    /// calls.
+    pub fn update(&mut self, members: &[i32]) -> Vec<Fork> {
+        let mut confirmed = Vec::new();
         for &pid in members {
             if let Some(fork) = self.suspects.remove(&pid) {
                 if same_program(fork.parent, pid) {
-                    certain.push(fork);
+                    confirmed.push(fork);
                 }
                 continue;
             }
             let Some(child) = proc::stat(pid) else { continue };
-            if !self.judged.insert((pid, child.starttime)) || !members.contains(&child.ppid) {
+            if !self.examined.insert((pid, child.starttime)) || !members.contains(&child.ppid) {
                 continue;
             }
             let threads = older_threads(child.ppid, child.starttime);
@@ -46,11 +46,12 @@ impl ForkWatch {
                 self.suspects.insert(pid, Fork { parent: child.ppid, child: pid, threads });
             }
         }
-        certain
+        confirmed
     }
 }
 
-/// Threads of `pid` but its first that started in a clock tick before `tick`.
+/// Returns the names of the threads of `pid`, except its main thread, that started in a clock tick
+/// before `tick`.
 fn older_threads(pid: i32, tick: u64) -> Vec<String> {
     let Ok(tasks) = Process::new(pid).and_then(|p| p.tasks()) else { return Vec::new() };
     let others = tasks.flatten().filter(|t| t.tid != pid).filter_map(|t| t.stat().ok());
@@ -59,7 +60,7 @@ fn older_threads(pid: i32, tick: u64) -> Vec<String> {
 
 fn same_program(a: i32, b: i32) -> bool {
     let line = |pid| {
-        Process::new_with_root(proc::folder(pid))
+        Process::new_with_root(proc::process_dir(pid))
             .and_then(|p| p.cmdline())
             .ok()
             .filter(|l| !l.is_empty())

@@ -1,9 +1,9 @@
-//! Members of a process tree and what `/proc` says of each. A member may vanish between two reads:
-//! that is normal and silent here; the callers' sums are of those that were there.
+//! Reads the members of a process tree and their data from `/proc`. A member may exit between two
+//! reads: that is normal and not an error; sums then cover the members that still existed.
 //!
-//! A main thread that ends before the others leaves a zombie behind, and `/proc/PID` says that the
-//! process has no memory and no arguments, although it runs on. Those are read from another
-//! thread's folder then.
+//! If a main thread exits before the others, it becomes a zombie, and `/proc/PID` shows no memory
+//! and no arguments although the process still runs. They are then read from the directory of
+//! another thread.
 
 use super::sys;
 use procfs::process::{Process, Stat};
@@ -12,19 +12,19 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
-/// Children of every thread of `pid`.
+/// Returns the children of every thread of `pid`.
 pub(crate) fn children(pid: i32) -> Vec<i32> {
     let Ok(tasks) = Process::new(pid).and_then(|p| p.tasks()) else { return Vec::new() };
     let children = tasks.flatten().filter_map(|t| t.children().ok()).flatten();
     children.filter_map(|pid| i32::try_from(pid).ok()).collect()
 }
 
-/// Children of this process, living or not yet waited for.
+/// Returns the children of this process, including zombies.
 pub(crate) fn own_children() -> Vec<i32> {
     children(rustix::process::getpid().as_raw_nonzero().get())
 }
 
-/// `roots` and everything below them.
+/// Returns `roots` and all their descendants.
 pub(crate) fn descendants(roots: &[i32]) -> Vec<i32> {
     let mut found = roots.to_vec();
     let mut seen: HashSet<i32> = roots.iter().copied().collect();
@@ -36,25 +36,25 @@ pub(crate) fn descendants(roots: &[i32]) -> Vec<i32> {
     found
 }
 
-/// One process's `/proc/PID/stat`; `None` if it is gone. State `Z` means that all of its threads
-/// have ended.
+/// Reads `/proc/PID/stat`; `None` if the process does not exist. State `Z` means that all of its
+/// threads have exited.
 pub(crate) fn stat(pid: i32) -> Option<Stat> {
     let mut stat = Process::new(pid).and_then(|p| p.stat()).ok()?;
     if stat.state == 'Z' && stat.num_threads > 1 {
-        let thread = Process::new_with_root(folder(pid)).and_then(|thread| thread.stat()).ok()?;
+        let thread =
+            Process::new_with_root(process_dir(pid)).and_then(|thread| thread.stat()).ok()?;
         (stat.state, stat.rss, stat.vsize) = (thread.state, thread.rss, thread.vsize);
     }
     Some(stat)
 }
 
-/// The folder in which `/proc` shows the memory and the arguments of `pid`: that of its main thread
-/// or, once it has ended, of another thread.
-pub(crate) fn folder(pid: i32) -> PathBuf {
+/// Returns the directory in `/proc` that shows the memory and the arguments of `pid`: that of its
+/// main thread or, if that has exited, of another thread.
+pub(crate) fn process_dir(pid: i32) -> PathBuf {
     let process = PathBuf::from(format!("/proc/{pid}"));
-    // The first number is the size of the address space, and 0 without one.
-    let has_memory = |folder: &PathBuf| {
-        fs::read_to_string(folder.join("statm")).is_ok_and(|s| !s.starts_with("0 "))
-    };
+    // The first number is the size of the address space, which is 0 if there is none.
+    let has_memory =
+        |dir: &PathBuf| fs::read_to_string(dir.join("statm")).is_ok_and(|s| !s.starts_with("0 "));
     if has_memory(&process) {
         return process;
     }
@@ -62,7 +62,7 @@ pub(crate) fn folder(pid: i32) -> PathBuf {
     tasks.map(|task| task.path()).find(has_memory).unwrap_or(process)
 }
 
-/// `/proc/PID/stat` of the members that are alive.
+/// Reads `/proc/PID/stat` of the members that are alive.
 pub(crate) fn stats(members: &[i32]) -> Vec<Stat> {
     members
         .iter()
@@ -71,8 +71,8 @@ pub(crate) fn stats(members: &[i32]) -> Vec<Stat> {
         .collect()
 }
 
-/// The processes that have an address space of their own. Between `vfork` and exec a child runs in
-/// its parent's, and both would be found with the same pages.
+/// Returns the processes with their own address space. Between `vfork` and exec a child shares its
+/// parent's, and the pages would be counted twice.
 pub(crate) fn owners(stats: &[Stat]) -> Vec<i32> {
     let borrows = |child: &Stat| {
         stats.iter().any(|parent| {
@@ -84,9 +84,9 @@ pub(crate) fn owners(stats: &[Stat]) -> Vec<i32> {
     stats.iter().filter(|s| !borrows(s)).map(|s| s.pid).collect()
 }
 
-/// Its command line in words, for messages.
+/// Returns the command line for messages, shortened and without control characters.
 pub(crate) fn command_line(pid: i32) -> Option<String> {
-    let line = Process::new_with_root(folder(pid)).and_then(|p| p.cmdline()).ok()?.join(" ");
+    let line = Process::new_with_root(process_dir(pid)).and_then(|p| p.cmdline()).ok()?.join(" ");
     let mut line: String =
         line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(121).collect();
     if line.chars().count() > 120 {
@@ -96,7 +96,7 @@ pub(crate) fn command_line(pid: i32) -> Option<String> {
     Some(line)
 }
 
-/// Voluntary and involuntary context switches of the living threads of `pid`.
+/// Returns the voluntary and involuntary context switches of the living threads of `pid`.
 pub(crate) fn switches(pid: i32) -> (u64, u64) {
     let Ok(tasks) = Process::new(pid).and_then(|p| p.tasks()) else { return (0, 0) };
     tasks.flatten().filter_map(|t| t.status().ok()).fold((0, 0), |(v, i), s| {
@@ -104,10 +104,10 @@ pub(crate) fn switches(pid: i32) -> (u64, u64) {
     })
 }
 
-/// PSS, USS and swap in bytes from `smaps_rollup`; `None` if the process is gone or may not be
+/// Reads PSS, USS and swap from `smaps_rollup`; `None` if the process does not exist or may not be
 /// read.
 pub(crate) fn shares(pid: i32) -> Option<Shares> {
-    let rollup = Process::new_with_root(folder(pid)).and_then(|p| p.smaps_rollup()).ok()?;
+    let rollup = Process::new_with_root(process_dir(pid)).and_then(|p| p.smaps_rollup()).ok()?;
     let map = &rollup.memory_map_rollup.0.first()?.extension.map;
     let bytes = |key: &str| map.get(key).copied().unwrap_or(0);
     // A zombie or kernel thread has an empty roll-up; a live process always has Pss.
@@ -118,7 +118,7 @@ pub(crate) fn shares(pid: i32) -> Option<Shares> {
     })
 }
 
-/// What `smaps_rollup` says of one process, in bytes.
+/// Memory of one process according to `smaps_rollup`, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Shares {
     /// Proportional set: a page shared by n processes counts 1/n.
@@ -129,8 +129,8 @@ pub struct Shares {
     pub swap: u64,
 }
 
-/// The threads of a process that have not ended and the CPU seconds of each, from the scheduler's
-/// own count in nanoseconds (`schedstat`) or, where the kernel has none, in ticks.
+/// Returns the living threads of a process and the CPU seconds of each, from the scheduler's count
+/// in nanoseconds (`schedstat`) or, if the kernel has none, in ticks.
 pub(crate) fn threads_cpu_s(pid: i32) -> Vec<(i32, Option<f64>)> {
     let Ok(tasks) = Process::new(pid).and_then(|p| p.tasks()) else { return Vec::new() };
     let cpu_s = |tid: i32| -> Option<f64> {
@@ -145,7 +145,7 @@ pub(crate) fn threads_cpu_s(pid: i32) -> Vec<(i32, Option<f64>)> {
             }
         }
     };
-    // The kernel removes every thread but the main one at its end.
+    // The kernel removes every thread except the main one at its exit.
     let has_ended = |tid: i32| {
         tid == pid && Process::new(pid).and_then(|p| p.stat()).is_ok_and(|s| s.state == 'Z')
     };
@@ -156,7 +156,7 @@ pub(crate) fn threads_cpu_s(pid: i32) -> Vec<(i32, Option<f64>)> {
         .collect()
 }
 
-/// Sends SIGKILL; a process that is already gone is no error.
+/// Sends `signal`; it is not an error if the process no longer exists.
 pub(crate) fn kill(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _ = kill_process(pid, signal);

@@ -1,8 +1,8 @@
-//! Starting the root of a tree: fork, join its cgroup, exec.
+//! Starts the root of a tree: fork, join its cgroup, exec.
 //!
-//! Not `std::process::Command`, for one reason: a process moved into a cgroup by writing its id
-//! waits for an RCU grace period, about 10 ms each time, while `clone3` with `CLONE_INTO_CGROUP`
-//! starts it there at once.
+//! `std::process::Command` is not used because a process that is moved into a cgroup by writing its
+//! id waits for an RCU grace period, about 10 ms each time, while `clone3` with `CLONE_INTO_CGROUP`
+//! starts it there directly.
 #![allow(unsafe_code)]
 
 use super::sys::{largest_rss, monotonic};
@@ -22,16 +22,17 @@ pub(crate) struct Streams {
     pub(crate) error: OwnedFd,
 }
 
-/// A started child: its process id, the moment before its exec, `CLOCK_MONOTONIC` nanoseconds, and
-/// the resident set it had then, in bytes: this process's own pages, which the kernel adds to the
-/// child's `ru_maxrss` at the exec.
+/// A started child.
 pub(crate) struct Started {
     pub(crate) pid: i32,
+    /// Time just before the exec, `CLOCK_MONOTONIC` nanoseconds.
     pub(crate) at_ns: u64,
+    /// The child's resident set before the exec, in bytes. These are this process's own pages,
+    /// which the kernel includes in the child's `ru_maxrss`.
     pub(crate) inherited_rss: u64,
 }
 
-/// Everything exec needs, laid out before the fork: after it nothing may be allocated.
+/// Everything that exec needs, prepared before the fork: the child must not allocate.
 struct Image {
     programs: Vec<CString>,
     argv: Strings,
@@ -69,7 +70,7 @@ fn image(launch: &Launch) -> io::Result<Image> {
     let variable = |(name, value): &(OsString, OsString)| {
         c_string(OsStr::from_bytes(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
     };
-    // As execvp does it: a name without a slash is looked for along PATH.
+    // Like execvp: a name without a slash is looked up in PATH.
     let programs = if program.as_bytes().contains(&b'/') {
         vec![c_string(program)?]
     } else {
@@ -86,11 +87,11 @@ fn image(launch: &Launch) -> io::Result<Image> {
     })
 }
 
-/// Starts `launch` in a session of its own, in `cgroup` if there is one, to be killed when this
-/// process dies.
+/// Starts `launch` in its own session, in `cgroup` if given. The child is killed when this process
+/// dies.
 ///
 /// # Errors
-/// The system's reason why it could not be forked or executed, or not put into the cgroup.
+/// The system's error of fork or exec, or of joining the cgroup.
 pub(crate) fn spawn(
     launch: &Launch,
     streams: &Streams,
@@ -99,7 +100,7 @@ pub(crate) fn spawn(
     let image = image(launch)?;
     let (report, report_w) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let parent = rustix::process::getpid().as_raw_nonzero().get();
-    // SAFETY: the child calls only async-signal-safe functions on memory laid out above, and execs
+    // SAFETY: the child calls only async-signal-safe functions on memory prepared above, and execs
     // or exits.
     let pid = unsafe { fork(cgroup)? };
     if pid == 0 {
@@ -107,11 +108,11 @@ pub(crate) fn spawn(
         unsafe { child(&image, streams, parent, report_w.as_raw_fd()) };
     }
     drop(report_w);
-    // The moment of the exec, the resident set before it, and, only if it failed, the reason.
-    let mut said = Vec::new();
-    File::from(report).read_to_end(&mut said)?;
-    let number = |at: usize| Some(u64::from_ne_bytes(said.get(at..at + 8)?.try_into().ok()?));
-    let errno = said.get(16..20).and_then(|e| <[u8; 4]>::try_from(e).ok());
+    // The time of the exec, the resident set before it, and, only if exec failed, the error.
+    let mut bytes = Vec::new();
+    File::from(report).read_to_end(&mut bytes)?;
+    let number = |at: usize| Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+    let errno = bytes.get(16..20).and_then(|e| <[u8; 4]>::try_from(e).ok());
     match (number(0).zip(number(8)), errno) {
         (Some((at_ns, inherited_rss)), None) => Ok(Started { pid, at_ns, inherited_rss }),
         (_, errno) => {
@@ -124,10 +125,10 @@ pub(crate) fn spawn(
     }
 }
 
-/// Forks, into `cgroup` where given.
+/// Forks, into `cgroup` if given.
 ///
 /// # Safety
-/// In the child only async-signal-safe functions may be called.
+/// The child may call only async-signal-safe functions.
 unsafe fn fork(cgroup: Option<BorrowedFd<'_>>) -> io::Result<i32> {
     let Some(cgroup) = cgroup else {
         // SAFETY: passed on to the caller.
@@ -153,10 +154,10 @@ unsafe fn fork(cgroup: Option<BorrowedFd<'_>>) -> io::Result<i32> {
     }
 }
 
-/// From fork to exec.
+/// Runs in the child from fork to exec.
 ///
 /// # Safety
-/// Only in a freshly forked child.
+/// May be called only in a newly forked child.
 unsafe fn child(image: &Image, streams: &Streams, parent: i32, report: RawFd) -> ! {
     // SAFETY: system calls only, on descriptors and memory inherited from the parent.
     unsafe {

@@ -7,10 +7,10 @@ use super::Results;
 use std::fmt;
 use ungil_experiment::arm::{Arm, Model};
 use ungil_experiment::comparison::ArmFigures;
-use ungil_experiment::hazard::Kind;
+use ungil_experiment::hazard::HazardKind;
 use ungil_experiment::metric;
 use ungil_experiment::record::{Outcome, Run};
-use ungil_experiment::stats::{LEAST_BLOCKS, median};
+use ungil_experiment::stats::{MIN_BLOCKS, median};
 use ungil_format::{counted, digits, percent};
 
 /// Share of a run's time from which start-up dominates the comparison.
@@ -255,14 +255,14 @@ impl Results<'_> {
             self.versus(a)
                 .is_none_or(|v| v.verdict == ungil_experiment::stats::Verdict::Inconclusive)
         });
-        let few = self.view.comparison.blocks < LEAST_BLOCKS;
+        let few = self.view.comparison.blocks < MIN_BLOCKS;
         let stays = self.best.is_none_or(|b| b.arm == *baseline);
         (stays && (inconclusive || few)).then(|| Obstacle::Undecided { baseline: baseline.clone() })
     }
 
     /// Suggests what to look at next.
     pub(super) fn next_step(&self) -> Option<String> {
-        if self.has_hazard(Kind::GilEnabled) {
+        if self.has_hazard(HazardKind::GilEnabled) {
             return Some("Next: an import re-enabled the GIL, so those arms do not show what free threading can do. Find a release of that module that supports free threading, or set PYTHON_GIL=0 at your own risk.".into());
         }
         if let Some((few, many)) = self.collapse() {
@@ -280,9 +280,7 @@ impl Results<'_> {
         }
         let wanted = self.view.record.header.settings.precision;
         match self.view.comparison.precision() {
-            None if self.others().next().is_some()
-                && self.view.comparison.blocks < LEAST_BLOCKS =>
-            {
+            None if self.others().next().is_some() && self.view.comparison.blocks < MIN_BLOCKS => {
                 Some("Next: run at least five blocks (--time-limit, --blocks).".into())
             }
             Some(w) if w > wanted => Some(format!(
@@ -369,7 +367,7 @@ impl Results<'_> {
         })
     }
 
-    fn has_hazard(&self, kind: Kind) -> bool {
+    fn has_hazard(&self, kind: HazardKind) -> bool {
         self.view.record.runs.iter().any(|r| r.hazards.iter().any(|h| h.kind == kind))
     }
 }

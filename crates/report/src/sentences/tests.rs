@@ -3,7 +3,7 @@
 use super::*;
 use ungil_experiment::compare::compare;
 use ungil_experiment::comparison::Comparison;
-use ungil_experiment::hazard::{Hazard, Kind};
+use ungil_experiment::hazard::{Hazard, HazardKind};
 use ungil_experiment::record::{Outcome, Record, Run, Startup, Uncached};
 
 /// An arm, with the figures of each of its runs.
@@ -252,6 +252,8 @@ fn few_blocks_decide_nothing() {
 fn a_re_enabled_gil_explains_a_single_core() {
     let mut back =
         record(&[test_arm("3.14", 1, 1.0, 0.99), test_arm("3.14t", 2, 0.9, 1.0)], 0.0, 5);
-    back.runs[1].hazards.push(Hazard::new(Kind::GilEnabled, "importing 'x' re-enabled the GIL"));
+    back.runs[1]
+        .hazards
+        .push(Hazard::new(HazardKind::GilEnabled, "importing 'x' re-enabled the GIL"));
     check(&back, &["does not run in parallel", "Next: an import re-enabled the GIL"], &["Use "]);
 }

@@ -1,6 +1,6 @@
-//! Rows and categories from records: runs paired block by block, medians, ratios.
+//! Computes rows and overall figures from records: runs paired by block, medians, ratios.
 
-use super::{Beside, Overall, Row, label, reference};
+use super::{MetricComparison, Overall, Row, label, reference};
 use crate::plan::Point;
 use crate::workloads::Form;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use ungil_experiment::metric;
 use ungil_experiment::record::{Outcome, Record, Run};
 use ungil_experiment::stats::{self, Verdict};
 
-/// Metrics that are a category's, too.
+/// Metrics with overall figures per category.
 const OVERALL: [&str; 6] = [
     "wall_s",
     "energy_j",
@@ -19,7 +19,7 @@ const OVERALL: [&str; 6] = [
     "pss_peak_bytes",
 ];
 
-/// A metric's pairs of a row: block, the arm's, the reference's.
+/// The pairs of a row by metric: block, value of the arm, value of the reference.
 pub(super) type Pairs = BTreeMap<&'static str, Vec<(u32, f64, f64)>>;
 
 pub(super) fn add_rows(point: &Point, record: &Record, rows: &mut Vec<Row>, all: &mut Vec<Pairs>) {
@@ -27,8 +27,11 @@ pub(super) fn add_rows(point: &Point, record: &Record, rows: &mut Vec<Row>, all:
     let cpus = record.header.machine.cpus.max(1) as f64;
     for arm in arms {
         let Some(reference) = reference(arm, arms) else { continue };
-        // The reference's own arms are no rows.
-        if label(arm) == label(reference) || record.died(&arm.id) || record.died(&reference.id) {
+        // The arms of the reference interpreter have no rows.
+        if label(arm) == label(reference)
+            || record.has_failed(&arm.id)
+            || record.has_failed(&reference.id)
+        {
             continue;
         }
         let of = |id: &str| -> Vec<&Run> {
@@ -58,7 +61,10 @@ pub(super) fn add_rows(point: &Point, record: &Record, rows: &mut Vec<Row>, all:
                 .filter(|_| !modelled(record, key));
             let margin = metric::find(key).map_or(0.02, |m| m.margin);
             let verdict = ratio.map_or(Verdict::Inconclusive, |r| r.verdict(margin));
-            metrics.insert(key.to_string(), Beside { reference: theirs, value, ratio, verdict });
+            metrics.insert(
+                key.to_string(),
+                MetricComparison { reference: theirs, value, ratio, verdict },
+            );
             if ratio.is_some() {
                 pairs.insert(key, both);
             }
@@ -81,14 +87,14 @@ pub(super) fn add_rows(point: &Point, record: &Record, rows: &mut Vec<Row>, all:
     }
 }
 
-/// Whether a figure comes from a formula over time and CPU time: a ratio of two of those says
-/// nothing of energy.
+/// Returns whether a figure comes from the energy model: a ratio of two such figures says nothing
+/// about energy.
 fn modelled(record: &Record, key: &str) -> bool {
     let sensor = record.header.sensors.first().map(|s| s.evidence);
     sensor == Some(Evidence::Model) && (key.starts_with("energy") || key == "power_w")
 }
 
-/// The keys of [`Row::metrics`]: the record's own, and what follows from them.
+/// The keys of [`Row::metrics`]: those of the record, and derived ones.
 pub const KEYS: [&str; 12] = [
     "wall_s",
     "cpu_s",
@@ -104,8 +110,8 @@ pub const KEYS: [&str; 12] = [
     "gil_wait_share",
 ];
 
-/// One run's figure: CPU in per cent of all processors, watts, joules of the idle machine, and the
-/// share of the workers' time spent waiting are made from the record's.
+/// Returns a figure of a run. Derived figures: CPU use in percent of all CPUs, watts, idle energy,
+/// and the share of the workers' time spent waiting.
 fn figure(run: &Run, key: &str, cpus: f64, workers: Option<u32>) -> Option<f64> {
     let get = |key: &str| run.metrics.get(key).copied();
     let wall_s = get("wall_s").filter(|w| *w > 0.0)?;
@@ -143,7 +149,7 @@ pub(super) fn overall(rows: &[Row], pairs: &[Pairs]) -> Vec<Overall> {
     all
 }
 
-/// Of each block that every point has, the geometric mean of its ratios, beside 1.
+/// Returns the geometric mean of the ratios for each block that every point has, paired with 1.
 fn blocks(of: &[&Vec<(u32, f64, f64)>]) -> Vec<(f64, f64)> {
     let mut numbers =
         of.iter().map(|p| p.iter().map(|(block, ..)| *block).collect::<BTreeSet<u32>>());

@@ -1,9 +1,9 @@
-//! A command of the shell in a process group of its own, its lines stamped as they arrive.
+//! Runs a shell command in its own process group and timestamps its lines as they arrive.
 //!
-//! The group is what makes an end possible: `sh -c 'a | b'` is three processes, and all must be
-//! gone when the sensor is. The shell is not reaped before that, so its number, which is the
-//! group's, cannot come to mean somebody else's. Should this program itself be killed, the command
-//! meets a closed pipe at its next line.
+//! The group makes it possible to end the command: `sh -c 'a | b'` is three processes, which must
+//! all exit with the sensor. The shell is not reaped before that, so its process id, which is the
+//! group's id, cannot be reused. If this program is killed, the command gets a closed pipe at its
+//! next line.
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,32 +13,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The longest line; a longer one arrives in pieces of this size, which no meter's reading is.
-const LONGEST: u64 = 1024;
+/// Maximum length of a line. A longer one is split into pieces of this size, which are not valid
+/// readings.
+const MAX_LINE: u64 = 1024;
 
-/// How long an ended command has to leave a status and last words, and a running one to end when
-/// asked.
-const GRACE: Duration = Duration::from_millis(300);
+/// Time that an exited command has to leave a status and its last output, and that a running one
+/// has to exit when asked to.
+const EXIT_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// What a command does.
-pub(super) enum Event<'a> {
-    /// It printed a line, here without its end.
+/// An event of the command.
+pub(super) enum CommandEvent<'a> {
+    /// Printed a line, passed without the line end.
     Line(&'a [u8]),
-    /// It closed its output: how it ended and its last words.
+    /// Closed its output: how it exited, and its last line of standard error.
     Ended(String),
 }
 
-/// The running command; ends with this value.
+/// A running command, which is ended on drop.
 pub(super) struct Command {
     child: Child,
 }
 
 impl Command {
-    /// Starts `/bin/sh -c command`. `sink` is called from a thread of its own, once a line, at last
-    /// with its end, and with the moment it happened.
+    /// Starts `/bin/sh -c command`. `sink` is called on a separate thread with each line, and at
+    /// last with the end, together with the time it happened.
     pub(super) fn start(
         command: &str,
-        mut sink: impl FnMut(Instant, Event<'_>) + Send + 'static,
+        mut sink: impl FnMut(Instant, CommandEvent<'_>) + Send + 'static,
     ) -> io::Result<Self> {
         let mut child = std::process::Command::new("/bin/sh")
             .arg("-c")
@@ -50,8 +51,8 @@ impl Command {
             .spawn()?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let this = Self { child };
-        let words = Arc::new(Mutex::new(String::new()));
-        let kept = Arc::clone(&words);
+        let last_error = Arc::new(Mutex::new(String::new()));
+        let kept = Arc::clone(&last_error);
         let errors = thread::Builder::new().name("meter-errors".to_owned()).spawn(move || {
             lines(err, |line| {
                 let line = String::from_utf8_lossy(line).trim().to_owned();
@@ -62,14 +63,14 @@ impl Command {
         })?;
         let pid = this.pid();
         thread::Builder::new().name("meter".to_owned()).spawn(move || {
-            lines(out, |line| sink(Instant::now(), Event::Line(line)));
+            lines(out, |line| sink(Instant::now(), CommandEvent::Line(line)));
             let at = Instant::now();
-            let how = within(GRACE, || pid.and_then(status))
+            let how = poll_until(EXIT_TIMEOUT, || pid.and_then(status))
                 .unwrap_or_else(|| "it closed its output".to_owned());
-            let _ = within(GRACE, || errors.is_finished().then_some(()));
-            let words = words.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let said = if words.is_empty() { String::new() } else { format!("; it said: {words}") };
-            sink(at, Event::Ended(format!("{how}{said}")));
+            let _ = poll_until(EXIT_TIMEOUT, || errors.is_finished().then_some(()));
+            let line = last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let stderr = if line.is_empty() { line } else { format!("; standard error: {line}") };
+            sink(at, CommandEvent::Ended(format!("{how}{stderr}")));
         })?;
         Ok(this)
     }
@@ -82,9 +83,9 @@ impl Command {
 impl Drop for Command {
     fn drop(&mut self) {
         if let Some(pid) = self.pid() {
-            // First the polite way, for a meter that has a device to leave in order.
+            // SIGTERM first, so that a meter can reset its device.
             let _ = kill_process_group(pid, Signal::TERM);
-            let _ = within(GRACE, || status(pid));
+            let _ = poll_until(EXIT_TIMEOUT, || status(pid));
             let _ = kill_process_group(pid, Signal::KILL);
         }
         let _ = self.child.wait();
@@ -98,7 +99,7 @@ fn lines(from: Option<impl Read>, mut each: impl FnMut(&[u8])) {
     let mut line = Vec::new();
     loop {
         line.clear();
-        match from.by_ref().take(LONGEST).read_until(b'\n', &mut line) {
+        match from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
             Ok(0) => return,
             Ok(_) => each(line.strip_suffix(b"\n").unwrap_or(&line)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -107,19 +108,19 @@ fn lines(from: Option<impl Read>, mut each: impl FnMut(&[u8])) {
     }
 }
 
-/// How a child that is not yet reaped ended; it stays unreaped. `None` while it runs.
+/// Returns how an unreaped child exited, and leaves it unreaped; `None` while it runs.
 fn status(pid: Pid) -> Option<String> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     let status = waitid(WaitId::Pid(pid), options).ok()??;
     Some(match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => format!("it ended with status {code}"),
-        (None, Some(signal)) => format!("it was ended by signal {signal}"),
-        (None, None) => "it ended".to_owned(),
+        (Some(code), _) => format!("it exited with status {code}"),
+        (None, Some(signal)) => format!("it was killed by signal {signal}"),
+        (None, None) => "it exited".to_owned(),
     })
 }
 
-/// Asks again until there is an answer or `time` is up.
-fn within<T>(time: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+/// Calls `ask` repeatedly until it returns a value or `time` has passed.
+fn poll_until<T>(time: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let until = Instant::now() + time;
     loop {
         let answer = ask();

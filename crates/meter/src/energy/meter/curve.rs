@@ -1,10 +1,10 @@
-//! Readings at points of time, made into joules between two others.
+//! Turns timestamped readings into the joules of a window.
 //!
-//! Watts and joules become one thing here: a curve of joules over time, known at the readings.
-//! Watts are integrated by trapezoids. Between two readings the curve is interpolated (power
-//! linearly, or energy linearly); outside of them the last watts are held, and joules stay at the
-//! nearest reading. Only the readings around the two edges of the window and the latest one are
-//! kept, so a window may be of any length.
+//! Watts and joules both become a curve of joules over time, known at the readings. Watts are
+//! integrated by trapezoids. Between two readings the curve is interpolated (power linearly, or
+//! energy linearly); outside of them the last watts are held, and joules stay at the nearest
+//! reading. Only the latest reading and those around the two edges of the window are kept, so a
+//! window may have any length.
 
 use super::line::Value;
 use std::time::{Duration, Instant};
@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     at: Instant,
-    /// Joules since the first reading (watts) or as the meter counts them (joules).
+    /// Joules since the first reading (for watts), or as the meter counts them (for joules).
     joules: f64,
-    /// Power at this point, where the meter gives power.
+    /// Power at this point, if the meter gives power.
     watts: Option<f64>,
 }
 
-/// An edge of the window and the readings on its two sides.
+/// An edge of the window and the readings before and after it.
 #[derive(Debug, Clone, Copy)]
 struct Edge {
     at: Instant,
@@ -36,7 +36,7 @@ impl Edge {
         }
     }
 
-    /// The curve at the edge.
+    /// Returns the joules at the edge.
     fn joules(&self) -> Option<f64> {
         match (self.left, self.right) {
             (Some(a), Some(b)) => {
@@ -62,7 +62,7 @@ impl Edge {
     }
 }
 
-/// Why there is no figure.
+/// The reason why there is no figure.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fault {
     /// The meter's joules went back.
@@ -71,15 +71,15 @@ pub(super) enum Fault {
     Silent(String),
 }
 
-/// The curve and the window on it.
+/// The curve and the current window.
 #[derive(Debug, Default)]
 pub(super) struct Curve {
     first: Option<Instant>,
     last: Option<Sample>,
     readings: u64,
     longest: Duration,
-    /// Readings of the other quantity: a meter that prints both is read for the one that came
-    /// first.
+    /// Number of readings of the other quantity. If a meter prints both, only the quantity that
+    /// came first is used.
     other: u64,
     begin: Option<Edge>,
     close: Option<Edge>,
@@ -87,7 +87,7 @@ pub(super) struct Curve {
 }
 
 impl Curve {
-    /// Takes a reading. Times must not decrease.
+    /// Adds a reading. Times must not decrease.
     pub(super) fn push(&mut self, at: Instant, value: Value) {
         let sample = match (value, self.last) {
             (Value::Watts(watts), None) => Sample { at, joules: 0.0, watts: Some(watts) },
@@ -128,19 +128,19 @@ impl Curve {
         self.jumped = None;
     }
 
-    /// Closes the window at `at`; readings are still taken until [`Curve::finish`].
+    /// Closes the window at `at`. Readings are still accepted until [`Curve::finish`].
     pub(super) fn close(&mut self, at: Instant) {
         self.close = Some(Edge { at, left: self.last, right: None });
     }
 
-    /// Whether a reading after the window's end is there.
+    /// Returns whether there is a reading after the end of the window.
     pub(super) fn bracketed(&self) -> bool {
         self.close.is_some_and(|close| close.right.is_some())
     }
 
-    /// Forgets the window and gives its joules. `patience` is how far behind the end the last
-    /// reading may lie if none came after it.
-    pub(super) fn finish(&mut self, patience: Duration) -> Result<f64, Fault> {
+    /// Ends the window and returns its joules. `timeout` is the maximum age of the last reading at
+    /// the end of the window, if no reading came after it.
+    pub(super) fn finish(&mut self, timeout: Duration) -> Result<f64, Fault> {
         let silent = |why: String| Err(Fault::Silent(why));
         let (Some(begin), Some(close)) = (self.begin.take(), self.close.take()) else {
             return silent("no window is open".to_owned());
@@ -148,19 +148,21 @@ impl Curve {
         if let Some(why) = self.jumped.take() {
             return Err(Fault::Jumped(why));
         }
-        // The edges' samples tell all: a reading inside the window is to the right of its
-        // beginning.
+        // The samples at the edges suffice: a reading inside the window is to the right of its
+        // start.
         let inside = begin.right.is_some_and(|sample| sample.at <= close.at);
         let around = begin.left.is_some() && close.right.is_some();
         let (Some(from), Some(to)) = (begin.joules(), close.joules()) else {
-            return silent("it has printed no reading yet".to_owned());
+            return silent("it has not printed a reading yet".to_owned());
         };
         if !inside && !around {
-            return silent("no reading in the window, nor one on both sides of it".to_owned());
+            return silent(
+                "there is no reading in the window, and not one on both sides of it".to_owned(),
+            );
         }
         let behind = close.left.map(|sample| close.at.duration_since(sample.at));
         if let (None, Some(behind)) = (close.right, behind)
-            && behind > patience
+            && behind > timeout
         {
             return silent(format!(
                 "the last reading is {:.1} s older than the window's end",
@@ -168,33 +170,35 @@ impl Curve {
             ));
         }
         let joules_only = close.left.or(close.right).is_some_and(|sample| sample.watts.is_none());
-        // A cumulative meter needs two readings: one is no difference.
+        // A cumulative meter needs two readings to form a difference.
         let mut times =
             [begin.left, begin.right, close.left, close.right].into_iter().flatten().map(|s| s.at);
         let one = times.next();
         if joules_only && times.all(|at| Some(at) == one) {
-            return silent("one reading of joules is no difference: two are needed".to_owned());
+            return silent(
+                "there is one reading of joules, but two are needed for a difference".to_owned(),
+            );
         }
-        // Held watts and interpolation cannot make it negative but for the last bit.
+        // Held watts and interpolation can make it negative only by a rounding error.
         Ok((to - from).max(0.0))
     }
 
-    /// How many readings were taken.
+    /// Returns the number of readings.
     pub(super) fn readings(&self) -> u64 {
         self.readings
     }
 
-    /// How many readings were of the other quantity and not used.
+    /// Returns the number of ignored readings of the other quantity.
     pub(super) fn other(&self) -> u64 {
         self.other
     }
 
-    /// The longest time between two readings.
+    /// Returns the longest time between two readings.
     pub(super) fn longest(&self) -> Duration {
         self.longest
     }
 
-    /// `watts` or `joules`, and the mean seconds between readings.
+    /// Returns the quantity (`watts` or `joules`) and the mean seconds between readings.
     pub(super) fn resolution(&self) -> Option<(&'static str, f64)> {
         let (first, last) = (self.first?, self.last?);
         if self.readings < 2 {

@@ -1,15 +1,15 @@
-//! One line of an external meter: a number and a unit.
+//! Parses a line of an external meter: a number and a unit.
 
-/// What a line says.
+/// The value of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Value {
-    /// Power now, in watts.
+    /// Current power in watts.
     Watts(f64),
-    /// Energy since some beginning, in joules.
+    /// Cumulative energy in joules.
     Joules(f64),
 }
 
-/// The units that are understood. Case counts: mJ is not MJ.
+/// The known units. Case matters: mJ is not MJ.
 const UNITS: [(&str, Value); 12] = [
     ("uW", Value::Watts(1e-6)),
     ("mW", Value::Watts(1e-3)),
@@ -25,12 +25,12 @@ const UNITS: [(&str, Value); 12] = [
     ("kWh", Value::Joules(3.6e6)),
 ];
 
-/// Beyond these a number is a fault of the meter: a gigawatt, and the joules a float holds to the
-/// microjoule.
-const MOST: f64 = 9e9;
+/// Maximum plausible value: a number above a gigawatt, or above the joules that a float represents
+/// to the microjoule, is an error of the meter.
+const MAX_VALUE: f64 = 9e9;
 
-/// Reads `12.5 W` or `1234.5J`. `None` for anything else: negative, not finite, another unit, more
-/// words.
+/// Parses `12.5 W` or `1234.5J`. `None` for anything else: a negative or non-finite number, another
+/// unit, more words.
 pub(super) fn parse(line: &[u8]) -> Option<Value> {
     let line = std::str::from_utf8(line).ok()?.trim();
     let unit_at = line.rfind(|c: char| c.is_ascii_digit() || c == '.')? + 1;
@@ -38,10 +38,10 @@ pub(super) fn parse(line: &[u8]) -> Option<Value> {
     let number: f64 = number.parse().ok()?;
     let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit.trim())?;
     let scaled = |factor: f64| {
-        // Division where the unit is a fraction: 1500 mJ is then 1.5 exactly, as 1500 * 0.001 need
-        // not be.
+        // Division for fractional units: 1500 mJ is then exactly 1.5, which 1500 * 0.001 need not
+        // be.
         let value = if factor < 1.0 { number / factor.recip().round() } else { number * factor };
-        (0.0..=MOST).contains(&value).then_some(value)
+        (0.0..=MAX_VALUE).contains(&value).then_some(value)
     };
     match factor {
         Value::Watts(factor) => scaled(*factor).map(Value::Watts),
@@ -55,7 +55,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn units() {
+    fn parses_units() {
         for (line, value) in [
             ("12.5 W", Value::Watts(12.5)),
             ("12.5W\n", Value::Watts(12.5)),
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_reading() {
+    fn rejects_other_lines() {
         for line in [
             "",
             "W",
@@ -98,12 +98,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        fn parsing_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let _ = parse(&bytes);
         }
 
         #[test]
-        fn what_is_printed_is_read(watts in 0u32..2_000_000) {
+        fn parses_printed_watts(watts in 0u32..2_000_000) {
             let line = format!("{}.{:03} W", watts / 1000, watts % 1000);
             prop_assert_eq!(parse(line.as_bytes()), Some(Value::Watts(f64::from(watts) / 1000.0)));
         }

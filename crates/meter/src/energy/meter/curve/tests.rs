@@ -1,16 +1,16 @@
-//! The arithmetic on made-up clocks: no thread, no process, no waiting.
+//! Tests of the arithmetic with simulated clocks, without threads or processes.
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A curve and a clock in seconds.
-struct Bench {
+struct Fixture {
     zero: Instant,
     curve: Curve,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
         Self { zero: Instant::now(), curve: Curve::default() }
     }
@@ -32,11 +32,11 @@ impl Bench {
         self.curve.close(at);
     }
     fn near(&mut self, joules: f64) {
-        let got = self.curve.finish(PATIENCE).unwrap();
+        let got = self.curve.finish(TIMEOUT).unwrap();
         assert!((got - joules).abs() < 1e-6, "{got} J instead of {joules} J");
     }
     fn silent(&mut self, part: &str) {
-        match self.curve.finish(PATIENCE) {
+        match self.curve.finish(TIMEOUT) {
             Err(Fault::Silent(why)) => assert!(why.contains(part), "{why}"),
             other => panic!("{other:?}"),
         }
@@ -44,9 +44,9 @@ impl Bench {
 }
 
 #[test]
-fn a_ramp_of_watts_is_integrated_between_edges_inside_the_readings() {
+fn ramp_of_watts_is_integrated_between_the_edges() {
     // P(t) = 10 t: from 0.5 s to 2.5 s that is 5 * (2.5^2 - 0.5^2) = 30 J.
-    let mut b = Bench::new();
+    let mut b = Fixture::new();
     b.watts(0.0, 0.0);
     b.begin(0.5);
     b.watts(1.0, 10.0);
@@ -55,13 +55,13 @@ fn a_ramp_of_watts_is_integrated_between_edges_inside_the_readings() {
     assert!(!b.curve.bracketed());
     b.watts(3.0, 30.0);
     assert!(b.curve.bracketed());
-    b.watts(4.0, 999.0); // after the bracket: of no influence
+    b.watts(4.0, 999.0); // after the bracket: ignored
     b.near(30.0);
 }
 
 #[test]
 fn watts_are_held_where_no_reading_is_beyond_the_edge() {
-    let mut b = Bench::new();
+    let mut b = Fixture::new();
     b.begin(0.0);
     b.watts(1.0, 10.0); // 10 J before it, held backwards
     b.watts(2.0, 20.0); // 15 J
@@ -71,7 +71,7 @@ fn watts_are_held_where_no_reading_is_beyond_the_edge() {
 
 #[test]
 fn joules_are_interpolated_at_both_edges() {
-    let mut b = Bench::new();
+    let mut b = Fixture::new();
     b.joules(0.0, 1000.0);
     b.begin(0.25); // a quarter of 100 J later
     b.joules(1.0, 1100.0);
@@ -82,8 +82,8 @@ fn joules_are_interpolated_at_both_edges() {
 }
 
 #[test]
-fn a_window_between_two_readings_has_its_share_of_them() {
-    let mut b = Bench::new();
+fn window_between_two_readings_is_interpolated() {
+    let mut b = Fixture::new();
     b.joules(0.0, 100.0);
     b.begin(0.25);
     b.close(0.75);
@@ -93,7 +93,7 @@ fn a_window_between_two_readings_has_its_share_of_them() {
 
 #[test]
 fn joules_stay_at_the_nearest_reading_where_there_is_none_beyond() {
-    let mut b = Bench::new();
+    let mut b = Fixture::new();
     b.begin(0.0);
     b.joules(1.0, 100.0);
     b.joules(2.0, 160.0);
@@ -102,9 +102,9 @@ fn joules_stay_at_the_nearest_reading_where_there_is_none_beyond() {
 }
 
 #[test]
-fn a_late_stamp_before_the_edge_goes_to_the_left_of_it() {
-    // The line was stamped at 0.9 s, and taken after the window had begun at 1 s.
-    let mut b = Bench::new();
+fn late_reading_stamped_before_the_edge_counts_before_it() {
+    // The line was stamped at 0.9 s, but processed after the window was opened at 1 s.
+    let mut b = Fixture::new();
     b.joules(0.0, 0.0);
     b.begin(1.0);
     b.joules(0.9, 90.0);
@@ -116,10 +116,10 @@ fn a_late_stamp_before_the_edge_goes_to_the_left_of_it() {
 }
 
 #[test]
-fn windows_follow_one_another() {
-    // 10 W as joules; every window has one reading inside, and the one after it is the next one's
-    // left.
-    let mut b = Bench::new();
+fn consecutive_windows() {
+    // 10 W as joules; every window has one reading inside, and the reading after it is the one
+    // before the next window.
+    let mut b = Fixture::new();
     b.joules(0.0, 0.0);
     for k in 0..10 {
         let t = f64::from(2 * k);
@@ -132,24 +132,24 @@ fn windows_follow_one_another() {
 }
 
 #[test]
-fn too_little_is_an_error_and_not_a_zero() {
-    let mut b = Bench::new();
+fn too_few_readings_are_an_error() {
+    let mut b = Fixture::new();
     b.begin(0.0);
     b.close(1.0);
-    b.silent("no reading yet");
+    b.silent("not printed a reading yet");
     b.watts(2.0, 10.0);
     b.begin(3.0);
     b.close(4.0);
     b.silent("no reading in the window");
     b.silent("no window");
 
-    let mut b = Bench::new();
+    let mut b = Fixture::new();
     b.begin(0.0);
     b.joules(0.5, 10.0);
     b.close(1.0);
     b.silent("two are needed");
 
-    let mut b = Bench::new();
+    let mut b = Fixture::new();
     b.begin(0.0);
     b.watts(0.5, 10.0);
     b.close(100.0);
@@ -157,15 +157,15 @@ fn too_little_is_an_error_and_not_a_zero() {
 }
 
 #[test]
-fn joules_that_go_back_void_this_window_and_not_the_next() {
-    let mut b = Bench::new();
+fn decreasing_joules_invalidate_only_this_window() {
+    let mut b = Fixture::new();
     b.joules(0.0, 100.0);
     b.begin(0.5);
     b.joules(1.0, 5.0);
     b.close(1.5);
     b.joules(2.0, 15.0);
     assert!(
-        matches!(b.curve.finish(PATIENCE), Err(Fault::Jumped(why)) if why.contains("from 100 to 5"))
+        matches!(b.curve.finish(TIMEOUT), Err(Fault::Jumped(why)) if why.contains("from 100 to 5"))
     );
     b.begin(2.0);
     b.joules(3.0, 25.0);
@@ -174,8 +174,8 @@ fn joules_that_go_back_void_this_window_and_not_the_next() {
 }
 
 #[test]
-fn the_other_quantity_is_counted_and_not_used() {
-    let mut b = Bench::new();
+fn other_quantity_is_counted_but_not_used() {
+    let mut b = Fixture::new();
     b.watts(0.0, 10.0);
     b.begin(0.0);
     b.joules(0.5, 7777.0);

@@ -1,19 +1,19 @@
-//! `--fail-if 'time(3.14t,threads,4) > 1.05'`: a bound that a pipeline must not cross.
+//! Thresholds of `--fail-if`, such as `time(3.14t,threads,4) > 1.05`.
 //!
-//! A bare number bounds the ratio with the baseline and is crossed only when both intervals lie
-//! beyond it, so that noise does not fail a build; a number with a unit (`2 s`, `512 MiB`, `10 J`)
-//! bounds the arm's own median.
+//! A bare number limits the ratio to the baseline. It is exceeded only if both confidence intervals
+//! lie beyond it, so that noise does not fail a build. A number with a unit (`2 s`, `512 MiB`, `10
+//! J`) limits the arm's own median.
 
 use crate::comparison::{ArmFigures, Comparison};
 use crate::error::{Error, usage};
 use crate::metric::{self, Metric, Unit};
-use crate::stats::LEAST_BLOCKS;
+use crate::stats::MIN_BLOCKS;
 use std::str::FromStr;
 use ungil_format::{counted, ratio};
 
-/// A parsed bound.
+/// A parsed `--fail-if` argument.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Bound {
+pub struct Threshold {
     text: String,
     metric: &'static Metric,
     arm: String,
@@ -22,37 +22,37 @@ pub struct Bound {
     absolute: bool,
 }
 
-/// What a comparison says of a bound.
+/// The result of checking a threshold against a comparison, with a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Crossed {
-    /// It holds.
-    No(String),
-    /// It is crossed.
-    Yes(String),
-    /// The interval straddles it.
+pub enum ThresholdCheck {
+    /// The threshold is not exceeded.
+    Passed(String),
+    /// The threshold is exceeded.
+    Exceeded(String),
+    /// The interval contains the limit, or there is no figure.
     Inconclusive(String),
 }
 
 const FORM: &str = "write METRIC(ARM) > NUMBER, for example 'time(3.14t,threads,4) > 1.05' or 'rss(3.14t) > 512 MiB'";
 
-impl FromStr for Bound {
+impl FromStr for Threshold {
     type Err = Error;
 
-    fn from_str(text: &str) -> Result<Bound, Error> {
+    fn from_str(text: &str) -> Result<Threshold, Error> {
         let bad = |why: String| usage(format!("cannot read --fail-if '{text}'"), why, FORM);
-        let (name, rest) = text.split_once('(').ok_or_else(|| bad("there is no '('".into()))?;
-        let (arm, rest) = rest.split_once(')').ok_or_else(|| bad("there is no ')'".into()))?;
+        let (name, rest) = text.split_once('(').ok_or_else(|| bad("'(' is missing".into()))?;
+        let (arm, rest) = rest.split_once(')').ok_or_else(|| bad("')' is missing".into()))?;
         let metric = metric::find(name.trim())
-            .ok_or_else(|| bad(format!("there is no metric '{}'", name.trim())))?;
+            .ok_or_else(|| bad(format!("unknown metric '{}'", name.trim())))?;
         let rest = rest.trim();
         let (above, number) = match (rest.strip_prefix('>'), rest.strip_prefix('<')) {
             (Some(n), _) => (true, n),
             (_, Some(n)) => (false, n),
-            _ => return Err(bad("after the arm comes neither '>' nor '<'".into())),
+            _ => return Err(bad("expected '>' or '<' after the arm".into())),
         };
         let (limit, absolute) = amount(number.trim(), metric.unit).map_err(bad)?;
         let arm = arm.split(',').map(str::trim).collect::<Vec<_>>().join("/");
-        Ok(Bound { text: text.trim().into(), metric, arm, above, limit, absolute })
+        Ok(Threshold { text: text.trim().into(), metric, arm, above, limit, absolute })
     }
 }
 
@@ -82,11 +82,11 @@ fn amount(text: &str, unit: Unit) -> Result<(f64, bool), String> {
         .ok_or_else(unknown)
 }
 
-impl Bound {
+impl Threshold {
     /// Checks that the arm exists among `ids`.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming the arms that do.
+    /// [`Error::Usage`] if it does not; the message names the existing arms.
     pub fn check(&self, ids: &[&str]) -> Result<(), Error> {
         if ids.contains(&self.arm.as_str()) {
             return Ok(());
@@ -96,14 +96,14 @@ impl Bound {
             ids.iter().map(|id| id.replace('/', ",")).collect::<Vec<_>>().join(" · ")
         );
         Err(usage(
-            format!("--fail-if names an arm '{}' that is not there", self.arm.replace('/', ",")),
+            format!("--fail-if: there is no arm '{}'", self.arm.replace('/', ",")),
             why,
             FORM,
         ))
     }
 
-    /// What `comparison` says of it.
-    pub fn judge(&self, comparison: &Comparison) -> Crossed {
+    /// Checks `comparison` against the threshold.
+    pub fn evaluate(&self, comparison: &Comparison) -> ThresholdCheck {
         let title = &self.text;
         let arm = comparison.arm(&self.arm);
         let Some((arm, figure)) = arm.and_then(|a| Some((a, a.metrics.get(self.metric.key)?)))
@@ -112,25 +112,28 @@ impl Bound {
                 a.failed.clone().or_else(|| a.missing.get(self.metric.key).cloned())
             };
             let why = arm.and_then(why).map_or_else(String::new, |why| format!(": {why}"));
-            return Crossed::Inconclusive(format!("{title}: there is no such figure{why}"));
+            return ThresholdCheck::Inconclusive(format!(
+                "{title}: the arm has no figure for this metric{why}"
+            ));
         };
         let (low, high, shown) = if self.absolute {
-            // The share of all requests: a median over blocks would hide one block of failures.
+            // Share of failed requests over all blocks: a median over blocks would hide failures of
+            // a single block.
             let pooled =
                 arm.requests.and_then(|r| r.share()).filter(|_| self.metric.unit == Unit::Share);
             let m = pooled.unwrap_or(figure.median);
             (m, m, metric::show(m, self.metric.unit))
         } else if let Some(why) = figure.baseline.as_ref().and_then(|v| v.why.as_ref()) {
-            return Crossed::Inconclusive(format!("{title}: {why}"));
+            return ThresholdCheck::Inconclusive(format!("{title}: {why}"));
         } else {
             match figure.baseline.as_ref().map(|v| v.ratio) {
                 None => (1.0, 1.0, "1 (it is the baseline)".into()),
                 Some(None) => {
-                    return Crossed::Inconclusive(format!(
-                        "{title}: there is no ratio with the baseline"
+                    return ThresholdCheck::Inconclusive(format!(
+                        "{title}: there is no ratio to the baseline"
                     ));
                 }
-                Some(Some(r)) => match r.both() {
+                Some(Some(r)) => match r.combined_interval() {
                     Some((low, high)) => (
                         low,
                         high,
@@ -138,28 +141,28 @@ impl Bound {
                     ),
                     None => {
                         let blocks = counted(r.blocks, "block");
-                        return Crossed::Inconclusive(format!(
-                            "{title}: too few to decide, {blocks} of {LEAST_BLOCKS}"
+                        return ThresholdCheck::Inconclusive(format!(
+                            "{title}: {blocks}, at least {MIN_BLOCKS} are needed"
                         ));
                     }
                 },
             }
         };
-        let says = format!("{title}: it is {shown}");
-        let (surely, maybe) = if self.above {
+        let message = format!("{title}: it is {shown}");
+        let (certain, possible) = if self.above {
             (low > self.limit, high > self.limit)
         } else {
             (high < self.limit, low < self.limit)
         };
-        match (surely, maybe) {
-            (true, _) => Crossed::Yes(says),
-            (false, true) => Crossed::Inconclusive(says),
+        match (certain, possible) {
+            (true, _) => ThresholdCheck::Exceeded(message),
+            (false, true) => ThresholdCheck::Inconclusive(message),
             (false, false) => match arm.requests.and_then(|r| r.too_many(&arm.arm)) {
-                // What a service that fails spends is not what its work would cost.
+                // The figures of a service that fails requests do not show what the work costs.
                 Some(why) if self.metric.unit != Unit::Share => {
-                    Crossed::Inconclusive(format!("{says}, but {why}"))
+                    ThresholdCheck::Inconclusive(format!("{message}, but {why}"))
                 }
-                _ => Crossed::No(says),
+                _ => ThresholdCheck::Passed(message),
             },
         }
     }
@@ -171,20 +174,20 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn bounds_are_read() {
-        let b: Bound = "time(3.14t, threads ,4) > 1.05".parse().expect("a bound");
+    fn reads_thresholds() {
+        let b: Threshold = "time(3.14t, threads ,4) > 1.05".parse().expect("a threshold");
         assert_eq!(
             (b.arm.as_str(), b.metric.key, b.above, b.limit, b.absolute),
             ("3.14t/threads/4", "wall_s", true, 1.05, false)
         );
-        let b: Bound = "rss(3.14t)>512MiB".parse().expect("a bound");
+        let b: Threshold = "rss(3.14t)>512MiB".parse().expect("a threshold");
         assert_eq!((b.limit, b.absolute), (512.0 * 1_048_576.0, true));
-        let b: Bound = "failed(3.14t) > 0.1%".parse().expect("a bound");
+        let b: Threshold = "failed(3.14t) > 0.1%".parse().expect("a threshold");
         assert_eq!((b.metric.key, b.limit, b.absolute), ("failed_share", 0.001, true));
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn rejects_malformed_thresholds() {
         for text in [
             "",
             "time",
@@ -196,14 +199,14 @@ mod tests {
             "time(x) > 1 MiB",
             "time(x) > -1",
         ] {
-            assert!(text.parse::<Bound>().is_err(), "{text}");
+            assert!(text.parse::<Threshold>().is_err(), "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn any_text_is_survived(text in ".*") {
-            let _ = text.parse::<Bound>();
+        fn parsing_never_panics(text in ".*") {
+            let _ = text.parse::<Threshold>();
         }
     }
 }

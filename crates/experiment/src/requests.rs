@@ -1,34 +1,34 @@
-//! Decides whether two arms of a service did the same work: figures of a service that fails part of
-//! its requests, or fails another part than its neighbour does, are not comparable.
+//! Decides whether two arms of a service did the same work. Figures of a service that fails a part
+//! of its requests, or fails a different part than the other arm, are not comparable.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use ungil_format::{counted, percent};
 
-/// Share of failed requests above which nothing is concluded: the margin within which two arms
-/// count as the same.
-pub const LARGE: f64 = 0.01;
-/// Difference between two arms' shares above which nothing is concluded: a tenth of the requests
-/// that decide a p99.
-const APART: f64 = 0.001;
-/// Standard errors by which two shares differ before it is not chance.
-const ERRORS: f64 = 3.0;
+/// Share of failed requests above which nothing is concluded. It equals the margin within which two
+/// arms count as the same.
+pub const MAX_FAILED_SHARE: f64 = 0.01;
+/// Difference between two arms' shares of failed requests above which nothing is concluded: a tenth
+/// of the requests that determine a p99.
+const MAX_DIFFERENCE: f64 = 0.001;
+/// Number of standard errors beyond which a difference of two shares is not chance.
+const MIN_STANDARD_ERRORS: f64 = 3.0;
 
-/// Metrics that stand whatever part of the requests failed.
-const STAND: [&str; 4] = ["requests", "failed_requests", "failed_share", "startup_s"];
+/// Metrics that are valid whatever share of the requests failed.
+const UNAFFECTED_METRICS: [&str; 4] = ["requests", "failed_requests", "failed_share", "startup_s"];
 
 /// Requests of one arm over all its runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Requests {
-    /// All requests; absent from records of ungil 0.1, which kept the failures alone.
+    /// All requests; absent from records of ungil 0.1, which contain only the failures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<f64>,
-    /// Of these, requests with an error status, a late answer or no answer.
+    /// Of these, failed requests: an error status, a late response or no response.
     pub failed: f64,
 }
 
 impl Requests {
-    /// Adds up the requests of runs with these metrics; `None` if no run reports any.
+    /// Sums the requests of runs with these metrics; `None` if no run reports any.
     pub(crate) fn of<'a>(
         runs: impl Iterator<Item = &'a BTreeMap<String, f64>> + Clone,
     ) -> Option<Requests> {
@@ -40,7 +40,7 @@ impl Requests {
         Some(Requests { made: sum("requests"), failed: sum("failed_requests")? })
     }
 
-    /// The failed share; `None` if the number of requests is not known.
+    /// Returns the share of failed requests; `None` if the number of requests is not known.
     pub fn share(&self) -> Option<f64> {
         match self.made {
             _ if self.failed == 0.0 => Some(0.0),
@@ -49,14 +49,15 @@ impl Requests {
         }
     }
 
-    /// Says why figures of `arm` may not be concluded from, if too many of its requests failed.
+    /// Returns why nothing may be concluded from the figures of `arm`, if too many of its requests
+    /// failed.
     pub fn too_many(&self, arm: &str) -> Option<String> {
         match self.share() {
             None => Some(format!(
-                "{} to {arm} failed, the record does not say of how many",
+                "{} to {arm} failed, and the record does not contain their total number",
                 counted(self.failed as u64, "request")
             )),
-            Some(share) if share > LARGE => {
+            Some(share) if share > MAX_FAILED_SHARE => {
                 Some(format!("{} of the requests to {arm} failed", percent(share)))
             }
             Some(_) => None,
@@ -64,13 +65,13 @@ impl Requests {
     }
 }
 
-/// Says why `metric` of two arms is not comparable, if their requests failed.
+/// Returns why `metric` of two arms is not comparable, if their requests failed.
 pub(crate) fn incomparable(
     metric: &str,
     mine: (&str, Option<Requests>),
     theirs: (&str, Option<Requests>),
 ) -> Option<String> {
-    if STAND.contains(&metric) {
+    if UNAFFECTED_METRICS.contains(&metric) {
         return None;
     }
     let too_many: Vec<String> =
@@ -83,8 +84,8 @@ pub(crate) fn incomparable(
     let (made_a, made_b) = (a.made?, b.made?);
     let pooled = (a.failed + b.failed) / (made_a + made_b);
     let error = (pooled * (1.0 - pooled) * (1.0 / made_a + 1.0 / made_b)).sqrt();
-    let apart = (share_a - share_b).abs();
-    (apart > APART && apart > ERRORS * error).then(|| {
+    let difference = (share_a - share_b).abs();
+    (difference > MAX_DIFFERENCE && difference > MIN_STANDARD_ERRORS * error).then(|| {
         format!(
             "{} of the requests to {mine} failed and {} of those to {theirs}",
             percent(share_a),
@@ -97,33 +98,32 @@ pub(crate) fn incomparable(
 mod tests {
     use super::*;
 
-    fn judged(a: (f64, f64), b: (f64, f64)) -> Option<String> {
+    fn compared(a: (f64, f64), b: (f64, f64)) -> Option<String> {
         let requests = |(failed, made)| Some(Requests { made: Some(made), failed });
         incomparable("throughput_per_s", ("3.14t", requests(a)), ("3.14", requests(b)))
     }
 
     #[test]
     fn arms_are_compared_only_if_both_did_their_work() {
-        assert_eq!(judged((0.0, 10_000.0), (0.0, 9_000.0)), None);
-        assert_eq!(judged((2.0, 10_000.0), (0.0, 9_000.0)), None, "two failures of ten thousand");
-        assert_eq!(judged((1.0, 200.0), (0.0, 200.0)), None, "one failure is chance");
-        assert_eq!(judged((50.0, 10_000.0), (45.0, 10_000.0)), None, "the same small share");
-        let says = "27.1 % of the requests to 3.14t failed";
-        assert_eq!(judged((2710.0, 10_000.0), (0.0, 9_000.0)).as_deref(), Some(says));
-        let says =
+        assert_eq!(compared((0.0, 10_000.0), (0.0, 9_000.0)), None);
+        assert_eq!(compared((2.0, 10_000.0), (0.0, 9_000.0)), None, "two failures of ten thousand");
+        assert_eq!(compared((1.0, 200.0), (0.0, 200.0)), None, "one failure is chance");
+        assert_eq!(compared((50.0, 10_000.0), (45.0, 10_000.0)), None, "the same small share");
+        let expected = "27.1 % of the requests to 3.14t failed";
+        assert_eq!(compared((2710.0, 10_000.0), (0.0, 9_000.0)).as_deref(), Some(expected));
+        let expected =
             "50.0 % of the requests to 3.14t failed and 50.0 % of the requests to 3.14 failed";
         assert_eq!(
-            judged((50.0, 100.0), (50.0, 100.0)).as_deref(),
-            Some(says),
+            compared((50.0, 100.0), (50.0, 100.0)).as_deref(),
+            Some(expected),
             "the same large share"
         );
-        let says = "0.50 % of the requests to 3.14t failed and 0 % of those to 3.14";
-        assert_eq!(judged((50.0, 10_000.0), (0.0, 10_000.0)).as_deref(), Some(says));
+        let expected = "0.50 % of the requests to 3.14t failed and 0 % of those to 3.14";
+        assert_eq!(compared((50.0, 10_000.0), (0.0, 10_000.0)).as_deref(), Some(expected));
     }
 
     #[test]
-    fn failures_of_an_unknown_number_of_requests_decide_nothing_and_failures_themselves_are_compared()
-     {
+    fn failures_without_a_total_are_not_comparable_except_with_themselves() {
         let old = Some(Requests { made: None, failed: 12.0 });
         let clean = Some(Requests { made: None, failed: 0.0 });
         assert!(

@@ -1,18 +1,18 @@
-//! Why an experiment cannot go on after a run, in three lines a user can act on: the run failed, or
-//! its answer is not the other arms'.
+//! Explains to the user why a run stops the experiment: the run failed, or its output differs from
+//! that of another arm.
 
 use crate::arm::Arm;
 use crate::error::Failure;
-use crate::output::Hashed;
+use crate::output::HashedOutput;
 use crate::record::{Header, Outcome, Run};
-use crate::run::Done;
+use crate::run::FinishedRun;
 use crate::workload::Workload;
 
-/// Whether a run printed something else than an earlier one of its block.
+/// Returns the failure if a run printed something else than an earlier run of its block.
 pub(crate) fn disagreement<'r>(
     header: &Header,
-    done: &Done,
-    outputs: &[(String, Hashed)],
+    done: &FinishedRun,
+    outputs: &[(String, HashedOutput)],
     mut earlier: impl Iterator<Item = &'r Run>,
 ) -> Option<Failure> {
     if header.settings.allow_different_output || done.run.outcome != Outcome::Ok {
@@ -24,24 +24,24 @@ pub(crate) fn disagreement<'r>(
         .map(|r| &r.arm)?;
     let kept = outputs.iter().find(|(arm, _)| arm == other);
     let why = kept.map_or_else(
-        || "the other ran before the experiment was interrupted: only the hash of its output is in the record".into(),
+        || "the other arm ran before the experiment was interrupted, and the record keeps only the hash of its output".into(),
         |(_, theirs)| theirs.difference(&done.output, [other, &done.run.arm]),
     );
     Some(Failure::new(
-        format!("the arms {other} and {} give different answers", done.run.arm),
+        format!("the arms {other} and {} print different output", done.run.arm),
         why,
-        "make the output the same whichever way it is computed (sort it, leave times out), or allow it with --allow-different-output",
+        "make the output deterministic (sort it, leave out times), or allow differences with --allow-different-output",
     ))
 }
 
-/// The three lines of a failed run; `by_hand` repeats it.
+/// Returns the failure of a failed run. `by_hand` is a shell command that repeats the run.
 pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run, by_hand: &str) -> Failure {
     let stderr = run.stderr.as_deref().unwrap_or_default();
-    let told = |key: &str| {
+    let field = |key: &str| {
         let prefix = format!("ungil-task {key}: ");
         stderr.lines().find_map(|l| l.strip_prefix(&prefix).map(str::to_string))
     };
-    if let (Some(what), Some(why), Some(help)) = (told("what"), told("why"), told("help")) {
+    if let (Some(what), Some(why), Some(help)) = (field("what"), field("why"), field("help")) {
         return Failure::new(format!("{}: {what}", arm.id), why, help);
     }
     let when =
@@ -50,12 +50,14 @@ pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run, by_hand: &str) 
     let help = match run.outcome {
         Outcome::TimedOut => {
             format!(
-                "give it more time with --timeout, or run it by hand and see with ungil dump where it hangs: {by_hand}"
+                "raise --timeout, or run it by hand and use ungil dump to see where it hangs: {by_hand}"
             )
         }
-        // Only a phase without an end makes another run invalid, and by hand there are no phases.
+        // Apart from services, only a phase without an end makes a run invalid. Run by hand, the
+        // workload has no phases, so repeating it by hand would not help.
         Outcome::Invalid { .. } if !serves => {
-            "end the phase on every way out of the program: `with phase():` does".to_string()
+            "end the phase on every exit path of the program, for example with `with phase():`"
+                .to_string()
         }
         _ => format!("run it by hand: {by_hand}"),
     };
@@ -66,12 +68,12 @@ pub(crate) fn run_failure(header: &Header, arm: &Arm, run: &Run, by_hand: &str) 
     Failure::new(format!("{} failed in {when}: {}", arm.id, run.outcome), why, help)
 }
 
-/// Characters of a failed run's last lines that are shown.
+/// Maximum characters shown of each quoted line of standard error.
 const MAX_SHOWN: usize = 300;
 
-/// The last exception's line and the line before it, or else the last two lines. Of a service with
-/// worker processes it is the first exception's line and the last one's: where a worker fails, the
-/// master then ends with an exception of its own.
+/// Returns the line of the last exception and the line before it, or else the last two lines. For a
+/// service with worker processes: the lines of the first and the last exception, because when a
+/// worker fails, the master then ends with an exception of its own.
 fn stderr_end(stderr: &str, has_workers: bool) -> Option<String> {
     let carets = |line: &str| line.chars().all(|c| "~^| ".contains(c));
     let lines: Vec<&str> = stderr.lines().filter(|l| !carets(l)).collect();
@@ -91,8 +93,9 @@ fn stderr_end(stderr: &str, has_workers: bool) -> Option<String> {
 /// The first line of a Python traceback.
 const TRACEBACK: &str = "Traceback (most recent call last):";
 
-/// The line that names the last exception: after a traceback the first that is not indented, and
-/// otherwise the last that looks like one (a script that does not compile has no traceback).
+/// Returns the index of the line that names the last exception: after a traceback the first line
+/// that is not indented, otherwise the last line that looks like an exception (a script that does
+/// not compile has no traceback).
 fn exception(lines: &[&str]) -> Option<usize> {
     if let Some(start) = lines.iter().rposition(|l| l.contains(TRACEBACK)) {
         let inner = |line: &str| line.trim_start_matches([' ', '|', '+']).len();
@@ -119,14 +122,14 @@ mod tests {
     use super::stderr_end;
 
     #[test]
-    fn the_exception_and_the_line_before_it_are_quoted() {
-        let end = |text: &str| stderr_end(text, false).expect("words");
+    fn quotes_the_exception_and_the_line_before_it() {
+        let end = |text: &str| stderr_end(text, false).expect("an excerpt");
         let head = "Traceback (most recent call last):\n  File \"w.py\", line 1, in <module>\n";
         let raised = format!(
             "{head}    check(x)\n    ~~~~~^^^\nValueError: the value\nis not valid\nnote: added\n"
         );
         assert_eq!(end(&raised), "check(x) / ValueError: the value");
-        // A class whose name says nothing, and a thread's chatter after it.
+        // The class name does not look like an exception's, and a thread prints after it.
         let odd = format!("{head}    raise Refused\napp.Refused: no\nbye\n");
         assert_eq!(end(&odd), "raise Refused / app.Refused: no");
         let second = format!(
