@@ -1,10 +1,10 @@
 //! `ungil dump`: what every thread of a live Python, or of a core file, is doing, what it waits for
 //! and who has that.
 
-mod short;
+mod format;
+mod render;
+mod short_paths;
 mod style;
-mod text;
-mod words;
 
 use crate::args::{Dump, Target};
 use crate::clean;
@@ -20,7 +20,7 @@ use ungil_remote::snapshot::{LockOrders, Options, Snapshot, lock_orders, take, w
 use ungil_remote::thread_observer::ThreadObserver;
 use ungil_remote::{AttachError, Python};
 
-pub(crate) use words::death;
+pub(crate) use format::death;
 
 /// Looks into each process and prints what was found.
 pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
@@ -33,10 +33,10 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
         match look(&target, args) {
             Ok(mut snapshot) => {
                 if args.short {
-                    short::shorten(&mut snapshot);
+                    short_paths::shorten(&mut snapshot);
                 }
                 if !args.json {
-                    print(&text::snapshot(&snapshot, style::Style::of_stdout()))?;
+                    print(&render::snapshot(&snapshot, style::Style::of_stdout()))?;
                 }
                 snapshots.push(snapshot);
             }
@@ -53,10 +53,10 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
     if args.json {
         print_json(args, &snapshots, &failed, &refused)?;
     } else if args.all && !snapshots.is_empty() {
-        print(&words::all(snapshots.len(), &refused))?;
+        print(&format::all(snapshots.len(), &refused))?;
     }
     if args.all && snapshots.is_empty() && failed.is_empty() {
-        return Err(words::none(&refused));
+        return Err(format::none(&refused));
     }
     let could =
         |snapshot: &Snapshot| snapshot.lock_order.as_ref().is_some_and(|orders| !orders.is_empty());

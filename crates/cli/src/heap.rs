@@ -1,6 +1,6 @@
 //! `ungil heap`: looks at a heap, live (once or twice) or in a core file, and says what was found.
 
-mod words;
+mod render;
 
 use crate::args::{Heap as Arguments, Order};
 use crate::clean;
@@ -137,7 +137,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         })?;
         print(&format!("{}\n", clean::json(&text)))?;
     } else {
-        print(&words::report(&report, args.top.unwrap_or(25)))?;
+        print(&render::report(&report, args.top.unwrap_or(25)))?;
     }
     Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }

@@ -3,8 +3,8 @@
 mod alloc;
 mod launch;
 mod output;
+mod render;
 mod replay;
-mod words;
 
 use crate::args::{Profile, ProfileMode};
 use crate::failure::{Edge, print};
@@ -18,7 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use ungil_format::{counted, duration};
-use ungil_profile::capture::{Captured, Ending, Options, Progress, TaskMode, capture};
+use ungil_profile::capture::{
+    CaptureEnding, CaptureOptions, CaptureProgress, CaptureResult, TaskMode, capture,
+};
 use ungil_profile::{Build, Builder, Format, Header, Unit};
 use ungil_remote::Python;
 
@@ -75,7 +77,7 @@ fn started(
             return Ok(code);
         }
     };
-    if captured.ending == Ending::Time && !args.quiet {
+    if captured.ending == CaptureEnding::TimeLimit && !args.quiet {
         eprintln!("note: the profile is written; the program goes on, Ctrl-C ends it");
     }
     let status = launched.end(told);
@@ -91,11 +93,11 @@ fn profile(
     args: &Profile,
     python: Python,
     told: &Arc<AtomicBool>,
-) -> Result<(Captured, Written), Edge> {
+) -> Result<(CaptureResult, Written), Edge> {
     let header = header(args, &python);
     let mut output = Output::new(args, &header)?;
     let builder = output.builder(header)?;
-    let options = Options {
+    let options = CaptureOptions {
         mode: args.mode.into(),
         rate_hz: args.rate_hz(),
         duration: args.duration.map(Duration::from_secs_f64),
@@ -112,19 +114,19 @@ fn profile(
 /// Prints what a profile came to.
 fn report(
     args: &Profile,
-    captured: &Captured,
+    captured: &CaptureResult,
     written: &Written,
     status: Option<&Option<ExitStatus>>,
 ) -> Result<(), Edge> {
     print(&if args.json {
-        words::json(captured, written, status)
+        render::json(captured, written, status)
     } else {
-        words::text(captured, written, status)
+        render::text(captured, written, status)
     })
 }
 
 /// Refuses to call a profile done that is cut off, or that has nothing in it.
-fn complete(captured: &Captured, written: &Written) -> Result<(), Edge> {
+fn complete(captured: &CaptureResult, written: &Written) -> Result<(), Edge> {
     if let Err(error) = &captured.finished.recording
         && written.format == Format::Recording
     {
@@ -197,11 +199,11 @@ fn header(args: &Profile, python: &Python) -> Header {
 /// Captures, with progress on a terminal.
 fn watch(
     python: Python,
-    options: &Options,
+    options: &CaptureOptions,
     builder: Builder,
     told: &Arc<AtomicBool>,
     args: &Profile,
-) -> Captured {
+) -> CaptureResult {
     let bar = if args.quiet || !std::io::stderr().is_terminal() {
         ProgressBar::hidden()
     } else {
@@ -212,7 +214,7 @@ fn watch(
         bar
     };
     let mut waits = Waits::new(args.quiet);
-    let mut tell = |now: Progress| {
+    let mut tell = |now: CaptureProgress| {
         if let Some((program, since)) = &now.without_python {
             waits.tell(&program.display().to_string(), *since);
         }

@@ -3,14 +3,14 @@
 mod app;
 mod draw;
 mod export;
-mod hosts;
+mod format;
+mod processes;
+mod render;
 mod rows;
 #[cfg(test)]
 mod sample;
 mod screen;
 mod terminal;
-mod text;
-mod words;
 
 use crate::args::Top;
 use crate::clean;
@@ -20,12 +20,12 @@ use rows::Row;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
-use ungil_profile::live::{Live, Next, Pace, ThreadView, View};
+use ungil_profile::live::{LiveMonitor, MonitorOptions, NextView, ThreadView, View};
 use ungil_remote::Python;
 
 /// Runs the verb.
 pub(crate) fn run(args: &Top) -> Result<ExitCode, Edge> {
-    let pace = Pace {
+    let options = MonitorOptions {
         rate_hz: args.rate.into(),
         interval_s: args.interval,
         span_s: args.span.max(args.interval),
@@ -33,9 +33,9 @@ pub(crate) fn run(args: &Top) -> Result<ExitCode, Edge> {
     let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     match (args.once || args.json || args.views.is_some(), args.pid) {
-        (true, Some(pid)) => lines(args, pid, pace),
+        (true, Some(pid)) => lines(args, pid, options),
         (true, None) => list(args),
-        (false, _) if is_terminal => screen::run(args, pace, colour),
+        (false, _) if is_terminal => screen::run(args, options, colour),
         (false, _) => Err(Edge::usage(
             "top needs a terminal",
             "standard input or output is none",
@@ -49,12 +49,12 @@ fn attach(pid: u32) -> Result<Python, Edge> {
 }
 
 /// Views without a terminal.
-fn lines(args: &Top, pid: u32, pace: Pace) -> Result<ExitCode, Edge> {
+fn lines(args: &Top, pid: u32, options: MonitorOptions) -> Result<ExitCode, Edge> {
     let no_thread =
         |e| Edge::failed("cannot start a thread", e, "end some processes, or raise ulimit -u");
     let app = App::new(args, false);
     let stop = crate::signals::stop()?;
-    let live = Live::start(attach(pid)?, pace).map_err(no_thread)?;
+    let live = LiveMonitor::start(attach(pid)?, options).map_err(no_thread)?;
     let mut left = args.views.unwrap_or(1);
     let mut seen = false;
     while left > 0 {
@@ -62,9 +62,9 @@ fn lines(args: &Top, pid: u32, pace: Pace) -> Result<ExitCode, Edge> {
             return Ok(ExitCode::from(130));
         }
         let view = match live.next(Duration::from_millis(50)) {
-            Next::View(view) => view,
-            Next::Nothing => continue,
-            Next::Over => break,
+            NextView::View(view) => view,
+            NextView::Nothing => continue,
+            NextView::Over => break,
         };
         let ended = view.ended.clone();
         show(args, &app, &view)?;
@@ -92,12 +92,12 @@ fn show(args: &Top, app: &App, view: &View) -> Result<(), Edge> {
     let mut rows: Vec<Row<'_>> = view.threads.iter().map(Row::Thread).collect();
     rows::filter(&mut rows, &args.filter);
     rows::sort(&mut rows, app.sort());
-    print(&(text::view(view, &threads_of(&rows)) + "\n"))
+    print(&(render::view(view, &threads_of(&rows)) + "\n"))
 }
 
 /// The Pythons of this machine, once.
 fn list(args: &Top) -> Result<ExitCode, Edge> {
-    let mut finder = hosts::Finder::default();
+    let mut finder = processes::ProcessFinder::default();
     finder.find();
     // CPU is the difference of two looks.
     std::thread::sleep(Duration::from_secs_f64(args.interval.min(5.0)));
@@ -116,14 +116,14 @@ fn list(args: &Top) -> Result<ExitCode, Edge> {
     if found.pythons.is_empty() {
         return Err(none());
     }
-    let mut rows: Vec<Row<'_>> = found.pythons.iter().map(Row::Host).collect();
+    let mut rows: Vec<Row<'_>> = found.pythons.iter().map(Row::Process).collect();
     rows::filter(&mut rows, &args.filter);
     rows::sort(&mut rows, "cpu");
     let rows: Vec<_> = rows
         .into_iter()
-        .filter_map(|row| if let Row::Host(host) = row { Some(host) } else { None })
+        .filter_map(|row| if let Row::Process(host) = row { Some(host) } else { None })
         .collect();
-    print(&text::hosts(&found, &rows))?;
+    print(&render::processes(&found, &rows))?;
     Ok(ExitCode::SUCCESS)
 }
 

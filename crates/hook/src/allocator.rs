@@ -1,10 +1,10 @@
 //! The wrapped allocators, and the two functions that ungil has the target call.
 #![allow(unsafe_code)] // Functions that CPython calls as its allocators, and the mapping of the table.
 
-use crate::filter::maybe;
-use crate::kind::HEAD;
-use crate::python::{Python, now, processor};
-use crate::sampler::{Local, Sampler};
+use crate::filter::may_be_sampled;
+use crate::python::{PythonApi, now, processor};
+use crate::sampler::{Sampler, ThreadLocals};
+use crate::type_detection::HEAD;
 use crate::wire::{HEADER, head, refusal, state};
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::fs::File;
@@ -76,7 +76,7 @@ static ORIGINAL: OnceLock<[Allocator; 2]> = OnceLock::new();
 static ON: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    static LOCAL: Local = const { Local::new() };
+    static LOCAL: ThreadLocals = const { ThreadLocals::new() };
 }
 
 unsafe extern "C" {
@@ -157,7 +157,7 @@ extern "C" fn calloc<const OBJECT: bool>(
 
 extern "C" fn free<const OBJECT: bool>(ctx: *mut c_void, block: *mut c_void) {
     // Before it is given back: from then on another thread may be given the same address.
-    if maybe(block as u64)
+    if may_be_sampled(block as u64)
         && let Some(sampler) = sampler()
         && let Some(taken) = sampler.take(block as u64)
     {
@@ -172,7 +172,7 @@ extern "C" fn realloc<const OBJECT: bool>(
     size: usize,
 ) -> *mut c_void {
     let sampler = sampler();
-    let taken = sampler.filter(|_| maybe(old as u64)).and_then(|s| s.take(old as u64));
+    let taken = sampler.filter(|_| may_be_sampled(old as u64)).and_then(|s| s.take(old as u64));
     let block = (original::<OBJECT>().realloc)(ctx, old, size);
     if let (Some(sampler), Some(taken)) = (sampler, taken) {
         if block.is_null() {
@@ -224,7 +224,7 @@ fn begin(path: &CStr) -> Result<(), u64> {
         }
         why
     };
-    let python = Python::find().map_err(refused)?;
+    let python = PythonApi::find().map_err(refused)?;
     let sampler = Sampler::new(words, python).map_err(refused)?;
     sampler.word(head::BEGAN).store(now(), Relaxed);
     sampler.word(head::PID).store(u64::from(std::process::id()), Relaxed);

@@ -13,6 +13,6 @@ pub(crate) fn filter(address: u64) -> Option<&'static AtomicU16> {
 }
 
 /// Whether a block may be a sampled one.
-pub(crate) fn maybe(address: u64) -> bool {
+pub(crate) fn may_be_sampled(address: u64) -> bool {
     filter(address).is_some_and(|f| f.load(Relaxed) != 0)
 }

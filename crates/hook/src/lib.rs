@@ -17,17 +17,17 @@
 //! - The library is never unloaded. Stopping restores the allocators if nobody has wrapped them
 //!   since, and otherwise leaves the wrapper in place, passing through.
 
-pub mod kind;
 pub mod sampling;
 pub mod shape;
 pub mod tables;
+pub mod type_detection;
 pub mod wire;
 
 mod allocator;
+mod block_types;
 mod filter;
-mod kinds;
-mod places;
 mod python;
 mod sampler;
+mod stacks;
 
 pub use allocator::{ungil_start, ungil_stop};

@@ -7,14 +7,14 @@
 #![allow(unsafe_code)] // Calls C functions found at run time, and reads the interpreter's own structures by its own offsets.
 
 use crate::allocator::Allocator;
-use crate::wire::{LONGEST, refusal};
+use crate::wire::{MAX_TEXT, refusal};
 use cpython_layout::{DebugOffsets, MAX_SIZE};
 use std::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
 
 /// Frames after which a chain counts as damaged.
-const LONGEST_CHAIN: usize = 100_000;
+const MAX_CHAIN: usize = 100_000;
 /// A location table is kept up to this many bytes.
-const LONGEST_LINES: usize = 1 << 20;
+const MAX_LINE_TABLE: usize = 1 << 20;
 const PR_GET_NAME: c_int = 16;
 const CLOCK_MONOTONIC: c_int = 1;
 const CLOCK_PROCESS_CPUTIME_ID: c_int = 2;
@@ -44,7 +44,7 @@ unsafe extern "C" {
 }
 
 /// What is used of the interpreter.
-pub(crate) struct Python {
+pub(crate) struct PythonApi {
     pub(crate) offsets: DebugOffsets,
     code_type: u64,
     pid: c_int,
@@ -59,7 +59,7 @@ pub(crate) struct Python {
 }
 
 /// The words of a code object by which it is known again, were another to take its place in memory.
-pub(crate) struct Code {
+pub(crate) struct CodeIdentity {
     pub(crate) file: Object,
     pub(crate) name: Object,
     pub(crate) lines: Object,
@@ -81,14 +81,14 @@ macro_rules! function {
     };
 }
 
-impl Python {
+impl PythonApi {
     /// Finds everything in the running process, or says which refusal it is.
     #[expect(clippy::missing_transmute_annotations, reason = "the field says the type, once")]
-    pub(crate) fn find() -> Result<Python, u64> {
+    pub(crate) fn find() -> Result<PythonApi, u64> {
         let runtime = symbol(c"_PyRuntime")?.cast::<u8>();
         // SAFETY: `_PyRuntime` is tens of KiB on every version, and its first bytes are constant.
         let offsets = DebugOffsets::parse(unsafe { std::slice::from_raw_parts(runtime, MAX_SIZE) });
-        Ok(Python {
+        Ok(PythonApi {
             offsets: offsets.map_err(|_| refusal::LAYOUT)?,
             code_type: symbol(c"PyCode_Type")? as u64,
             pid: std::process::id() as c_int,
@@ -116,7 +116,7 @@ impl Python {
                 return;
             }
             let mut frame = word(thread, o.thread_state.current_frame) as Object;
-            for _ in 0..LONGEST_CHAIN {
+            for _ in 0..MAX_CHAIN {
                 if frame.is_null() {
                     return;
                 }
@@ -135,12 +135,12 @@ impl Python {
     }
 
     /// What a code object that [`walk`](Self::walk) has just named is known by.
-    pub(crate) fn code(&self, address: u64) -> Code {
+    pub(crate) fn code(&self, address: u64) -> CodeIdentity {
         let (at, code) = (&self.offsets.code_object, address as Object);
         // SAFETY: a frame of this thread holds the code object, and the fields are the
         // interpreter's.
         unsafe {
-            Code {
+            CodeIdentity {
                 file: word(code, at.filename) as Object,
                 name: word(code, at.qualname) as Object,
                 lines: word(code, at.linetable) as Object,
@@ -149,8 +149,8 @@ impl Python {
         }
     }
 
-    /// The text of a string that a code object holds, as UTF-8, cut at [`LONGEST`] bytes.
-    pub(crate) fn text(&self, string: Object, out: &mut [u8; LONGEST]) -> usize {
+    /// The text of a string that a code object holds, as UTF-8, cut at [`MAX_TEXT`] bytes.
+    pub(crate) fn text(&self, string: Object, out: &mut [u8; MAX_TEXT]) -> usize {
         let mut used = 0;
         // SAFETY: file and qualified names are strings, kept by their code object.
         let length = unsafe { (self.length)(string) };
@@ -177,7 +177,7 @@ impl Python {
             let size = (self.bytes_size)(bytes);
             let start = (self.bytes)(bytes);
             match usize::try_from(size) {
-                Ok(size) if size <= LONGEST_LINES && !start.is_null() => {
+                Ok(size) if size <= MAX_LINE_TABLE && !start.is_null() => {
                     std::slice::from_raw_parts(start, size)
                 }
                 _ => &[],

@@ -1,25 +1,25 @@
 //! What happens to a sampled block: its stack, thread and kind find their places in the table, and
 //! its weight is added there.
 //!
-//! All of it is safe code over atomic words; the interpreter is asked through [`Python`].
+//! All of it is safe code over atomic words; the interpreter is asked through [`PythonApi`].
 
 use crate::filter::filter;
-use crate::python::{Python, thread_id, thread_name, thread_processor};
+use crate::python::{PythonApi, thread_id, thread_name, thread_processor};
 use crate::sampling::{gap, uniform, weight};
 use crate::shape::Shape;
-use crate::tables::{Live, add, intern, mix, publish};
+use crate::tables::{LiveBlocks, add, intern, mix, publish};
 use crate::wire::{MAGIC, READY, VERSION, dropped, head, kind, live, refusal, site, thread};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed};
 
 /// Shared words, for as long as the process lives.
-pub(crate) type Words = &'static [AtomicU64];
+pub(crate) type TableWords = &'static [AtomicU64];
 
 /// A thread's own: bytes to the next point, its generator, its row.
-pub(crate) struct Local {
+pub(crate) struct ThreadLocals {
     pub(crate) left: Cell<i64>,
     random: Cell<u64>,
-    row: Cell<Option<(Words, u32)>>,
+    row: Cell<Option<(TableWords, u32)>>,
     ticks: Cell<u64>,
 }
 
@@ -27,9 +27,9 @@ pub(crate) struct Local {
 /// system call.
 const TIMED: u64 = 16;
 
-impl Local {
-    pub(crate) const fn new() -> Local {
-        Local {
+impl ThreadLocals {
+    pub(crate) const fn new() -> ThreadLocals {
+        ThreadLocals {
             left: Cell::new(0),
             random: Cell::new(0),
             row: Cell::new(None),
@@ -45,24 +45,24 @@ fn elapsed(began: u64) -> u64 {
 
 /// The table and all that is needed to fill it.
 pub(crate) struct Sampler {
-    pub(crate) header: Words,
-    pub(crate) python: Python,
+    pub(crate) header: TableWords,
+    pub(crate) python: PythonApi,
     every: u64,
     /// Nanoseconds between two readings of a thread's clock with nothing between them: what timing
     /// adds to what it times.
     clock_ns: u64,
-    threads: Words,
-    pub(crate) codes: Words,
-    pub(crate) types: Words,
-    pub(crate) stacks: Words,
-    sites: Words,
-    pub(crate) live: Live<'static>,
-    pub(crate) text: Words,
+    threads: TableWords,
+    pub(crate) codes: TableWords,
+    pub(crate) types: TableWords,
+    pub(crate) stacks: TableWords,
+    sites: TableWords,
+    pub(crate) live: LiveBlocks<'static>,
+    pub(crate) text: TableWords,
 }
 
 impl Sampler {
     /// Over a table that ungil made; or the refusal that it is.
-    pub(crate) fn new(words: Words, python: Python) -> Result<Sampler, u64> {
+    pub(crate) fn new(words: TableWords, python: PythonApi) -> Result<Sampler, u64> {
         let at = |index: usize| words.get(index).map_or(0, |w| w.load(Acquire));
         let sizes: Vec<u64> = (head::SHAPE..head::SHAPE + 7).map(at).collect();
         let shape = Shape::from_words(&sizes).filter(|s| s.total() == words.len());
@@ -79,7 +79,7 @@ impl Sampler {
             types: part(shape.type_span())?,
             stacks: part(shape.stack_span())?,
             sites: part(shape.site_span())?,
-            live: Live {
+            live: LiveBlocks {
                 keys: part(shape.key_span())?,
                 blocks: part(shape.block_span())?,
                 spills: part(shape.spill_span())?,
@@ -97,10 +97,10 @@ impl Sampler {
     }
 
     /// Counts one allocation, and says whether it is to be sampled.
-    pub(crate) fn count(&self, local: &Local, size: u64) -> bool {
+    pub(crate) fn count(&self, local: &ThreadLocals, size: u64) -> bool {
         let row = match local.row.get() {
             Some((row, _)) => row,
-            None => self.enter(local),
+            None => self.register_thread(local),
         };
         if let [_, allocations, bytes, ..] = row {
             // Only this thread writes here, so that a plain load and store are enough.
@@ -113,7 +113,7 @@ impl Sampler {
     }
 
     /// Empties the counts of this thread's row.
-    pub(crate) fn forget(&self, local: &Local) {
+    pub(crate) fn forget(&self, local: &ThreadLocals) {
         if let Some(([_, allocations, bytes, ..], _)) = local.row.get() {
             allocations.store(0, Relaxed);
             bytes.store(0, Relaxed);
@@ -121,7 +121,7 @@ impl Sampler {
     }
 
     #[cold]
-    fn enter(&self, local: &Local) -> Words {
+    fn register_thread(&self, local: &ThreadLocals) -> TableWords {
         let id = thread_id();
         let rows = self.threads.len() / thread::WORDS;
         let row = |n: usize| self.threads.get(n * thread::WORDS..(n + 1) * thread::WORDS);
@@ -148,14 +148,14 @@ impl Sampler {
         words
     }
 
-    fn draw(&self, local: &Local) {
+    fn draw(&self, local: &ThreadLocals) {
         let (state, u) = uniform(local.random.get());
         local.random.set(state);
         local.left.set(gap(self.every, u));
     }
 
     /// Does something, and now and then takes its time.
-    fn timed(&self, local: &Local, what: impl FnOnce()) {
+    fn timed(&self, local: &ThreadLocals, what: impl FnOnce()) {
         let tick = local.ticks.get();
         local.ticks.set(tick + 1);
         if !tick.is_multiple_of(TIMED) {
@@ -171,15 +171,15 @@ impl Sampler {
 
     /// Takes a block of `size` bytes into the profile.
     #[cold]
-    pub(crate) fn sample(&self, local: &Local, address: u64, size: u64, object: bool) {
+    pub(crate) fn sample(&self, local: &ThreadLocals, address: u64, size: u64, object: bool) {
         self.timed(local, || self.sample_now(local, address, size, object));
     }
 
-    fn sample_now(&self, local: &Local, address: u64, size: u64, object: bool) {
+    fn sample_now(&self, local: &ThreadLocals, address: u64, size: u64, object: bool) {
         self.draw(local);
         let Some((row, thread)) = local.row.get() else { return };
         let place = u64::from(self.stack()) << 32 | u64::from(thread);
-        if self.tally(place, kind::FRESH, size) {
+        if self.add_to_site(place, kind::FRESH, size) {
             let what = if object { kind::OBJECT } else { kind::MEMORY };
             self.put(address, place, u64::from(what) << live::SIZE_BITS | size);
             let bytes = weight(size, self.every).bytes as i64;
@@ -217,7 +217,7 @@ impl Sampler {
     /// Counts a block that was taken out as released; `head` is what it began with.
     pub(crate) fn release(
         &self,
-        local: &Local,
+        local: &ThreadLocals,
         (place, size): (u64, u64),
         object: bool,
         head: &[u8],
@@ -225,22 +225,22 @@ impl Sampler {
         self.timed(local, || {
             let size = size & ((1 << live::SIZE_BITS) - 1);
             let what = if object { self.kind(head) } else { kind::MEMORY };
-            self.tally(place, what, size);
+            self.add_to_site(place, what, size);
             let bytes = weight(size, self.every).bytes as i64;
             self.word(head::LIVE).fetch_sub(bytes as u64, Relaxed);
         });
     }
 
-    fn tally(&self, place: u64, what: u32, size: u64) -> bool {
+    fn add_to_site(&self, place: u64, what: u32, size: u64) -> bool {
         let Some(slot) = intern(self.sites, site::WORDS, mix(mix(1, place), u64::from(what)))
         else {
             self.drop_one(dropped::SITES);
             return false;
         };
         let weight = weight(size, self.every);
-        if let [_, _, wher, kind, samples, blocks, bytes, variance] = slot.words {
+        if let [_, _, location, kind, samples, blocks, bytes, variance] = slot.words {
             if slot.fresh {
-                wher.store(place, Relaxed);
+                location.store(place, Relaxed);
                 kind.store(u64::from(what), Relaxed);
                 publish(slot.words);
             }

@@ -86,7 +86,7 @@ pub fn take_text<'a>(
 
 /// Sampled blocks that are live.
 #[derive(Debug, Clone, Copy)]
-pub struct Live<'a> {
+pub struct LiveBlocks<'a> {
     /// Addresses.
     pub keys: &'a [AtomicU64],
     /// Two words for each; see [`live`].
@@ -95,7 +95,7 @@ pub struct Live<'a> {
     pub spills: &'a [AtomicU64],
 }
 
-impl Live<'_> {
+impl LiveBlocks<'_> {
     fn buckets(&self, address: u64) -> impl Iterator<Item = usize> + use<> {
         let count = self.spills.len();
         let home = mix(0, address) as usize;
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn live_blocks_are_what_was_put_and_not_taken() {
         let (keys, blocks, spills) = (words(256), words(512), words(16));
-        let live = Live { keys: &keys, blocks: &blocks, spills: &spills };
+        let live = LiveBlocks { keys: &keys, blocks: &blocks, spills: &spills };
         let mut truth = HashMap::new();
         let (mut state, mut refused) = (42, 0);
         for n in 0..20_000u64 {
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn threads_never_lose_each_other_s_blocks() {
         let (keys, blocks, spills) = (words(1024), words(2048), words(64));
-        let live = Live { keys: &keys, blocks: &blocks, spills: &spills };
+        let live = LiveBlocks { keys: &keys, blocks: &blocks, spills: &spills };
         std::thread::scope(|scope| {
             for thread in 0..4u64 {
                 scope.spawn(move || {
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn no_address_is_no_block() {
         let (keys, blocks, spills) = (words(64), words(128), words(4));
-        let live = Live { keys: &keys, blocks: &blocks, spills: &spills };
+        let live = LiveBlocks { keys: &keys, blocks: &blocks, spills: &spills };
         assert_eq!((live.take(0), live.take(1)), (None, None));
     }
 

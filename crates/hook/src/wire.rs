@@ -11,9 +11,9 @@ pub const VERSION: u64 = 1;
 /// Words of the header.
 pub const HEADER: usize = 64;
 /// Frames of a stack that are kept, counted from the innermost.
-pub const DEPTH: usize = 128;
+pub const MAX_FRAMES: usize = 128;
 /// The longest text that is kept, in bytes.
-pub const LONGEST: usize = 1024;
+pub const MAX_TEXT: usize = 1024;
 /// Slots of a bucket of the table of live blocks.
 pub const BUCKET: usize = 16;
 /// A code's or a stack's index when its table was full.

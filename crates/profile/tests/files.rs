@@ -14,7 +14,7 @@ use ungil_profile::*;
 fn formats_have_names_and_endings() {
     for format in Format::ALL {
         assert_eq!(Format::of_name(format.name()), Some(format));
-        for ending in format.endings() {
+        for ending in format.extensions() {
             assert_eq!(Format::of_path(Path::new(&format!("/tmp/a.b{ending}"))), Some(format));
         }
     }
@@ -24,7 +24,7 @@ fn formats_have_names_and_endings() {
 
 #[test]
 fn a_file_is_there_whole_or_not_at_all() {
-    let known = Known::of(contended_into);
+    let known = KnownProfile::of(contended_into);
     let folder = known.dir.path();
     let path = folder.join("flame.html");
     std::fs::write(&path, "older").unwrap();
@@ -51,7 +51,7 @@ fn a_file_is_there_whole_or_not_at_all() {
 #[test]
 fn a_new_file_has_the_permissions_new_files_have() {
     use std::os::unix::fs::PermissionsExt;
-    let known = Known::of(contended_into);
+    let known = KnownProfile::of(contended_into);
     let (path, plain) = (known.dir.path().join("flame.html"), known.dir.path().join("plain"));
     std::fs::write(&plain, "").unwrap();
     write(Format::Flame, known.profile(), None, &path).unwrap();

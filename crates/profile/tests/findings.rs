@@ -31,11 +31,11 @@ fn a_contended_program_is_told_what_it_waits_for() {
 fn of(header: Header, totals: Totals, rows: &[(&str, Activity, Option<&str>, u64)]) -> Profile {
     let mut b = Builder::new(header);
     for (i, (name, activity, lock, weight)) in rows.iter().enumerate() {
-        let function = b.function(name, "a.py", 1, Kind::Python);
+        let function = b.function(name, "a.py", 1, FrameKind::Python);
         let frame = b.frame(function, 10 + i as u32);
         let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
         let lock = lock.map(|name| b.lock(7, i as u64, "Lock", name));
-        let key = Key { thread, stack, activity: *activity, lock, holder: None };
+        let key = RowKey { thread, stack, activity: *activity, lock, holder: None };
         b.row(key, Weight { samples: *weight, weight: *weight });
     }
     b.finish(totals).profile
@@ -64,16 +64,16 @@ fn the_hottest_function_is_named_beside_the_hottest_line() {
     // Function f has two lines of 20, g one of 25.
     let mut b = Builder::new(header());
     for (name, line, weight) in [("f", 1, 200), ("f", 2, 170), ("g", 7, 230)] {
-        let function = b.function(name, "/srv/a.py", 1, Kind::Python);
+        let function = b.function(name, "/srv/a.py", 1, FrameKind::Python);
         let frame = b.frame(function, line);
         let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
-        let key = Key { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
+        let key = RowKey { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
         b.row(key, Weight { samples: weight, weight });
     }
-    let idle = b.function("h", "/srv/a.py", 1, Kind::Python);
+    let idle = b.function("h", "/srv/a.py", 1, FrameKind::Python);
     let (thread, frame) = (b.thread(7, 70, ""), b.frame(idle, 9));
     let stack = b.stack(StackId::EMPTY, frame);
-    let key = Key { thread, stack, activity: Activity::SYSCALL, lock: None, holder: None };
+    let key = RowKey { thread, stack, activity: Activity::SYSCALL, lock: None, holder: None };
     b.row(key, Weight { samples: 400, weight: 400 });
     assert_eq!(
         texts(&b.finish(Totals::default()).profile),
@@ -90,11 +90,11 @@ fn the_hottest_function_is_named_beside_the_hottest_line() {
 fn a_pause_is_the_collectors_only_if_it_collected_meanwhile() {
     let stopped = |pauses: &[(PauseKind, u64)]| {
         let mut b = Builder::new(header());
-        let function = b.function("f", "a.py", 1, Kind::Python);
+        let function = b.function("f", "a.py", 1, FrameKind::Python);
         let frame = b.frame(function, 1);
         let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
         for (activity, weight) in [(Activity::SUSPENDED, 100), (Activity::SYSCALL, 100)] {
-            let key = Key { thread, stack, activity, lock: None, holder: None };
+            let key = RowKey { thread, stack, activity, lock: None, holder: None };
             b.row(key, Weight { samples: weight, weight });
         }
         for &(kind, start) in pauses {
@@ -192,8 +192,11 @@ fn a_profile_that_cannot_be_believed_says_so_and_keeps_to_five() {
     let rows: Vec<_> = names.iter().map(|n| ("f", Activity::LOCK, Some(*n), 160)).collect();
     let found = findings(&of(header(), totals, &rows));
     assert_eq!(found.len(), 5);
-    let warnings: Vec<&str> =
-        found.iter().filter(|f| f.topic == Topic::Warning).map(|f| f.text.as_str()).collect();
+    let warnings: Vec<&str> = found
+        .iter()
+        .filter(|f| f.topic == FindingTopic::Warning)
+        .map(|f| f.text.as_str())
+        .collect();
     assert_eq!(
         warnings,
         [
@@ -237,13 +240,13 @@ fn changes_are_parts_of_a_whole() {
             ("n", Activity::RUNNING, None, 1000),
         ],
     );
-    let found: Vec<(String, f64, f64)> = changes(&before, &after, By::Function)
+    let found: Vec<(String, f64, f64)> = changes(&before, &after, ChangeBy::Function)
         .into_iter()
         .map(|c| (c.name, c.before, c.after))
         .collect();
     let told = [("f", 0.5, 0.25), ("n", 0.0, 0.25), ("g", 0.5, 0.5)];
     assert_eq!(found, told.map(|(n, b, a)| (n.to_string(), b, a)));
-    let lines = changes(&before, &after, By::Line);
-    assert_eq!(lines[0].words(), "f (a.py:10): 50.0 % of all before, 25.0 % after (-25.0)");
-    assert!(changes(&after, &after, By::Line).iter().all(|c| c.change() == 0.0));
+    let lines = changes(&before, &after, ChangeBy::Line);
+    assert_eq!(lines[0].describe(), "f (a.py:10): 50.0 % before, 25.0 % after (-25.0)");
+    assert!(changes(&after, &after, ChangeBy::Line).iter().all(|c| c.change() == 0.0));
 }

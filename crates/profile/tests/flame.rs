@@ -158,10 +158,10 @@ fn a_page_is_asked_by_activity_thread_and_lock() {
 fn two(spin: u64) -> Profile {
     let mut b = Builder::new(header());
     for (name, looks) in [("spin", spin), ("put", 100)] {
-        let function = b.function(name, "/srv/app.py", 1, Kind::Python);
+        let function = b.function(name, "/srv/app.py", 1, FrameKind::Python);
         let frame = b.frame(function, 2);
         let (thread, stack) = (b.thread(7, 70, "t"), b.stack(StackId::EMPTY, frame));
-        let key = Key { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
+        let key = RowKey { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
         b.row(key, Weight { samples: looks, weight: looks * 1_000_000 });
     }
     b.finish(totals()).profile
@@ -193,8 +193,12 @@ fn a_page_of_a_hundred_thousand_boxes_draws_what_is_seen() {
     let frames: Vec<FrameId> = (0..2000u32)
         .map(|i| {
             let name = NAMES[i as usize % NAMES.len()];
-            let function =
-                b.function(&format!("{name}{i}"), &format!("/srv/m{}.py", i % 50), i, Kind::Python);
+            let function = b.function(
+                &format!("{name}{i}"),
+                &format!("/srv/m{}.py", i % 50),
+                i,
+                FrameKind::Python,
+            );
             b.frame(function, i)
         })
         .collect();
@@ -205,7 +209,7 @@ fn a_page_of_a_hundred_thousand_boxes_draws_what_is_seen() {
         for depth in 0..100 {
             stack = b.stack(stack, frames[(branch + depth * 7) % 2000]);
         }
-        let key = Key { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
+        let key = RowKey { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
         b.row(key, Weight { samples: 1, weight: 1000 + branch as u64 });
     }
     let profile = b.finish(totals()).profile;

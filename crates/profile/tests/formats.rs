@@ -68,7 +68,7 @@ fn speedscope_rules() -> Value {
     })
 }
 
-fn speedscope_holds(known: &Known, timed: bool) {
+fn speedscope_holds(known: &KnownProfile, timed: bool) {
     let file = known.json(Format::Speedscope, timed);
     let validator = jsonschema::validator_for(&speedscope_rules()).unwrap();
     let errors: Vec<String> =
@@ -103,13 +103,13 @@ fn speedscope_holds(known: &Known, timed: bool) {
     assert_eq!(sums, told);
 }
 
-fn pprof(known: &Known) -> proto::Profile {
+fn pprof(known: &KnownProfile) -> proto::PprofProfile {
     let mut bytes = Vec::new();
     GzDecoder::new(known.bytes(Format::Pprof, false).as_slice()).read_to_end(&mut bytes).unwrap();
     prost::Message::decode(bytes.as_slice()).unwrap()
 }
 
-fn pprof_holds(known: &Known) {
+fn pprof_holds(known: &KnownProfile) {
     let (profile, file) = (known.profile(), pprof(known));
     let text = |id: i64| file.string_table[usize::try_from(id).unwrap()].as_str();
     assert_eq!(text(0), "");
@@ -153,7 +153,7 @@ fn pprof_holds(known: &Known) {
     assert_eq!(threads, by_thread(profile));
 }
 
-fn collapsed_holds(known: &Known) {
+fn collapsed_holds(known: &KnownProfile) {
     let text = String::from_utf8(known.bytes(Format::Collapsed, false)).unwrap();
     let mut sums: HashMap<String, u64> = HashMap::new();
     let mut seen = std::collections::HashSet::new();
@@ -168,7 +168,7 @@ fn collapsed_holds(known: &Known) {
 }
 
 /// Follows every index of the Firefox Profiler's tables.
-fn firefox_holds(known: &Known, timed: bool) {
+fn firefox_holds(known: &KnownProfile, timed: bool) {
     let (profile, file) = (known.profile(), known.json(Format::Firefox, timed));
     assert!(file["meta"]["preprocessedProfileVersion"].as_u64().unwrap() >= 40);
     let categories = file["meta"]["categories"].as_array().unwrap().len() as u64;
@@ -203,7 +203,7 @@ proptest! {
 
     #[test]
     fn every_format_says_what_the_profile_says(run in run()) {
-        let known = Known::of(|b| drop(tell(b, &run)));
+        let known = KnownProfile::of(|b| drop(tell(b, &run)));
         pprof_holds(&known);
         collapsed_holds(&known);
         speedscope_holds(&known, false);
@@ -216,7 +216,7 @@ proptest! {
 
 #[test]
 fn a_known_profile_in_every_format() {
-    let known = Known::of(contended_into);
+    let known = KnownProfile::of(contended_into);
     pprof_holds(&known);
     collapsed_holds(&known);
     [false, true].into_iter().for_each(|timed| speedscope_holds(&known, timed));
@@ -229,7 +229,7 @@ fn a_known_profile_in_every_format() {
 
 #[test]
 fn speedscope_keeps_the_order_in_time() {
-    let known = Known::of(contended_into);
+    let known = KnownProfile::of(contended_into);
     let file = known.json(Format::Speedscope, true);
     let frames = file["shared"]["frames"].as_array().unwrap();
     let thread = &file["profiles"][0];
@@ -246,7 +246,7 @@ fn speedscope_keeps_the_order_in_time() {
 
 #[test]
 fn firefox_has_waits_and_pauses_as_markers() {
-    let known = Known::of(contended_into);
+    let known = KnownProfile::of(contended_into);
     let file = known.json(Format::Firefox, true);
     let mut found: HashMap<String, Vec<f64>> = HashMap::new();
     for thread in file["threads"].as_array().unwrap() {
@@ -275,7 +275,7 @@ fn firefox_has_waits_and_pauses_as_markers() {
 
 #[test]
 fn what_separates_frames_is_no_part_of_names() {
-    let known = Known::of(|b| {
+    let known = KnownProfile::of(|b| {
         let main = frame(b, (3, 1));
         let (thread, stack) = (b.thread(7, 7, "a;b\nc"), b.stack(StackId::EMPTY, main));
         let activity = Activity::RUNNING;

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use ungil_profile::*;
 
 /// Records a run; gives the recording's bytes, the profile and the samples.
-fn record(run: &[Seen]) -> (Vec<u8>, Profile, Vec<Sample>) {
-    let file = Shared::default();
+fn record(run: &[ObservedThread]) -> (Vec<u8>, Profile, Vec<Sample>) {
+    let file = SharedBuffer::default();
     let mut builder = Builder::new(header()).record(file.clone());
     let samples = tell(&mut builder, run);
     let finished = builder.finish(totals());
@@ -62,7 +62,7 @@ proptest! {
         let (bytes, profile, told) = record(&run);
         let (_dir, path) = file(&bytes[..(bytes.len() as f64 * at) as usize]);
         match Recording::open(&path) {
-            Err(Error::Foreign { .. } | Error::Empty { .. }) => {}
+            Err(RecordingError::Foreign { .. } | RecordingError::Empty { .. }) => {}
             Err(e) => panic!("{e}"),
             Ok(recording) => {
                 prop_assert!(recording.cut().is_some());
@@ -83,7 +83,7 @@ proptest! {
         match Recording::open(&path) {
             Ok(recording) => prop_assert!(recording.cut().is_some() || recording.profile() == &profile),
             Err(e) => {
-                let read = !matches!(e, Error::Io { .. });
+                let read = !matches!(e, RecordingError::Io { .. });
                 prop_assert!(read, "{}", e);
             }
         }
@@ -180,7 +180,7 @@ fn first_block(bytes: &[u8]) -> usize {
 
 #[test]
 fn a_sample_takes_few_bytes() {
-    let file = Shared::default();
+    let file = SharedBuffer::default();
     let mut builder = Builder::new(header()).record(file.clone());
     contended_into(&mut builder);
     builder.finish(totals()).recording.unwrap();
@@ -190,7 +190,7 @@ fn a_sample_takes_few_bytes() {
 
 #[test]
 fn a_recording_of_version_1_is_read_and_one_of_the_future_is_not() {
-    let file = Shared::default();
+    let file = SharedBuffer::default();
     let mut builder = Builder::new(header()).record(file.clone());
     contended_into(&mut builder);
     let profile = builder.finish(Totals::default()).profile;
@@ -205,7 +205,7 @@ fn a_recording_of_version_1_is_read_and_one_of_the_future_is_not() {
 
 #[test]
 fn what_was_seen_a_second_ago_survives_a_kill() {
-    let file = Shared::default();
+    let file = SharedBuffer::default();
     let mut builder = Builder::new(header()).record(file.clone());
     contended_into(&mut builder);
     let mut second = Vec::new();
@@ -248,7 +248,7 @@ fn tables_have_bounds_and_weights_are_kept() {
     let mut b = Builder::with_limits(header(), limits);
     for n in 0..500u32 {
         let thread = b.thread(7, n, &format!("t{n}"));
-        let function = b.function(&format!("f{n}"), "x.py", n, Kind::Python);
+        let function = b.function(&format!("f{n}"), "x.py", n, FrameKind::Python);
         let frame = b.frame(function, n);
         let stack = b.stack(StackId::EMPTY, frame);
         let lock = Some(b.lock(7, n.into(), "dict", ""));

@@ -29,7 +29,7 @@ pub(crate) struct Alloc {
 impl Alloc {
     /// Bytes between two samples.
     pub(crate) fn every(&self) -> u64 {
-        self.every.unwrap_or(ungil_profile::alloc::EVERY)
+        self.every.unwrap_or(ungil_profile::alloc::DEFAULT_SAMPLE_BYTES)
     }
 
     /// Seconds to wait for an answer.

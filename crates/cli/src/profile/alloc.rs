@@ -14,7 +14,7 @@ use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use ungil_profile::alloc::{Allocations, Ask, Error, Launch, attach, launch};
+use ungil_profile::alloc::{AllocError, Allocations, AttachRequest, LaunchRequest, attach, launch};
 use ungil_remote::unicode::decoded;
 
 /// What was measured, of which command, and how that ended if it is ours.
@@ -45,12 +45,12 @@ pub(super) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         }
         print(&clean::json(&format!("{report:#}\n")))?;
     } else {
-        let words = allocations.words(args.alloc.lines());
+        let words = allocations.render(args.alloc.lines());
         print(&words.lines().map(|line| format!("{}\n", clean(line))).collect::<String>())?;
         if let Some(status) = status.filter(|status| !status.success()) {
             print(&format!("The program ended with {status}.\n"))?;
         }
-        print(&written.words())?;
+        print(&written.render())?;
     }
     let failed = !told && status.is_some_and(|status| !status.success());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -60,28 +60,29 @@ fn measure(args: &Profile) -> Result<Measured, Edge> {
     let [interrupted, ended] = [listen(&[SIGINT])?, listen(&[SIGTERM, SIGHUP])?];
     if let Some(pid) = super::pid(args) {
         running(args, pid)?;
-        let ask = Ask {
+        let request = AttachRequest {
             pid,
             every: args.alloc.every(),
             duration: args.duration.map(Duration::from_secs_f64),
-            patience: Duration::from_secs_f64(args.alloc.patience()),
+            timeout: Duration::from_secs_f64(args.alloc.patience()),
         };
         // Before it is watched: afterwards it may be gone.
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let command = decoded(&command).replace('\0', " ").trim().into();
         let asked = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
-        let allocations = attach(&ask, || asked(&interrupted) || asked(&ended)).map_err(edge)?;
+        let allocations =
+            attach(&request, || asked(&interrupted) || asked(&ended)).map_err(edge)?;
         return Ok(Measured { allocations, command, status: None, told: false });
     }
     let (target, module) = named(args)?;
     started(args)?;
-    let what = Launch {
+    let what = LaunchRequest {
         python: python(args.python.as_deref())?.executable,
         target,
         module,
         arguments: args.args.clone(),
         every: args.alloc.every(),
-        apart: args.json,
+        stdout_to_stderr: args.json,
     };
     // The terminal sends Ctrl-C to the program as well; from anywhere else it is ours to hand on.
     let terminal = std::io::stdin().is_terminal();
@@ -139,9 +140,9 @@ fn listen(signals: &[i32]) -> Result<Arc<AtomicBool>, Edge> {
     Ok(flag)
 }
 
-fn edge(error: Error) -> Edge {
+fn edge(error: AllocError) -> Edge {
     match error {
-        Error::Attach(error) => Edge::from(error),
+        AllocError::Attach(error) => Edge::from(error),
         error => Edge::failed(error.to_string(), error.why(), error.help()),
     }
 }

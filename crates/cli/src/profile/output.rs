@@ -34,7 +34,7 @@ impl Output {
             let recording = args.output.clone().unwrap_or_else(|| default(".ungil"));
             return Ok(Output { recording, other: None });
         }
-        let ending = format.endings().first().copied().unwrap_or_default();
+        let ending = format.extensions().first().copied().unwrap_or_default();
         let path = args.output.clone().unwrap_or_else(|| default(ending));
         Ok(Output { recording: default(".ungil"), other: Some((format, path)) })
     }
@@ -83,7 +83,7 @@ impl Output {
 
 impl Written {
     /// Where it is, and what to do with it.
-    pub(super) fn words(&self) -> String {
+    pub(super) fn render(&self) -> String {
         let path = self.path.display();
         if self.format == Format::Recording {
             return format!(
@@ -135,7 +135,7 @@ pub(super) fn chosen(args: &Args) -> Result<Option<Format>, Edge> {
         (None, None) => Ok(None),
         (None, Some(path)) => Format::of_path(path).map(Some).ok_or_else(|| {
             let endings: Vec<&str> =
-                Format::ALL.iter().filter_map(|f| f.endings().first().copied()).collect();
+                Format::ALL.iter().filter_map(|f| f.extensions().first().copied()).collect();
             Edge::usage(
                 format!("{} does not say which format it is to have", path.display()),
                 "a format is chosen by the ending of the file's name",

@@ -1,14 +1,16 @@
 //! Recordings turned into other formats and into words, and two of them compared.
 
 use super::output::{cannot_write, chosen, make};
-use super::words::{about, summary};
+use super::render::{about, summary};
 use crate::args::Profile as Args;
 use crate::clean::clean;
 use crate::failure::{Edge, print};
 use std::error::Error as _;
 use std::path::Path;
 use std::process::ExitCode;
-use ungil_profile::{By, Error, Format, Profile, Recording, changes, write_difference};
+use ungil_profile::{
+    ChangeBy, Format, Profile, Recording, RecordingError, changes, write_difference,
+};
 
 /// Changes that are printed.
 const MOST: usize = 20;
@@ -44,7 +46,7 @@ pub(super) fn replay(args: &Args, path: &Path) -> Result<ExitCode, Edge> {
 }
 
 fn ending(format: Format) -> &'static str {
-    format.endings().first().map_or("", |ending| ending.trim_start_matches('.'))
+    format.extensions().first().map_or("", |ending| ending.trim_start_matches('.'))
 }
 
 /// `--diff`.
@@ -64,17 +66,20 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
         }
         _ => {}
     }
-    let changes = changes(&before, &after, By::Line);
+    let changes = changes(&before, &after, ChangeBy::Line);
     if args.json {
         let rows: Vec<_> = changes
             .iter()
-            .map(|change| serde_json::json!({"change": change.change(), "text": change.words()}))
+            .map(|change| serde_json::json!({"change": change.change(), "text": change.describe()}))
             .collect();
         return print(&format!("{:#}\n", serde_json::json!({ "changes": rows })))
             .map(|()| ExitCode::SUCCESS);
     }
-    let mut text: String =
-        changes.iter().take(MOST).map(|change| format!("{}\n", clean(&change.words()))).collect();
+    let mut text: String = changes
+        .iter()
+        .take(MOST)
+        .map(|change| format!("{}\n", clean(&change.describe())))
+        .collect();
     if text.is_empty() {
         text = "nothing changed\n".into();
     }
@@ -89,7 +94,7 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
     Ok(ExitCode::SUCCESS)
 }
 
-fn unreadable(error: &Error) -> Edge {
+fn unreadable(error: &RecordingError) -> Edge {
     let why = error
         .source()
         .map_or_else(|| "its bytes are not those of a recording".into(), ToString::to_string);

@@ -4,7 +4,7 @@
 use super::rows::{self, Row};
 use crate::args::{Sort, Top};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use ungil_profile::live::{Span, View};
+use ungil_profile::live::{View, ViewSpan};
 
 /// A page of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Tab {
 
 /// A Python in the list to choose from.
 #[derive(Debug, Clone, serde::Serialize)]
-pub(crate) struct HostRow {
+pub(crate) struct ProcessRow {
     pub(crate) pid: u32,
     pub(crate) version: String,
     pub(crate) free_threaded: bool,
@@ -42,8 +42,8 @@ pub(crate) struct HostRow {
 
 /// The Pythons of this machine.
 #[derive(Debug, Clone, Default, serde::Serialize)]
-pub(crate) struct Hosts {
-    pub(crate) pythons: Vec<HostRow>,
+pub(crate) struct ProcessList {
+    pub(crate) pythons: Vec<ProcessRow>,
     /// Processes that may not be looked into, in words.
     pub(crate) refused: Option<String>,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Hosts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Screen {
     /// The list of Pythons.
-    Hosts,
+    ProcessList,
     /// One process.
     Process(u32),
 }
@@ -78,7 +78,7 @@ pub(crate) enum Action {
     /// Stop as a job, until the shell says `fg`.
     Suspend,
     /// Show the last seconds, or the whole time.
-    Span(Span),
+    Span(ViewSpan),
 }
 
 /// Everything that decides what is drawn.
@@ -86,7 +86,7 @@ pub(crate) enum Action {
 pub(crate) struct App {
     pub(crate) screen: Screen,
     pub(crate) view: Option<View>,
-    pub(crate) hosts: Option<Hosts>,
+    pub(crate) processes: Option<ProcessList>,
     pub(crate) tab: Tab,
     /// For the list and each tab: which of its keys it is sorted by.
     pub(crate) sorts: [usize; 5],
@@ -99,7 +99,7 @@ pub(crate) struct App {
     pub(crate) selected: usize,
     /// Rows that fitted when last drawn: what a page is.
     pub(crate) page: usize,
-    pub(crate) span: Span,
+    pub(crate) span: ViewSpan,
     /// What to say at the bottom until the next key.
     pub(crate) message: Option<String>,
     pub(crate) colour: bool,
@@ -121,9 +121,9 @@ impl App {
             Sort::Tid => 6,
         };
         App {
-            screen: args.pid.map_or(Screen::Hosts, Screen::Process),
+            screen: args.pid.map_or(Screen::ProcessList, Screen::Process),
             view: None,
-            hosts: None,
+            processes: None,
             tab: Tab::Threads,
             sorts: [0, thread_sort, 0, 0, 0],
             reversed: false,
@@ -134,7 +134,7 @@ impl App {
             stack: false,
             selected: 0,
             page: 10,
-            span: Span::Recent,
+            span: ViewSpan::Recent,
             message: None,
             colour,
             listed: args.pid.is_none(),
@@ -145,7 +145,7 @@ impl App {
     /// Which of `sorts` the present page uses.
     fn place(&self) -> usize {
         match self.screen {
-            Screen::Hosts => 0,
+            Screen::ProcessList => 0,
             Screen::Process(_) => 1 + self.tab as usize,
         }
     }
@@ -153,7 +153,7 @@ impl App {
     /// The keys the present page can be sorted by.
     pub(crate) fn sort_keys(&self) -> &'static [&'static str] {
         match self.screen {
-            Screen::Hosts => &["cpu", "memory", "pid", "command"],
+            Screen::ProcessList => &["cpu", "memory", "pid", "command"],
             Screen::Process(_) => match self.tab {
                 Tab::Threads => &["cpu", "lock", "gil", "wait", "state", "name", "tid"],
                 Tab::Lines => &["running", "lock", "gil", "all", "place"],
@@ -192,9 +192,9 @@ impl App {
     }
 
     /// Takes in the machine's Pythons, unless paused.
-    pub(crate) fn take_hosts(&mut self, hosts: Hosts) {
+    pub(crate) fn take_hosts(&mut self, processes: ProcessList) {
         if !self.paused {
-            self.hosts = Some(hosts);
+            self.processes = Some(processes);
         }
     }
 
@@ -235,8 +235,10 @@ impl App {
             KeyCode::Char('q') => return Action::Quit,
             KeyCode::Esc if self.stack => self.stack = false,
             KeyCode::Esc if !self.filter.is_empty() => self.filter.clear(),
-            KeyCode::Esc if self.listed && self.screen != Screen::Hosts => return Action::List,
-            KeyCode::Char('b') if self.listed && self.screen != Screen::Hosts => {
+            KeyCode::Esc if self.listed && self.screen != Screen::ProcessList => {
+                return Action::List;
+            }
+            KeyCode::Char('b') if self.listed && self.screen != Screen::ProcessList => {
                 return Action::List;
             }
             KeyCode::Char('h' | '?') | KeyCode::F(1) => self.help = true,
@@ -252,7 +254,8 @@ impl App {
                 _ => self.message = Some("there is no view to export yet".into()),
             },
             KeyCode::Char('t') => {
-                self.span = if self.span == Span::Recent { Span::Whole } else { Span::Recent };
+                self.span =
+                    if self.span == ViewSpan::Recent { ViewSpan::Whole } else { ViewSpan::Recent };
                 return Action::Span(self.span);
             }
             KeyCode::Char(digit @ '1'..='4') => self.turn(digit as usize - '1' as usize),
@@ -271,7 +274,7 @@ impl App {
     }
 
     fn turn(&mut self, to: usize) {
-        if self.screen != Screen::Hosts {
+        if self.screen != Screen::ProcessList {
             self.tab = Tab::ALL[to % 4];
             (self.selected, self.stack) = (0, false);
         }
@@ -280,7 +283,7 @@ impl App {
     fn enter(&mut self) -> Action {
         let rows = self.rows();
         match rows.get(self.selected.min(rows.len().saturating_sub(1))) {
-            Some(Row::Host(host)) => Action::Open(host.pid),
+            Some(Row::Process(host)) => Action::Open(host.pid),
             Some(Row::Thread(_)) => {
                 self.stack = !self.stack;
                 Action::None

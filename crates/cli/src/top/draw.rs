@@ -7,14 +7,14 @@ mod help;
 mod table;
 
 use super::app::{App, Input, Screen, Tab};
-use super::words;
+use super::format;
 use crate::clean::clean;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
-use ungil_profile::live::Span as Of;
+use ungil_profile::live::ViewSpan;
 use ungil_remote::ThreadState;
 
 /// Rows a stack is given at most.
@@ -73,9 +73,11 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
     let title = |text: String| Line::styled(text, strong());
     let mut lines = Vec::new();
     match (app.screen, &app.view) {
-        (Screen::Hosts, _) => {
-            let (count, refused) = match &app.hosts {
-                Some(hosts) => (format!("{} found", hosts.pythons.len()), hosts.refused.clone()),
+        (Screen::ProcessList, _) => {
+            let (count, refused) = match &app.processes {
+                Some(processes) => {
+                    (format!("{} found", processes.pythons.len()), processes.refused.clone())
+                }
                 None => ("looking for them…".into(), None),
             };
             lines.push(title(format!("ungil top   Pythons of this machine: {count}")));
@@ -92,12 +94,12 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
             };
             let room = usize::from(width).saturating_sub(16 + state.len());
             let command: String =
-                words::command(&view.process.command).chars().take(room).collect();
+                format::command(&view.process.command).chars().take(room).collect();
             lines.push(title(format!("ungil top   {pid}   {command}{state}")));
-            lines.push(Line::raw(words::process(&view.process)));
-            lines.push(Line::raw(words::spending(view)));
-            lines.push(Line::raw(words::pauses(view)));
-            lines.push(Line::raw(words::cost(view)));
+            lines.push(Line::raw(format::process(&view.process)));
+            lines.push(Line::raw(format::spending(view)));
+            lines.push(Line::raw(format::pauses(view)));
+            lines.push(Line::raw(format::cost(view)));
             let warn = if app.colour { Style::new().fg(Color::Yellow) } else { strong() };
             lines.extend(
                 view.notes.iter().take(3).map(|note| Line::styled(clean(note).into_owned(), warn)),
@@ -109,7 +111,7 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
 
 fn tab_line(app: &App) -> Line<'static> {
     let mut spans = Vec::new();
-    if app.screen != Screen::Hosts {
+    if app.screen != Screen::ProcessList {
         for (index, tab) in Tab::ALL.into_iter().enumerate() {
             let style = if tab == app.tab {
                 strong().add_modifier(Modifier::REVERSED)
@@ -119,8 +121,12 @@ fn tab_line(app: &App) -> Line<'static> {
             spans.push(Span::styled(format!(" {} {} ", index + 1, tab.title()), style));
         }
         let of = match (app.span, &app.view) {
-            (Of::Recent, Some(view)) => format!("   last {}", ungil_format::duration(view.span_s)),
-            (Of::Whole, Some(view)) => format!("   all {}", ungil_format::duration(view.span_s)),
+            (ViewSpan::Recent, Some(view)) => {
+                format!("   last {}", ungil_format::duration(view.span_s))
+            }
+            (ViewSpan::Whole, Some(view)) => {
+                format!("   all {}", ungil_format::duration(view.span_s))
+            }
             (_, None) => String::new(),
         };
         spans.push(Span::raw(of));
@@ -144,7 +150,8 @@ fn stack(app: &App) -> Vec<Line<'static>> {
     else {
         return Vec::new();
     };
-    let head = format!("{} ({}): {}", words::thread_name(thread), thread.tid, words::doing(thread));
+    let head =
+        format!("{} ({}): {}", format::thread_name(thread), thread.tid, format::doing(thread));
     let mut lines = vec![Line::styled(head, strong())];
     lines.extend(thread.stack.iter().map(|place| {
         let line = place.line.map(|line| format!(":{line}")).unwrap_or_default();
@@ -169,7 +176,7 @@ fn footer(frame: &mut Frame<'_>, app: &App, area: Rect) {
             let why = view.ended.as_deref().unwrap_or_default();
             (format!("{}; this is the last view. q quits", clean(why)), false)
         }
-        _ if app.screen == Screen::Hosts => {
+        _ if app.screen == Screen::ProcessList => {
             ("enter watch  s sort  / filter  p pause  h help  q quit".to_string(), false)
         }
         _ => (

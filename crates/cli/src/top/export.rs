@@ -1,8 +1,8 @@
 //! The view in a file: as it is shown in `.txt`, everything in `.json`.
 
 use super::app::App;
+use super::render;
 use super::rows::Row;
-use super::text;
 use std::fs::OpenOptions;
 use std::io::Write;
 
@@ -19,7 +19,7 @@ pub(super) fn export(app: &App, path: &str) -> String {
             &mut threads,
             if app.tab == super::app::Tab::Threads { app.sort() } else { "cpu" },
         );
-        text::view(view, &super::threads_of(&threads))
+        render::view(view, &super::threads_of(&threads))
     } else {
         match serde_json::to_string_pretty(view) {
             Ok(json) => json + "\n",

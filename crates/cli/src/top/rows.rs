@@ -1,7 +1,7 @@
 //! Rows of a page: which there are, which are wanted, in which order.
 
-use super::app::{App, HostRow, Screen, Tab};
-use super::words;
+use super::app::{App, ProcessRow, Screen, Tab};
+use super::format;
 use std::cmp::Ordering;
 use ungil_profile::live::{LineView, ObjectView, ThreadView};
 use ungil_remote::gc::Generation;
@@ -9,7 +9,7 @@ use ungil_remote::gc::Generation;
 /// A row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Row<'a> {
-    Host(&'a HostRow),
+    Process(&'a ProcessRow),
     Thread(&'a ThreadView),
     Line(&'a LineView),
     Object(&'a ObjectView),
@@ -18,8 +18,13 @@ pub(crate) enum Row<'a> {
 
 /// Every row of the present page.
 pub(crate) fn of(app: &App) -> Vec<Row<'_>> {
-    if app.screen == Screen::Hosts {
-        return app.hosts.iter().flat_map(|hosts| &hosts.pythons).map(Row::Host).collect();
+    if app.screen == Screen::ProcessList {
+        return app
+            .processes
+            .iter()
+            .flat_map(|processes| &processes.pythons)
+            .map(Row::Process)
+            .collect();
     }
     let Some(view) = &app.view else { return Vec::new() };
     match app.tab {
@@ -47,20 +52,20 @@ pub(crate) fn filter(rows: &mut Vec<Row<'_>>, text: &str) {
 /// Everything of a row that can be looked for.
 fn haystack(row: &Row<'_>) -> String {
     match row {
-        Row::Host(host) => format!("{} {} {}", host.pid, host.version, host.command),
+        Row::Process(host) => format!("{} {} {}", host.pid, host.version, host.command),
         Row::Thread(thread) => format!(
             "{} {} {} {}",
-            words::thread_name(thread),
+            format::thread_name(thread),
             thread.tid,
             thread.state.name(),
-            words::doing(thread)
+            format::doing(thread)
         ),
-        Row::Line(line) => words::place(&line.place),
+        Row::Line(line) => format::place(&line.code_line),
         Row::Object(object) => {
             format!(
                 "{} {} {}",
                 object.object,
-                words::object(object),
+                format::object(object),
                 object.held_by.as_deref().unwrap_or("")
             )
         }
@@ -80,7 +85,7 @@ fn most(a: Option<f64>, b: Option<f64>) -> Ordering {
 
 fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
     match (a, b) {
-        (Row::Host(a), Row::Host(b)) => match key {
+        (Row::Process(a), Row::Process(b)) => match key {
             "memory" => b.rss_bytes.cmp(&a.rss_bytes),
             "pid" => a.pid.cmp(&b.pid),
             "command" => a.command.cmp(&b.command),
@@ -96,7 +101,7 @@ fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
                 most(since(a), since(b))
             }
             "state" => a.state.index().cmp(&b.state.index()),
-            "name" => words::thread_name(a).cmp(&words::thread_name(b)),
+            "name" => format::thread_name(a).cmp(&format::thread_name(b)),
             "tid" => a.tid.cmp(&b.tid),
             _ => most(a.cores, b.cores),
         },
@@ -104,7 +109,9 @@ fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
             "lock" => most(Some(a.threads.lock), Some(b.threads.lock)),
             "gil" => most(Some(a.threads.gil), Some(b.threads.gil)),
             "all" => most(Some(a.total), Some(b.total)),
-            "place" => (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)),
+            "place" => {
+                (&a.code_line.file, a.code_line.line).cmp(&(&b.code_line.file, b.code_line.line))
+            }
             _ => most(
                 Some(a.threads.running + a.threads.native),
                 Some(b.threads.running + b.threads.native),

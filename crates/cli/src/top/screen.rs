@@ -1,14 +1,14 @@
 //! The loop around the screen: views and keys in, frames out.
 
-use super::app::{Action, App, Hosts, Screen};
-use super::terminal::{Happened, Terminal};
-use super::{attach, draw, export, hosts};
+use super::app::{Action, App, ProcessList, Screen};
+use super::terminal::{Terminal, TerminalEvent};
+use super::{attach, draw, export, processes};
 use crate::args::Top;
 use crate::failure::Edge;
 use std::process::ExitCode;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
-use ungil_profile::live::{Live, Next, Pace};
+use ungil_profile::live::{LiveMonitor, MonitorOptions, NextView};
 
 /// How long a frame may be late.
 const TICK: Duration = Duration::from_millis(50);
@@ -16,12 +16,12 @@ const TICK: Duration = Duration::from_millis(50);
 const INTERRUPTED: u8 = 130;
 
 /// Shows the screen until the user has seen enough.
-pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, Edge> {
+pub(super) fn run(args: &Top, options: MonitorOptions, colour: bool) -> Result<ExitCode, Edge> {
     let mut app = App::new(args, colour);
     // Before the terminal is taken: what is wrong with the process is said in plain lines.
-    let mut live = args.pid.map(|pid| watch(pid, pace)).transpose()?;
-    let mut list: Option<Receiver<Hosts>> = match args.pid {
-        None => Some(hosts::keep_finding().map_err(no_thread)?),
+    let mut live = args.pid.map(|pid| watch(pid, options)).transpose()?;
+    let mut list: Option<Receiver<ProcessList>> = match args.pid {
+        None => Some(processes::search_in_background().map_err(no_thread)?),
         Some(_) => None,
     };
     let mut terminal = Terminal::take().map_err(|e| {
@@ -40,14 +40,14 @@ pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, Edge
             }
         }
         let action = match terminal.wait(TICK) {
-            Happened::Key(key) => app.key(key),
-            Happened::Suspend => Action::Suspend,
-            Happened::End => {
+            TerminalEvent::Key(key) => app.key(key),
+            TerminalEvent::Suspend => Action::Suspend,
+            TerminalEvent::End => {
                 code = ExitCode::from(INTERRUPTED);
                 break;
             }
-            Happened::Redraw => Action::None,
-            Happened::Nothing => continue,
+            TerminalEvent::Redraw => Action::None,
+            TerminalEvent::Nothing => continue,
         };
         app.stale = true;
         match action {
@@ -62,12 +62,12 @@ pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, Edge
             Action::Export(path) => app.message = Some(export::export(&app, &path)),
             Action::List => {
                 live = None;
-                app.go(Screen::Hosts);
+                app.go(Screen::ProcessList);
                 if list.is_none() {
-                    list = hosts::keep_finding().ok();
+                    list = processes::search_in_background().ok();
                 }
             }
-            Action::Open(pid) => match watch(pid, pace) {
+            Action::Open(pid) => match watch(pid, options) {
                 Ok(found) => {
                     (live, list) = (Some(found), None);
                     app.go(Screen::Process(pid));
@@ -81,24 +81,24 @@ pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, Edge
 }
 
 /// Takes in what has come; whether a frame is due.
-fn take(app: &mut App, live: Option<&Live>, list: Option<&Receiver<Hosts>>) -> bool {
+fn take(app: &mut App, live: Option<&LiveMonitor>, list: Option<&Receiver<ProcessList>>) -> bool {
     if let Some(live) = live {
-        while let Next::View(view) = live.next(Duration::ZERO) {
+        while let NextView::View(view) = live.next(Duration::ZERO) {
             app.take(*view);
             app.stale = true;
         }
     }
     if let Some(list) = list {
-        while let Ok(hosts) = list.try_recv() {
-            app.take_hosts(hosts);
+        while let Ok(processes) = list.try_recv() {
+            app.take_hosts(processes);
             app.stale = true;
         }
     }
     std::mem::take(&mut app.stale)
 }
 
-fn watch(pid: u32, pace: Pace) -> Result<Live, Edge> {
-    Live::start(attach(pid)?, pace).map_err(no_thread)
+fn watch(pid: u32, options: MonitorOptions) -> Result<LiveMonitor, Edge> {
+    LiveMonitor::start(attach(pid)?, options).map_err(no_thread)
 }
 
 fn no_thread(error: std::io::Error) -> Edge {

@@ -31,7 +31,7 @@ pub(super) struct Terminal {
 
 /// Something that happened at the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Happened {
+pub(super) enum TerminalEvent {
     /// A key.
     Key(KeyEvent),
     /// Another size, or the screen was overwritten by somebody.
@@ -60,24 +60,24 @@ impl Terminal {
     }
 
     /// Waits for something to happen, at most for `timeout`.
-    pub(super) fn wait(&mut self, timeout: Duration) -> Happened {
+    pub(super) fn wait(&mut self, timeout: Duration) -> TerminalEvent {
         if self.ended.load(Ordering::Relaxed) {
-            return Happened::End;
+            return TerminalEvent::End;
         }
         if self.suspended.swap(false, Ordering::Relaxed) {
-            return Happened::Suspend;
+            return TerminalEvent::Suspend;
         }
         if self.resumed.swap(false, Ordering::Relaxed) {
             // Stopped by a signal that cannot be caught: the shell has used the terminal since.
-            return if self.retake().is_ok() { Happened::Redraw } else { Happened::End };
+            return if self.retake().is_ok() { TerminalEvent::Redraw } else { TerminalEvent::End };
         }
         if self.resized.swap(false, Ordering::Relaxed) {
-            return Happened::Redraw;
+            return TerminalEvent::Redraw;
         }
         if self.typed.is_empty() && self.read(timeout).is_err() {
-            return Happened::End;
+            return TerminalEvent::End;
         }
-        self.typed.pop_front().map_or(Happened::Nothing, Happened::Key)
+        self.typed.pop_front().map_or(TerminalEvent::Nothing, TerminalEvent::Key)
     }
 
     /// Reads the keys that are there, waiting for one at most for `timeout`. The terminal is asked

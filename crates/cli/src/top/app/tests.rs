@@ -16,7 +16,7 @@ fn type_in(app: &mut App, text: &str) {
 fn names(app: &App) -> Vec<String> {
     let name = |row: &Row<'_>| match row {
         Row::Thread(thread) => thread.name.clone().unwrap_or_default(),
-        Row::Host(host) => host.pid.to_string(),
+        Row::Process(host) => host.pid.to_string(),
         _ => String::new(),
     };
     app.rows().iter().map(name).collect()
@@ -97,7 +97,7 @@ fn the_selection_stays_on_the_page_and_enter_opens_what_is_selected() {
 
     let mut app = App::new(&sample::args(None), true);
     assert_eq!(press(&mut app, KeyCode::Enter), Action::None, "nothing to choose from yet");
-    app.take_hosts(sample::hosts());
+    app.take_hosts(sample::processes());
     assert_eq!(press(&mut app, KeyCode::Enter), Action::Open(11), "the busiest first");
     app.go(Screen::Process(11));
     assert_eq!(press(&mut app, KeyCode::Char('b')), Action::List);
@@ -109,8 +109,8 @@ fn keys_that_act_outside_say_so() {
     assert_eq!(press(&mut app, KeyCode::Char('q')), Action::Quit);
     assert_eq!(app.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Action::Quit);
     assert_eq!(app.key(KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL)), Action::Suspend);
-    assert_eq!(press(&mut app, KeyCode::Char('t')), Action::Span(Span::Whole));
-    assert_eq!(press(&mut app, KeyCode::Char('t')), Action::Span(Span::Recent));
+    assert_eq!(press(&mut app, KeyCode::Char('t')), Action::Span(ViewSpan::Whole));
+    assert_eq!(press(&mut app, KeyCode::Char('t')), Action::Span(ViewSpan::Recent));
     press(&mut app, KeyCode::Char('e'));
     assert_eq!(press(&mut app, KeyCode::Enter), Action::Export("ungil-top-4711.json".into()));
     assert_eq!(press(&mut app, KeyCode::Esc), Action::None, "there is no list to go back to");

@@ -1,7 +1,7 @@
 //! What the keys do, and what the letters mean.
 
 use super::super::app::App;
-use super::super::words::letter;
+use super::super::format::letter;
 use super::of_state;
 use ratatui::text::{Line, Span};
 use ungil_remote::ThreadState;

@@ -1,8 +1,8 @@
 //! The table of a page: columns as far as there is room for them.
 
 use super::super::app::{App, Screen, Tab};
+use super::super::format;
 use super::super::rows::Row;
-use super::super::words;
 use super::of_state;
 use crate::clean::clean;
 use ratatui::Frame;
@@ -35,7 +35,7 @@ const fn number(head: &'static str, width: u16, goes: u8) -> Column {
     Column { head, width, goes, right: true }
 }
 
-const HOSTS: &[Column] = &[
+const PROCESSES: &[Column] = &[
     number("PID", 8, 0),
     text("VERSION", 9, 2),
     number("CPU %", 7, 1),
@@ -82,7 +82,7 @@ const PAUSES: &[Column] = &[
 /// Draws the present page's table into `area`.
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let columns = match (app.screen, app.tab) {
-        (Screen::Hosts, _) => HOSTS,
+        (Screen::ProcessList, _) => PROCESSES,
         (_, Tab::Threads) => THREADS,
         (_, Tab::Lines) => LINES,
         (_, Tab::Objects) => OBJECTS,
@@ -142,8 +142,8 @@ fn fit(columns: &[Column], width: u16) -> Vec<usize> {
 fn nothing(app: &App) -> String {
     let what = match (app.screen, app.tab) {
         _ if !app.filter.is_empty() => "nothing contains the filter's text",
-        (Screen::Hosts, _) if app.hosts.is_none() => "looking…",
-        (Screen::Hosts, _) => "no Python runs here that may be looked into",
+        (Screen::ProcessList, _) if app.processes.is_none() => "looking…",
+        (Screen::ProcessList, _) => "no Python runs here that may be looked into",
         (_, _) if app.view.is_none() => "first look…",
         (_, Tab::Threads) => "no threads",
         (_, Tab::Lines) => "no line was seen yet",
@@ -156,41 +156,41 @@ fn nothing(app: &App) -> String {
 fn cells(app: &App, row: &Row<'_>) -> Vec<Line<'static>> {
     let plain = |text: String| Line::raw(text);
     match row {
-        Row::Host(host) => vec![
+        Row::Process(host) => vec![
             plain(host.pid.to_string()),
             plain(format!("{}{}", host.version, if host.free_threaded { "t" } else { "" })),
-            plain(words::cores(host.cores)),
+            plain(format::cores(host.cores)),
             plain(ungil_format::bytes(host.rss_bytes)),
             plain(host.threads.to_string()),
-            plain(words::command(&host.command).into_owned()),
+            plain(format::command(&host.command).into_owned()),
         ],
         Row::Thread(thread) => vec![
-            plain(words::short(&words::thread_name(thread), NAME.into())),
+            plain(format::short(&format::thread_name(thread), NAME.into())),
             plain(thread.tid.to_string()),
-            plain(words::cores(thread.cores)),
+            plain(format::cores(thread.cores)),
             Line::styled(thread.state.name(), of_state(app, thread.state)),
             bar(app, &thread.shares),
-            Line::styled(words::cell(thread.shares.lock), of_state(app, ThreadState::Lock)),
-            Line::styled(words::cell(thread.shares.gil), of_state(app, ThreadState::Gil)),
-            plain(words::doing(thread)),
+            Line::styled(format::cell(thread.shares.lock), of_state(app, ThreadState::Lock)),
+            Line::styled(format::cell(thread.shares.gil), of_state(app, ThreadState::Gil)),
+            plain(format::doing(thread)),
         ],
         Row::Line(line) => vec![
-            plain(words::cell(line.threads.running + line.threads.native)),
-            Line::styled(words::cell(line.threads.lock), of_state(app, ThreadState::Lock)),
-            Line::styled(words::cell(line.threads.gil), of_state(app, ThreadState::Gil)),
-            plain(words::cell(line.total)),
-            plain(words::place(&line.place)),
+            plain(format::cell(line.threads.running + line.threads.native)),
+            Line::styled(format::cell(line.threads.lock), of_state(app, ThreadState::Lock)),
+            Line::styled(format::cell(line.threads.gil), of_state(app, ThreadState::Gil)),
+            plain(format::cell(line.total)),
+            plain(format::place(&line.code_line)),
         ],
         Row::Object(object) => vec![
-            plain(words::cell(object.waiting)),
-            plain(words::cell(object.share)),
+            plain(format::cell(object.waiting)),
+            plain(format::cell(object.share)),
             plain(object.waiters.to_string()),
             plain(object.most_waiters.to_string()),
-            plain(words::object(object)),
+            plain(format::object(object)),
             plain(
                 object.held_by.as_deref().map_or_else(|| "-".into(), |by| clean(by).into_owned()),
             ),
-            plain(object.at.as_ref().map(words::place).unwrap_or_default()),
+            plain(object.at.as_ref().map(format::place).unwrap_or_default()),
         ],
         Row::Generation(index, generation) => vec![
             plain(index.to_string()),
@@ -211,9 +211,9 @@ fn cells(app: &App, row: &Row<'_>) -> Vec<Line<'static>> {
 
 /// Time by state: a letter a cell, in the state's colour.
 fn bar(app: &App, shares: &Shares) -> Line<'static> {
-    let cells = words::bar(shares, BAR);
+    let cells = format::bar(shares, BAR);
     let span = |(state, cells): (ThreadState, usize)| {
-        Span::styled(words::letter(state).to_string().repeat(cells), of_state(app, state))
+        Span::styled(format::letter(state).to_string().repeat(cells), of_state(app, state))
     };
     Line::from(cells.into_iter().map(span).collect::<Vec<_>>())
 }

@@ -72,7 +72,7 @@ fn every_page_shows_its_rows() {
 fn the_list_of_pythons_shows_the_busiest_first_and_what_was_refused() {
     let mut app = App::new(&sample::args(None), true);
     has(&screen(&app, 80, 10), &["looking"]);
-    app.take_hosts(sample::hosts());
+    app.take_hosts(sample::processes());
     let screen = screen(&app, 100, 10);
     has(
         &screen,
@@ -105,7 +105,7 @@ fn a_stack_opens_below_and_an_ended_target_keeps_its_last_view() {
 #[test]
 fn any_size_is_drawn_and_what_matters_most_stays() {
     let mut apps = vec![sample::app(), App::new(&sample::args(None), true)];
-    apps[1].take_hosts(sample::hosts());
+    apps[1].take_hosts(sample::processes());
     let mut open = sample::app();
     (open.stack, open.help) = (true, false);
     open.input = Some(Input::Export(

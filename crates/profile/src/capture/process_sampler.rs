@@ -1,19 +1,19 @@
-//! One process that is looked at: each look of it becomes samples.
+//! Samples one process: converts each look into samples of the profile.
 
-mod parts;
+mod notes;
 
+use super::frame_table::{FrameTable, ThreadStack};
 use super::kernel_view::{KernelFile, KernelView};
-use super::locks::{Locks, Wait};
-use super::native::{Natives, Sleeper};
-use super::pauses::PauseWatch;
-use super::places::{Places, Stacks};
-use super::tasks::{TaskFrames, TaskTrack};
-use super::waiting::Waiting;
-use super::{Options, TaskMode};
+use super::locks::{LockResolver, ResolvedWait};
+use super::native::{NativeStacks, SleepingThread};
+use super::pauses::PauseTracker;
+use super::tasks::{TaskFrames, ThreadTask};
+use super::waiting_tasks::WaitingTasks;
+use super::{CaptureOptions, TaskMode};
 use crate::Builder;
 use crate::header::Mode;
 use crate::model::{Activity, FrameId, LockId, Sample, ThreadId};
-use parts::{collector, is_of, name_of};
+use notes::{in_mode, thread_name, with_gc_frame};
 use rustc_hash::FxHashMap;
 use std::time::{Duration, Instant};
 use ungil_remote::linux::calls::Doing;
@@ -24,91 +24,91 @@ use ungil_remote::snapshot::LockOrders;
 use ungil_remote::thread_state::classify;
 use ungil_remote::{Blocked, BlockedOn, Gils, Python, ThreadState};
 
-/// Holders are looked for in at most one look of this many nanoseconds: it reads the stacks of
-/// every thread that may be it.
-const HOLDER_EVERY_NS: u64 = 500_000;
-/// And for at most one part in this many of the time.
-const HOLDER_SHARE: u64 = 20;
-/// Times a wait is looked into that is for nothing known: at first the thread may have been on its
-/// way.
-const TRIES: u8 = 4;
-/// The GILs are looked for this often, in nanoseconds: an extension may switch one on.
-const GILS_EVERY_NS: u64 = 100_000_000;
-/// A thread without a name is asked for one this often, in nanoseconds: it may not have had one
-/// when it started.
-const NAME_EVERY_NS: u64 = 200_000_000;
+/// Minimum interval between two searches for lock holders, in nanoseconds: a search reads the
+/// stacks of every candidate thread.
+const HOLDER_INTERVAL_NS: u64 = 500_000;
+/// Searches for holders may take 1/`HOLDER_COST_DIVISOR` of the time.
+const HOLDER_COST_DIVISOR: u64 = 20;
+/// Attempts to resolve a wait whose object is unknown: the first may come too early.
+const MAX_WAIT_ATTEMPTS: u8 = 4;
+/// Interval of reading the GIL states, in nanoseconds: importing an extension may enable a GIL.
+const GIL_INTERVAL_NS: u64 = 100_000_000;
+/// Interval of reading the name of a thread without one, in nanoseconds: it may be set after the
+/// start.
+const NAME_INTERVAL_NS: u64 = 200_000_000;
 
-/// A process and what is known of it.
-pub(super) struct Watch {
+/// A process being sampled, and what is known about it.
+pub(super) struct ProcessSampler {
     pub(super) pid: u32,
     looker: Looker,
-    places: Places,
-    locks: Locks,
+    frame_table: FrameTable,
+    locks: LockResolver,
     lock_orders: LockOrders,
-    pauses: PauseWatch,
+    pauses: PauseTracker,
     pub(super) tasks: TaskFrames,
-    waiting: Waiting,
-    natives: Natives,
-    tracks: Vec<Track>,
+    waiting: WaitingTasks,
+    natives: NativeStacks,
+    tracks: Vec<SampledThread>,
     last_ns: u64,
-    /// When holders are looked for again.
-    holder_ns: u64,
-    /// Frame of the collector, at the leaf of the thread that runs it.
-    collector: Option<FrameId>,
+    /// Time of the next search for holders.
+    next_holder_search_ns: u64,
+    /// The collector's frame, which is added as the leaf of the thread that runs it.
+    gc_frame: Option<FrameId>,
     pub(super) torn: u64,
     pub(super) looks: u64,
-    /// Stacks that fitted together.
+    /// Number of consistent stacks.
     pub(super) stacks: u64,
     gils: Gils,
-    /// When they are read again.
-    gils_ns: u64,
-    /// Why the kernel's word on sleeping threads is missing, if it is.
-    pub(super) is_refused: bool,
+    /// Time of the next reading.
+    next_gil_read_ns: u64,
+    /// Whether the kernel denies access to the state of sleeping threads.
+    pub(super) is_denied: bool,
 }
 
-/// A thread and what is known of it.
-struct Track {
+/// A thread being sampled, and what is known about it.
+struct SampledThread {
     key: (u64, u32),
     row: ThreadId,
     is_wanted: bool,
     is_named: bool,
     asked_ns: u64,
-    stacks: Stacks,
-    task: TaskTrack,
+    stacks: ThreadStack,
+    task: ThreadTask,
     kernel: KernelFile,
     last_ns: u64,
-    /// The wait that was counted last, by what it is for and when it began, and until when.
+    /// The wait that was counted last, by its target and start time, and the time up to which it
+    /// was counted.
     began: Option<(BlockedOn, i64)>,
     counted_ns: u64,
-    /// What it was last found to sleep on, what that is, and how often that was looked up.
-    wait: Option<(BlockedOn, Option<Wait>, u8)>,
-    /// The last holder found of what it waits for.
+    /// The last resolved wait: what the thread sleeps on, the result, and the number of attempts.
+    wait: Option<(BlockedOn, Option<ResolvedWait>, u8)>,
+    /// The last known holder of what it waits for.
     holder: Option<(LockId, Option<FrameId>)>,
 }
 
-impl Watch {
-    pub(super) fn new(python: Python, at_ns: u64) -> Result<Watch, ReadError> {
+impl ProcessSampler {
+    pub(super) fn new(python: Python, at_ns: u64) -> Result<ProcessSampler, ReadError> {
         let pid = python.process().pid;
-        Ok(Watch {
+        Ok(ProcessSampler {
             pid,
             gils: Gils::default(),
-            gils_ns: 0,
+            next_gil_read_ns: 0,
             looker: Looker::new(python)?,
-            places: Places::default(),
-            locks: Locks::default(),
+            frame_table: FrameTable::default(),
+            locks: LockResolver::default(),
             lock_orders: LockOrders::default(),
-            pauses: PauseWatch::new(at_ns),
+            pauses: PauseTracker::new(at_ns),
             tasks: TaskFrames::default(),
-            waiting: Waiting::default(),
-            natives: Natives::default(),
+            waiting: WaitingTasks::default(),
+            natives: NativeStacks::default(),
             tracks: Vec::new(),
             last_ns: at_ns,
-            holder_ns: 0,
-            collector: None,
+            next_holder_search_ns: 0,
+            gc_frame: None,
             torn: 0,
             looks: 0,
             stacks: 0,
-            is_refused: false,
+            is_denied: false,
         })
     }
 
@@ -116,44 +116,44 @@ impl Watch {
         self.looker.python()
     }
 
-    /// Threads it has.
+    /// Returns the number of threads.
     pub(super) fn threads(&self) -> usize {
         self.tracks.len()
     }
 
-    /// Looks once, and makes samples of what is seen.
+    /// Takes one look and adds its samples to `builder`.
     pub(super) fn look(
         &mut self,
         at_ns: u64,
         thorough: bool,
-        options: &Options,
+        options: &CaptureOptions,
         builder: &mut Builder,
     ) -> Result<(), ReadError> {
         let look = self.looker.look(thorough)?;
-        // Data of the same executable has the same addresses after an exec.
+        // After an exec of the same executable, data has the same addresses.
         let is_doubtful = thorough || look.changed || look.torn > 0;
         if is_doubtful && !self.looker.python().process().runs_same_program() {
             return Err(ReadError::Gone);
         }
         self.looks += 1;
         self.torn += u64::from(look.torn);
-        self.take_in(look, at_ns, options, builder);
+        self.update_threads(look, at_ns, options, builder);
         if thorough {
             self.pauses.look(&self.looker, self.pid, at_ns, builder);
         }
         let collecting = self.pauses.collector(self.looker.threads());
         let python = self.looker.python();
-        if look.changed || at_ns >= self.gils_ns {
+        if look.changed || at_ns >= self.next_gil_read_ns {
             self.gils = Gils::read(python, &self.looker.interpreters());
-            self.gils_ns = at_ns.saturating_add(GILS_EVERY_NS);
+            self.next_gil_read_ns = at_ns.saturating_add(GIL_INTERVAL_NS);
         }
         let fresh = options.freshness(self.tracks.len());
-        let seek = at_ns >= self.holder_ns;
-        let mut sought: Vec<(LockId, Option<FrameId>)> = Vec::new();
-        let mut seeking = Duration::ZERO;
+        let search_holders = at_ns >= self.next_holder_search_ns;
+        let mut searched: Vec<(LockId, Option<FrameId>)> = Vec::new();
+        let mut search_time = Duration::ZERO;
         for (slot, track) in self.looker.threads().iter().zip(&mut self.tracks) {
             if !slot.is_at_work() {
-                // Its thread is counted where it is at work.
+                // The same OS thread is counted under the interpreter in which it is at work.
                 track.last_ns = at_ns;
                 continue;
             }
@@ -161,21 +161,22 @@ impl Watch {
                 continue;
             }
             let view = track.kernel.view(slot, python, &self.gils, fresh, at_ns);
-            self.is_refused |= track.kernel.is_refused();
+            self.is_denied |= track.kernel.is_refused();
             let task = (options.tasks != TaskMode::No)
                 .then(|| {
-                    self.tasks.of(
+                    self.tasks.running(
                         slot,
                         &mut track.task,
                         &self.looker,
-                        &mut self.places,
+                        &mut self.frame_table,
                         at_ns,
                         builder,
                     )
                 })
                 .flatten();
             let (frames, kept) = (slot.frames(), slot.kept());
-            let row = track.stacks.row(frames, kept, task, &mut self.places, &self.looker, builder);
+            let row =
+                track.stacks.row(frames, kept, task, &mut self.frame_table, &self.looker, builder);
             let Some(mut stack) = row else {
                 self.torn += 1;
                 continue;
@@ -187,14 +188,14 @@ impl Watch {
                 (Some(blocked), Some((known, wait, tries)))
                     if slot.rest() > 0
                         && *known == blocked.on
-                        && (wait.is_some() || *tries >= TRIES) =>
+                        && (wait.is_some() || *tries >= MAX_WAIT_ATTEMPTS) =>
                 {
                     wait.clone()
                 }
                 (Some(blocked), before) => {
                     let before = before.as_ref().filter(|before| before.0 == blocked.on);
                     let tries = before.map_or(0, |before| before.2);
-                    let wait = self.locks.of(slot, &blocked, &self.looker, self.pid, builder);
+                    let wait = self.locks.resolve(slot, &blocked, &self.looker, self.pid, builder);
                     track.wait = Some((blocked.on, wait.clone(), tries.saturating_add(1)));
                     wait
                 }
@@ -204,26 +205,27 @@ impl Watch {
             let state = classify(slot.thread.attachment, &kernel, on, target, wants_gil);
             let mut holder = None;
             if let Some(wait) = wait.as_ref().filter(|_| state == ThreadState::Lock) {
-                if seek {
+                if search_holders {
                     if options.mode == Mode::Lock {
                         let begin = Instant::now();
                         let there =
                             || matches!(kernel, Doing::Call(call) if track.kernel.is_in(&call));
                         self.locks.observe_order(slot, wait, there, self.looker.python());
-                        seeking += begin.elapsed();
+                        search_time += begin.elapsed();
                     }
-                    let known = sought
+                    let known = searched
                         .iter()
                         .find(|(lock, _)| *lock == wait.lock)
                         .map(|(_, holder)| *holder);
-                    let sees = known.unwrap_or_else(|| {
+                    let found = known.unwrap_or_else(|| {
                         let begin = Instant::now();
-                        let sees = self.locks.holder(wait, &self.looker, &mut self.places, builder);
-                        seeking += begin.elapsed();
-                        sought.push((wait.lock, sees));
-                        sees
+                        let found =
+                            self.locks.holder(wait, &self.looker, &mut self.frame_table, builder);
+                        search_time += begin.elapsed();
+                        searched.push((wait.lock, found));
+                        found
                     });
-                    track.holder = Some((wait.lock, sees));
+                    track.holder = Some((wait.lock, found));
                 }
                 holder = track
                     .holder
@@ -235,28 +237,28 @@ impl Watch {
                 && options.native
             {
                 let there = || track.kernel.is_in(&call);
-                let with = (&self.looker, &mut self.places, &mut *builder);
-                let sleeper = Sleeper { slot, call: &call, task, at_ns };
-                stack = self.natives.woven(&sleeper, stack, there, with);
+                let tables = (&self.looker, &mut self.frame_table, &mut *builder);
+                let sleeper = SleepingThread { slot, call: &call, task, at_ns };
+                stack = self.natives.with_c_frames(&sleeper, stack, there, tables);
             }
             if collecting == Some(slot.thread.address) {
-                stack = collector(&mut self.collector, stack, builder);
+                stack = with_gc_frame(&mut self.gc_frame, stack, builder);
             }
             let mut weight = at_ns.saturating_sub(track.last_ns);
             track.last_ns = at_ns;
             if options.mode == Mode::Lock && state == ThreadState::Lock {
-                weight = weight.max(track.unseen(blocked, at_ns));
+                weight = weight.max(track.newly_seen_wait_ns(blocked, at_ns));
                 track.counted_ns = at_ns;
             }
-            if is_of(options.mode, state, slot, self.gils.in_use, collecting) {
+            if in_mode(options.mode, state, slot, self.gils.in_use, collecting) {
                 let (thread, activity) = (track.row, Activity::Thread(state));
                 builder.sample(Sample { at_ns, weight, thread, stack, activity, lock, holder });
             }
         }
-        if !sought.is_empty() {
-            let cost = u64::try_from(seeking.as_nanos()).unwrap_or(u64::MAX);
-            self.holder_ns =
-                at_ns.saturating_add(HOLDER_EVERY_NS.max(cost.saturating_mul(HOLDER_SHARE)));
+        if !searched.is_empty() {
+            let cost = u64::try_from(search_time.as_nanos()).unwrap_or(u64::MAX);
+            self.next_holder_search_ns = at_ns
+                .saturating_add(HOLDER_INTERVAL_NS.max(cost.saturating_mul(HOLDER_COST_DIVISOR)));
         }
         if options.tasks == TaskMode::All && options.mode == Mode::Wall {
             self.waiting.look(&mut self.tasks, &self.looker, self.pid, at_ns, builder);
@@ -265,16 +267,22 @@ impl Watch {
         Ok(())
     }
 
-    /// Follows the threads and the code that come and go.
-    fn take_in(&mut self, look: Look, at_ns: u64, options: &Options, builder: &mut Builder) {
+    /// Updates the known threads and drops cached code that has changed.
+    fn update_threads(
+        &mut self,
+        look: Look,
+        at_ns: u64,
+        options: &CaptureOptions,
+        builder: &mut Builder,
+    ) {
         if look.stale {
-            self.places.forget();
+            self.frame_table.forget();
             self.locks.forget();
             self.tracks.iter_mut().for_each(|track| track.stacks.forget());
         }
         if look.changed || self.tracks.len() != self.looker.threads().len() {
             let old = std::mem::take(&mut self.tracks);
-            let mut old: FxHashMap<(u64, u32), Track> =
+            let mut old: FxHashMap<(u64, u32), SampledThread> =
                 old.into_iter().map(|track| (track.key, track)).collect();
             let last_ns = self.last_ns;
             self.tracks = self
@@ -285,14 +293,14 @@ impl Watch {
                     let key = (slot.thread.address, slot.thread.native_id);
                     old.remove(&key).unwrap_or_else(|| {
                         let row = builder.thread(self.pid, slot.thread.native_id, "");
-                        Track {
+                        SampledThread {
                             key,
                             row,
                             is_wanted: options.threads.is_empty(),
                             is_named: false,
                             asked_ns: 0,
-                            stacks: Stacks::default(),
-                            task: TaskTrack::default(),
+                            stacks: ThreadStack::default(),
+                            task: ThreadTask::default(),
                             kernel: KernelFile::default(),
                             last_ns,
                             began: None,
@@ -307,14 +315,14 @@ impl Watch {
         self.locks.next_look();
         for (slot, track) in self.looker.threads().iter().zip(&mut self.tracks) {
             if !track.is_named
-                && (track.asked_ns == 0 || at_ns.saturating_sub(track.asked_ns) > NAME_EVERY_NS)
+                && (track.asked_ns == 0 || at_ns.saturating_sub(track.asked_ns) > NAME_INTERVAL_NS)
             {
                 track.asked_ns = at_ns.max(1);
-                let name = name_of(slot, &self.looker, self.pid);
+                let name = thread_name(slot, &self.looker, self.pid);
                 track.is_named = name.is_some();
                 track.row =
                     builder.thread(self.pid, slot.thread.native_id, &name.unwrap_or_default());
-                // Inside another interpreter a thread has the name that it had outside.
+                // A thread inside another interpreter keeps the name it had outside.
                 let profile = builder.so_far();
                 let name = profile.string(profile.threads[track.row.index()].name);
                 let id = slot.thread.native_id.to_string();
@@ -324,7 +332,7 @@ impl Watch {
         }
     }
 
-    /// Gives names to the locks that have none yet: what refers to them in the program.
+    /// Names the locks that have no name yet after what refers to them in the program.
     pub(super) fn name_locks(&mut self, builder: &mut Builder) {
         self.find_lock_orders();
         if self.locks.unnamed.is_empty() {
@@ -352,18 +360,18 @@ impl Watch {
         self.looker.drop_ended();
     }
 
-    /// Ends what was still under way.
+    /// Ends pauses and task samples that are still in progress.
     pub(super) fn finish(&mut self, at_ns: u64, builder: &mut Builder) {
         self.waiting.finish(&mut self.tasks, &self.looker, self.pid, at_ns, builder);
         self.pauses.finish(&self.looker, self.pid, at_ns, builder);
     }
 }
 
-impl Track {
-    /// How long a wait had lasted when it was first seen. The runtime keeps when a wait for a lock
-    /// began, so that in a profile of waits nothing is lost between the look before and the one
-    /// that first knew what the thread waits for. 0 for a wait that is known.
-    fn unseen(&mut self, blocked: Option<Blocked>, at_ns: u64) -> u64 {
+impl SampledThread {
+    /// Returns how long a wait had lasted when it was first seen; 0 for a wait that was seen
+    /// before. The runtime stores when a lock wait began, so a lock profile loses no time between
+    /// the previous look and the one that first identified the wait.
+    fn newly_seen_wait_ns(&mut self, blocked: Option<Blocked>, at_ns: u64) -> u64 {
         let Some((on, since)) = blocked.and_then(|blocked| Some((blocked.on, blocked.since_ns?)))
         else {
             return 0;
@@ -372,7 +380,7 @@ impl Track {
             return 0;
         }
         let lasted = u64::try_from(monotonic_ns().saturating_sub(since)).unwrap_or(0);
-        // Neither from before the profile nor twice.
+        // Count neither time before the profile nor any time twice.
         lasted.min(at_ns.saturating_sub(self.counted_ns))
     }
 }

@@ -1,6 +1,6 @@
 //! The list of Pythons to choose from, kept up to date by a thread of its own.
 
-use super::app::{HostRow, Hosts};
+use super::app::{ProcessList, ProcessRow};
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ const EVERY: Duration = Duration::from_secs(2);
 
 /// Searches again and again.
 #[derive(Default)]
-pub(super) struct Finder {
+pub(super) struct ProcessFinder {
     search: Search,
     last: Option<(Instant, HashMap<u32, f64>)>,
 }
 
-impl Finder {
+impl ProcessFinder {
     /// Every Python of this machine, with what it uses since the last search.
-    pub(super) fn find(&mut self) -> Hosts {
+    pub(super) fn find(&mut self) -> ProcessList {
         let listing = self.search.run();
         let now = Instant::now();
         let mut cpu = HashMap::new();
@@ -33,7 +33,7 @@ impl Finder {
                 Some((used - before.get(&found.pid)?).max(0.0) / passed.max(1e-9))
             });
             cpu.insert(found.pid, used);
-            pythons.push(HostRow {
+            pythons.push(ProcessRow {
                 pid: found.pid,
                 version: found.version.to_string(),
                 free_threaded: found.free_threaded,
@@ -44,7 +44,7 @@ impl Finder {
             });
         }
         self.last = Some((now, cpu));
-        Hosts { pythons, refused: refused(&listing.refused) }
+        ProcessList { pythons, refused: refused(&listing.refused) }
     }
 }
 
@@ -63,10 +63,10 @@ fn refused(refused: &[(u32, AttachError)]) -> Option<String> {
 }
 
 /// A thread that searches until its lists are no longer wanted.
-pub(super) fn keep_finding() -> std::io::Result<Receiver<Hosts>> {
-    let (sender, hosts) = sync_channel(1);
+pub(super) fn search_in_background() -> std::io::Result<Receiver<ProcessList>> {
+    let (sender, processes) = sync_channel(1);
     std::thread::Builder::new().name("search".into()).spawn(move || {
-        let mut finder = Finder::default();
+        let mut finder = ProcessFinder::default();
         // The second search comes soon: with it there are figures of CPU.
         let mut pause = Duration::from_millis(300);
         while sender.send(finder.find()).is_ok() {
@@ -74,5 +74,5 @@ pub(super) fn keep_finding() -> std::io::Result<Receiver<Hosts>> {
             pause = EVERY;
         }
     })?;
-    Ok(hosts)
+    Ok(processes)
 }

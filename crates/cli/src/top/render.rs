@@ -1,7 +1,7 @@
 //! A view without a terminal: plain text for `--once` and for an exported `.txt`.
 
-use super::app::{HostRow, Hosts};
-use super::words;
+use super::app::{ProcessList, ProcessRow};
+use super::format;
 use crate::clean::clean;
 use std::fmt::Write;
 use ungil_profile::live::View;
@@ -27,10 +27,10 @@ fn write(
 ) -> std::fmt::Result {
     writeln!(text, "{}  {}", view.process.pid, clean(&view.process.command))?;
     for line in [
-        words::process(&view.process),
-        words::spending(view),
-        words::pauses(view),
-        words::cost(view),
+        format::process(&view.process),
+        format::spending(view),
+        format::pauses(view),
+        format::cost(view),
     ] {
         writeln!(text, "{line}")?;
     }
@@ -42,7 +42,7 @@ fn write(
     }
     let names: Vec<String> = threads
         .iter()
-        .map(|thread| words::short(&words::thread_name(thread), LONGEST_NAME))
+        .map(|thread| format::short(&format::thread_name(thread), LONGEST_NAME))
         .collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(16);
     writeln!(
@@ -55,11 +55,11 @@ fn write(
             text,
             "{name:<width$} {:>8} {:>6} {:<8} {:>6} {:>6}  {}",
             thread.tid,
-            words::cores(thread.cores),
+            format::cores(thread.cores),
             thread.state.name(),
-            words::cell(thread.shares.lock),
-            words::cell(thread.shares.gil),
-            words::doing(thread)
+            format::cell(thread.shares.lock),
+            format::cell(thread.shares.gil),
+            format::doing(thread)
         )?;
     }
     if !view.lines.is_empty() {
@@ -71,9 +71,13 @@ fn write(
     }
     for line in view.lines.iter().take(MOST) {
         let running = line.threads.running + line.threads.native;
-        let of = [running, line.threads.lock, line.threads.gil, line.total].map(words::cell);
+        let of = [running, line.threads.lock, line.threads.gil, line.total].map(format::cell);
         let [running, lock, gil, all] = of;
-        writeln!(text, "{running:>6} {lock:>6} {gil:>6} {all:>6}  {}", words::place(&line.place))?;
+        writeln!(
+            text,
+            "{running:>6} {lock:>6} {gil:>6} {all:>6}  {}",
+            format::place(&line.code_line)
+        )?;
     }
     if !view.objects.is_empty() {
         writeln!(text, "\n{:>6} {:>6} {:>4}  OBJECT WAITED FOR", "WAIT %", "OF ALL", "NOW")?;
@@ -87,22 +91,22 @@ fn write(
         let at = object
             .at
             .as_ref()
-            .map(|at| format!(", waited for at {}", words::place(at)))
+            .map(|at| format!(", waited for at {}", format::place(at)))
             .unwrap_or_default();
         writeln!(
             text,
             "{:>6} {:>6} {:>4}  {}{by}{at}",
-            words::cell(object.waiting),
-            words::cell(object.share),
+            format::cell(object.waiting),
+            format::cell(object.share),
             object.waiters,
-            words::object(object)
+            format::object(object)
         )?;
     }
     Ok(())
 }
 
 /// The list of Pythons in words.
-pub(crate) fn hosts(hosts: &Hosts, rows: &[&HostRow]) -> String {
+pub(crate) fn processes(processes: &ProcessList, rows: &[&ProcessRow]) -> String {
     let mut text = format!(
         "{:>8} {:<9} {:>7} {:>9} {:>7}  COMMAND\n",
         "PID", "VERSION", "CPU %", "RSS", "THREADS"
@@ -113,13 +117,13 @@ pub(crate) fn hosts(hosts: &Hosts, rows: &[&HostRow]) -> String {
             text,
             "{:>8} {version:<9} {:>7} {:>9} {:>7}  {}",
             host.pid,
-            words::cores(host.cores),
+            format::cores(host.cores),
             ungil_format::bytes(host.rss_bytes),
             host.threads,
             clean(&host.command)
         );
     }
-    if let Some(refused) = &hosts.refused {
+    if let Some(refused) = &processes.refused {
         let _ = writeln!(text, "note: {}", clean(refused));
     }
     text

@@ -3,13 +3,13 @@
 
 use crate::sampler::Sampler;
 use crate::tables::{intern, mix, publish, take_text};
-use crate::wire::{DEPTH, LONGEST, UNKNOWN, code, dropped, stack, text};
+use crate::wire::{MAX_FRAMES, MAX_TEXT, UNKNOWN, code, dropped, stack, text};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 impl Sampler {
     /// The row of the stack that this thread is on.
     pub(crate) fn stack(&self) -> u32 {
-        let (mut frames, mut depth, mut cut, mut hash) = ([0u64; DEPTH], 0, false, 2);
+        let (mut frames, mut depth, mut cut, mut hash) = ([0u64; MAX_FRAMES], 0, false, 2);
         self.python.walk(|code, at| match frames.get_mut(depth) {
             Some(frame) => {
                 *frame = u64::from(self.code(code)) << 32 | u64::from(at);
@@ -50,7 +50,7 @@ impl Sampler {
             return UNKNOWN;
         };
         if let ([_, _, file, name, lines, first, ..], true) = (slot.words, slot.fresh) {
-            let mut buffer = [0; LONGEST];
+            let mut buffer = [0; MAX_TEXT];
             for (word, string) in [(file, known.file), (name, known.name)] {
                 let length = self.python.text(string, &mut buffer);
                 self.keep(word, buffer.get(..length).unwrap_or_default());

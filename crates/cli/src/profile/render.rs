@@ -6,22 +6,22 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::process::ExitStatus;
 use ungil_format::{counted, duration, frequency, grouped, percent};
-use ungil_profile::capture::{Captured, Ending};
-use ungil_profile::{Key, Profile, Unit, findings};
+use ungil_profile::capture::{CaptureEnding, CaptureResult};
+use ungil_profile::{Profile, RowKey, Unit, findings};
 
 /// For a reader.
 pub(super) fn text(
-    captured: &Captured,
+    captured: &CaptureResult,
     written: &Written,
     status: Option<&Option<ExitStatus>>,
 ) -> String {
     let profile = &captured.finished.profile;
     let mut text = about(profile);
     text.push_str(match captured.ending {
-        Ending::Time => "",
-        Ending::Told => "Ended by a signal; everything until then is here.\n",
-        Ending::Gone if status.is_some() => "",
-        Ending::Gone => {
+        CaptureEnding::TimeLimit => "",
+        CaptureEnding::Requested => "Ended by a signal; everything until then is here.\n",
+        CaptureEnding::AllExited if status.is_some() => "",
+        CaptureEnding::AllExited => {
             "The process has ended, or is another program now; everything until then is here.\n"
         }
     });
@@ -30,7 +30,7 @@ pub(super) fn text(
     {
         text.push_str(&format!("The program ended with {status}.\n"));
     }
-    text + &written.words()
+    text + &written.render()
 }
 
 /// What any profile says of itself and of its target.
@@ -38,7 +38,7 @@ pub(super) fn about(profile: &Profile) -> String {
     let (header, totals) = (&profile.header, &profile.totals);
     let samples = profile.total().samples;
     let seconds = duration(totals.duration_ns as f64 / 1e9);
-    let build = header.build.map_or("", |build| build.words());
+    let build = header.build.map_or("", |build| build.description());
     let mut text = String::new();
     let one_line = clean(&header.command);
     text.push_str(&format!(
@@ -100,16 +100,16 @@ fn looks(text: &mut String, profile: &Profile, samples: u64) {
 
 /// For a program.
 pub(super) fn json(
-    captured: &Captured,
+    captured: &CaptureResult,
     written: &Written,
     status: Option<&Option<ExitStatus>>,
 ) -> String {
     let mut object = summary(&captured.finished.profile);
     if let Some(map) = object.as_object_mut() {
         let ending = match captured.ending {
-            Ending::Time => "time",
-            Ending::Told => "told",
-            Ending::Gone => "gone",
+            CaptureEnding::TimeLimit => "time",
+            CaptureEnding::Requested => "told",
+            CaptureEnding::AllExited => "gone",
         };
         map.insert("ending".into(), json!(ending));
         map.insert("exit_code".into(), json!(status.and_then(|status| status.as_ref()?.code())));
@@ -131,7 +131,7 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, key: &Key, weight: u64) {
+    fn add(&mut self, key: &RowKey, weight: u64) {
         let add = |sum: &mut u64| *sum = sum.saturating_add(weight);
         add(&mut self.weight);
         add(self.activities.entry(key.activity.name()).or_default());

@@ -1,8 +1,8 @@
 //! A snapshot as text, in the manner of `jstack`: the process, its threads with their frames, waits
 //! and holds, tasks, deadlocks.
 
+use super::format;
 use super::style::Style;
-use super::words;
 use crate::clean::clean;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
@@ -30,7 +30,7 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
                 .is_some_and(|killed| thread.tid.unwrap_or(thread.native_id) == killed.thread)
         };
         let name = snapshot.threads().find(is_it).map(|thread| thread.name.as_str());
-        writeln!(text, "core {}: {}", clean(&core.file), style.wrong(words::death(core, name)))?;
+        writeln!(text, "core {}: {}", clean(&core.file), style.wrong(format::death(core, name)))?;
     }
     writeln!(text, "{}", style.bold(format!("{}: {command}", snapshot.pid)))?;
     let build = match (snapshot.free_threaded, snapshot.gil) {
@@ -89,7 +89,7 @@ fn thread(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
     let here = thread.tid.map(|tid| format!(", {tid} here")).unwrap_or_default();
     let torn = if thread.torn { " (moved on while it was read)" } else { "" };
     let name = style.bold(format!("\"{}\"", clean(&thread.name)));
-    writeln!(text, "{name} ({}{here}) {}{torn}", thread.native_id, words::state(thread))?;
+    writeln!(text, "{name} ({}{here}) {}{torn}", thread.native_id, format::state(thread))?;
     match &thread.native {
         Some(rows) => {
             for row in rows {
@@ -107,13 +107,13 @@ fn thread(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
         None => frames(text, thread, style)?,
     }
     if let (Some(wait), None) = (&thread.waits, thread.waits.as_ref().and_then(|wait| wait.frame)) {
-        writeln!(text, "      - {}", style.wait(words::wait(wait)))?;
+        writeln!(text, "      - {}", style.wait(format::wait(wait)))?;
     }
     for hold in thread.holds.iter().filter(|hold| hold.frame.is_none()) {
         writeln!(
             text,
             "      - {} {}",
-            style.hold(words::hold(hold)),
+            style.hold(format::hold(hold)),
             style.dim("(where it was taken is unknown)")
         )?;
     }
@@ -150,7 +150,7 @@ fn frame(text: &mut String, frame: &FrameView, count: usize, style: Style) -> fm
     } else {
         String::new()
     };
-    writeln!(text, "    {}{times}", words::frame(frame))?;
+    writeln!(text, "    {}{times}", format::frame(frame))?;
     match &frame.source {
         Some(source) if !source.is_empty() => {
             writeln!(text, "        {}", style.dim(clean(source)))
@@ -162,10 +162,10 @@ fn frame(text: &mut String, frame: &FrameView, count: usize, style: Style) -> fm
 /// What the frame waits for and holds.
 fn under(text: &mut String, thread: &ThreadView, index: usize, style: Style) -> fmt::Result {
     if let Some(wait) = thread.waits.as_ref().filter(|wait| wait.frame == Some(index)) {
-        writeln!(text, "      - {}", style.wait(words::wait(wait)))?;
+        writeln!(text, "      - {}", style.wait(format::wait(wait)))?;
     }
     for hold in thread.holds.iter().filter(|hold| hold.frame == Some(index)) {
-        writeln!(text, "      - {}", style.hold(words::hold(hold)))?;
+        writeln!(text, "      - {}", style.hold(format::hold(hold)))?;
     }
     Ok(())
 }
@@ -228,7 +228,7 @@ fn branch(
         return Ok(());
     }
     for frame in &task.frames {
-        writeln!(text, "{indent}    {}", words::frame(frame))?;
+        writeln!(text, "{indent}    {}", format::frame(frame))?;
     }
     for awaited in &task.awaits {
         if let Some(&next) = places.get(awaited.as_str()) {
@@ -251,12 +251,12 @@ fn deadlocks(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Resul
             n => writeln!(text, "  {n} threads wait for each other:")?,
         }
         for edge in &deadlock.edges {
-            writeln!(text, "    {}", words::edge(edge))?;
+            writeln!(text, "    {}", format::edge(edge))?;
         }
     }
     for stranded in &snapshot.stranded {
         writeln!(text, "  1 thread waits for what nobody can release:")?;
-        writeln!(text, "    {}", words::stranded(stranded))?;
+        writeln!(text, "    {}", format::stranded(stranded))?;
     }
     let name = |id: &String| {
         let task = snapshot.tasks.iter().find(|task| task.id == *id);

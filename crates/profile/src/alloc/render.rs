@@ -1,16 +1,16 @@
-//! Allocations as a table for the terminal and as JSON.
+//! Renders allocations as a text table and as JSON.
 
-use super::{Allocations, Fate, Line, Sum};
+use super::{AllocationSum, Allocations, BlockFate, LineAllocations};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use ungil_format::{bytes, counted, duration, number, percent};
 
-/// Version of what [`Allocations::json`] gives.
+/// Schema of [`Allocations::json`].
 const SCHEMA: &str = "ungil.alloc/1";
 
 impl Allocations {
     /// The report in words: totals, the `most` largest lines, what it cost and what is missing.
-    pub fn words(&self, most: usize) -> String {
+    pub fn render(&self, most: usize) -> String {
         let mut out = String::new();
         self.totals(&mut out);
         let lines = self.lines();
@@ -40,7 +40,7 @@ impl Allocations {
     }
 
     fn totals(&self, out: &mut String) {
-        let (live, threads) = (self.total(Fate::Live), self.threads.len());
+        let (live, threads) = (self.total(BlockFate::Live), self.threads.len());
         let over = self.duration_s.map_or(String::new(), |s| format!(" in {}", duration(s)));
         let _ = writeln!(
             out,
@@ -63,7 +63,7 @@ impl Allocations {
         );
     }
 
-    fn row(&self, line: &Line) -> [String; 6] {
+    fn row(&self, line: &LineAllocations) -> [String; 6] {
         let place = &line.place;
         let at = if place.file.is_empty() {
             place.function.to_string()
@@ -89,7 +89,7 @@ impl Allocations {
             types.join(", "),
             threads.join(", "),
         ]
-        // A name that the target chose breaks no line of the table.
+        // A name from the target must not break the table.
         .map(|cell| cell.replace(char::is_control, "\u{fffd}"))
     }
 
@@ -124,9 +124,9 @@ impl Allocations {
         }
     }
 
-    /// All of it as JSON: totals, threads, lines, and every stack.
+    /// Returns everything as JSON: totals, threads, lines, and every stack.
     pub fn json(&self) -> Value {
-        let sum = |s: &Sum| json!({"bytes": s.bytes, "bytes_error": s.error(), "blocks": s.blocks, "samples": s.samples});
+        let sum = |s: &AllocationSum| json!({"bytes": s.bytes, "bytes_error": s.error(), "blocks": s.blocks, "samples": s.samples});
         let thread = |t: Option<usize>| t.and_then(|t| self.threads.get(t)).map(|t| t.id);
         let lines = self.lines();
         let lines = lines.iter().map(|line| {
@@ -144,7 +144,7 @@ impl Allocations {
         });
         let stacks = self.stacks.iter().map(|stack| {
             let frame =
-                |p: &super::Place| json!({"file": &*p.file, "line": p.line, "function": &*p.function});
+                |p: &super::SourceLine| json!({"file": &*p.file, "line": p.line, "function": &*p.function});
             stack.iter().map(frame).collect::<Vec<_>>()
         });
         let rows = self.rows.iter().map(|row| {
@@ -161,9 +161,9 @@ impl Allocations {
             "duration_s": self.duration_s,
             "allocations": self.allocations,
             "bytes": self.bytes,
-            "live": sum(&self.total(Fate::Live)),
-            "allocated": sum(&self.total(Fate::Allocated)),
-            "freed": sum(&self.total(Fate::Freed)),
+            "live": sum(&self.total(BlockFate::Live)),
+            "allocated": sum(&self.total(BlockFate::Allocated)),
+            "freed": sum(&self.total(BlockFate::Freed)),
             "peak_live_bytes": self.peak_bytes,
             "end": self.end,
             "cost": {"seconds": self.cost_s(), "measured": self.cost},
@@ -180,8 +180,8 @@ fn estimated(size: f64) -> String {
     bytes(size.round() as u64)
 }
 
-/// The 95 % margin of a sum, in per cent; empty where it is exact.
-fn margin(sum: &Sum) -> String {
+/// Formats the 95 % margin of a sum in percent; empty if it is exact.
+fn margin(sum: &AllocationSum) -> String {
     let share = 1.96 * sum.error() / sum.bytes;
     if sum.bytes > 0.0 && share >= 0.005 { format!(" ±{}", percent(share)) } else { String::new() }
 }
@@ -191,8 +191,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_margin_is_said_where_there_is_one() {
-        let sum = |variance| Sum { samples: 1, blocks: 1.0, bytes: 1000.0, variance };
+    fn margins_are_shown_for_estimates_only() {
+        let sum = |variance| AllocationSum { samples: 1, blocks: 1.0, bytes: 1000.0, variance };
         assert_eq!(margin(&sum(0.0)), "");
         assert_eq!(margin(&sum(10_000.0)), " ±19.6 %");
     }

@@ -13,11 +13,11 @@ use cpython_layout::structures::type_flags::{HAVE_GC, PREHEADER, READY, TYPE_SUB
 pub const HEAD: usize = 64;
 
 /// Classes of classes of classes: more are not believed.
-const LONGEST_CHAIN: usize = 8;
+const MAX_CHAIN: usize = 8;
 
 /// A type as its memory says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Type {
+pub struct TypeInfo {
     /// Where it is.
     pub address: u64,
     /// Where its `tp_name` is.
@@ -35,7 +35,7 @@ pub fn before_object(flags: u64, free_threaded: bool) -> usize {
 
 /// The places of a type pointer in a block, each with the distance of its object, for a type
 /// pointer at `ob_type` in objects.
-pub fn places(ob_type: u64) -> impl Iterator<Item = (usize, usize)> {
+pub fn type_pointer_offsets(ob_type: u64) -> impl Iterator<Item = (usize, usize)> {
     [0, 16, 32].into_iter().map(move |before| (before, before + ob_type as usize))
 }
 
@@ -45,7 +45,7 @@ pub fn type_at(
     address: u64,
     fields: [u64; 3],
     read: impl Fn(u64, &mut [u8]) -> bool,
-) -> Option<Type> {
+) -> Option<TypeInfo> {
     let plausible = |a: u64| a > 0xffff && a.is_multiple_of(8) && a < 1 << 47;
     if !plausible(address) {
         return None;
@@ -67,13 +67,13 @@ pub fn type_at(
     // collector's lists looks like a type now and then, but no chain of neighbours ends in one that
     // points to itself.
     let mut class = meta;
-    for _ in 0..LONGEST_CHAIN {
+    for _ in 0..MAX_CHAIN {
         let [its_class, _, its_flags] = look(class)?;
         if its_flags & READY == 0 || its_flags & TYPE_SUBCLASS == 0 || !plausible(its_class) {
             return None;
         }
         if its_class == class {
-            return Some(Type { address, name, flags });
+            return Some(TypeInfo { address, name, flags });
         }
         class = its_class;
     }
@@ -113,7 +113,10 @@ mod tests {
     fn a_class_is_known_by_its_own_class() {
         let read = memory(&two_types(READY | HAVE_GC));
         let found = type_at(0x30000, OFFSETS, &read);
-        assert_eq!(found, Some(Type { address: 0x30000, name: 0x91000, flags: READY | HAVE_GC }));
+        assert_eq!(
+            found,
+            Some(TypeInfo { address: 0x30000, name: 0x91000, flags: READY | HAVE_GC })
+        );
         assert!(type_at(0x20000, OFFSETS, &read).is_some(), "type is its own class");
     }
 
