@@ -1,5 +1,4 @@
-//! Which type a sampled block's object is of: asked when the block is released, and of what is left
-//! at the end.
+//! The type of the object in a sampled block, read when the block is released, or at the end.
 
 use crate::sampler::Sampler;
 use crate::tables::{intern, mix, publish};
@@ -8,7 +7,7 @@ use crate::wire::{dropped, kind, live};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 impl Sampler {
-    /// The kind of the object in a block that begins with `head`.
+    /// Returns the kind of the object in a block that starts with `head`.
     pub(crate) fn kind(&self, head: &[u8]) -> u32 {
         let offsets = &self.python.offsets;
         let at = &offsets.type_object;
@@ -33,7 +32,7 @@ impl Sampler {
         kind::OBJECT
     }
 
-    /// A type that was met before: its index and flags.
+    /// Returns the index and flags of a type that is already in the table.
     fn find_type(&self, address: u64) -> Option<(u32, u64)> {
         let (hash, slots) = (mix(4, address), self.types.len() / kind::WORDS);
         for step in 0..8 {
@@ -50,8 +49,7 @@ impl Sampler {
     }
 
     fn add_type(&self, address: u64, name: u64, flags: u64) -> u32 {
-        // A name may end at the end of what can be read: as much as there is, eight bytes at a
-        // time.
+        // The memory after the name may be unreadable, so read eight bytes at a time.
         let mut bytes = [0u8; 256];
         for (n, eight) in bytes.chunks_mut(8).enumerate() {
             if !self.python.read(name + 8 * n as u64, eight) || eight.contains(&0) {

@@ -1,10 +1,10 @@
-//! What happens to a sampled block: its stack, thread and kind find their places in the table, and
-//! its weight is added there.
+//! Records sampled blocks: interns the stack, thread and kind, and adds the block's weight to the
+//! table.
 //!
-//! All of it is safe code over atomic words; the interpreter is asked through [`PythonApi`].
+//! This is safe code over atomic words; the interpreter is accessed through [`PythonApi`].
 
-use crate::filter::filter;
-use crate::python::{PythonApi, thread_id, thread_name, thread_processor};
+use crate::filter::counter;
+use crate::python::{PythonApi, thread_cpu_ns, thread_id, thread_name};
 use crate::sampling::{gap, uniform, weight};
 use crate::shape::Shape;
 use crate::tables::{LiveBlocks, add, intern, mix, publish};
@@ -12,10 +12,10 @@ use crate::wire::{MAGIC, READY, VERSION, dropped, head, kind, live, refusal, sit
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed};
 
-/// Shared words, for as long as the process lives.
+/// Words of the shared table, mapped as long as the process lives.
 pub(crate) type TableWords = &'static [AtomicU64];
 
-/// A thread's own: bytes to the next point, its generator, its row.
+/// Per-thread state: bytes to the next sampling point, random generator, row.
 pub(crate) struct ThreadLocals {
     pub(crate) left: Cell<i64>,
     random: Cell<u64>,
@@ -23,9 +23,9 @@ pub(crate) struct ThreadLocals {
     ticks: Cell<u64>,
 }
 
-/// One sample or release in so many is timed, and stands for as many: a thread's own clock is a
-/// system call.
-const TIMED: u64 = 16;
+/// One of this many samples and releases is timed, and counts for all: reading a thread's CPU clock
+/// is a system call.
+const TIMING_INTERVAL: u64 = 16;
 
 impl ThreadLocals {
     pub(crate) const fn new() -> ThreadLocals {
@@ -38,18 +38,18 @@ impl ThreadLocals {
     }
 }
 
-/// Nanoseconds of this thread's processor time since `began`.
+/// Returns the nanoseconds of this thread's CPU time since `began`.
 fn elapsed(began: u64) -> u64 {
-    thread_processor().saturating_sub(began)
+    thread_cpu_ns().saturating_sub(began)
 }
 
-/// The table and all that is needed to fill it.
+/// The table, and everything needed to fill it.
 pub(crate) struct Sampler {
     pub(crate) header: TableWords,
     pub(crate) python: PythonApi,
     every: u64,
-    /// Nanoseconds between two readings of a thread's clock with nothing between them: what timing
-    /// adds to what it times.
+    /// Nanoseconds between two consecutive readings of the thread's clock: the error of timing
+    /// itself.
     clock_ns: u64,
     threads: TableWords,
     pub(crate) codes: TableWords,
@@ -61,7 +61,8 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    /// Over a table that ungil made; or the refusal that it is.
+    /// Creates a sampler over a table that ungil created; returns the refusal code if the table is
+    /// invalid.
     pub(crate) fn new(words: TableWords, python: PythonApi) -> Result<Sampler, u64> {
         let at = |index: usize| words.get(index).map_or(0, |w| w.load(Acquire));
         let sizes: Vec<u64> = (head::SHAPE..head::SHAPE + 7).map(at).collect();
@@ -73,7 +74,7 @@ impl Sampler {
             header: words,
             python,
             every: at(head::EVERY).max(1),
-            clock_ns: (0..64).map(|_| elapsed(thread_processor())).min().unwrap_or(0),
+            clock_ns: (0..64).map(|_| elapsed(thread_cpu_ns())).min().unwrap_or(0),
             threads: part(shape.thread_span())?,
             codes: part(shape.code_span())?,
             types: part(shape.type_span())?,
@@ -89,21 +90,21 @@ impl Sampler {
     }
 
     pub(crate) fn word(&self, index: usize) -> &AtomicU64 {
-        self.header.get(index).unwrap_or(&SINK)
+        self.header.get(index).unwrap_or(&OUT_OF_BOUNDS)
     }
 
     pub(crate) fn drop_one(&self, what: usize) {
         self.word(head::DROPPED + what).fetch_add(1, Relaxed);
     }
 
-    /// Counts one allocation, and says whether it is to be sampled.
+    /// Counts one allocation; returns whether it must be sampled.
     pub(crate) fn count(&self, local: &ThreadLocals, size: u64) -> bool {
         let row = match local.row.get() {
             Some((row, _)) => row,
             None => self.register_thread(local),
         };
         if let [_, allocations, bytes, ..] = row {
-            // Only this thread writes here, so that a plain load and store are enough.
+            // Only this thread writes here, so a plain load and store are enough.
             allocations.store(allocations.load(Relaxed) + 1, Relaxed);
             bytes.store(bytes.load(Relaxed) + size, Relaxed);
         }
@@ -112,7 +113,7 @@ impl Sampler {
         left < 0
     }
 
-    /// Empties the counts of this thread's row.
+    /// Resets the counters of this thread's row.
     pub(crate) fn forget(&self, local: &ThreadLocals) {
         if let Some(([_, allocations, bytes, ..], _)) = local.row.get() {
             allocations.store(0, Relaxed);
@@ -154,22 +155,22 @@ impl Sampler {
         local.left.set(gap(self.every, u));
     }
 
-    /// Does something, and now and then takes its time.
+    /// Calls `what`, and measures its time now and then.
     fn timed(&self, local: &ThreadLocals, what: impl FnOnce()) {
         let tick = local.ticks.get();
         local.ticks.set(tick + 1);
-        if !tick.is_multiple_of(TIMED) {
+        if !tick.is_multiple_of(TIMING_INTERVAL) {
             return what();
         }
-        let began = thread_processor();
+        let began = thread_cpu_ns();
         what();
-        let spent = TIMED * elapsed(began).saturating_sub(self.clock_ns);
+        let spent = TIMING_INTERVAL * elapsed(began).saturating_sub(self.clock_ns);
         if let Some(([_, _, _, word, ..], _)) = local.row.get() {
             word.fetch_add(spent, Relaxed);
         }
     }
 
-    /// Takes a block of `size` bytes into the profile.
+    /// Records a sampled block of `size` bytes.
     #[cold]
     pub(crate) fn sample(&self, local: &ThreadLocals, address: u64, size: u64, object: bool) {
         self.timed(local, || self.sample_now(local, address, size, object));
@@ -189,15 +190,15 @@ impl Sampler {
         if let [_, _, _, _, samples, name @ ..] = row {
             let n = samples.fetch_add(1, Relaxed);
             if n < 4 || n % 64 == 0 {
-                // A thread is given its name after its first allocations.
+                // A thread gets its name only after its first allocations.
                 name.iter().zip(thread_name()).for_each(|(word, part)| word.store(part, Relaxed));
             }
         }
     }
 
-    /// Puts a block among the live ones.
+    /// Adds a block to the live ones.
     pub(crate) fn put(&self, address: u64, place: u64, size: u64) {
-        let Some(filter) = filter(address) else { return };
+        let Some(filter) = counter(address) else { return };
         filter.fetch_add(1, Relaxed);
         if !self.live.put(address, place, size) {
             filter.fetch_sub(1, Relaxed);
@@ -205,16 +206,16 @@ impl Sampler {
         }
     }
 
-    /// Takes a block out of the live ones.
+    /// Removes a block from the live ones.
     pub(crate) fn take(&self, address: u64) -> Option<(u64, u64)> {
         let found = self.live.take(address)?;
-        if let Some(filter) = filter(address) {
+        if let Some(filter) = counter(address) {
             filter.fetch_sub(1, Relaxed);
         }
         Some(found)
     }
 
-    /// Counts a block that was taken out as released; `head` is what it began with.
+    /// Counts a removed block as released; `head` is the start of its contents.
     pub(crate) fn release(
         &self,
         local: &ThreadLocals,
@@ -253,7 +254,7 @@ impl Sampler {
     }
 }
 
-/// Where a word that is not there would be; there is none such, since the table's size was checked.
-static SINK: AtomicU64 = AtomicU64::new(0);
+/// Target for words outside the table. Never used, because the table's size was checked.
+static OUT_OF_BOUNDS: AtomicU64 = AtomicU64::new(0);
 
 const _: () = assert!(READY == 1 && thread::SPENT == 3 && thread::NAME == 5);

@@ -273,7 +273,7 @@ impl ProfileSums<'_> {
             let sum: f64 = rows().map(|(_, weight)| weight as f64).sum();
             self.hottest(rows(), sum, &format!("of {what} was allocated"))
         };
-        let freed = "allocated and freed memory";
+        let freed = "freed memory";
         [about(Activity::Live, "live memory"), about(Activity::Freed, freed)].concat()
     }
 

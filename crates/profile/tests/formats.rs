@@ -1,4 +1,4 @@
-//! Every format is read back by other means than it was written, and says what the profile says.
+//! Every format is read back by independent code, and has the contents of the profile.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod common;
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use ungil_profile::*;
 
-/// Weight by thread's label, and of what did not run.
+/// Weight by the thread's label, and by what it waited for.
 fn by_thread(profile: &Profile) -> HashMap<String, u64> {
     let mut sums = HashMap::new();
     for (key, weight) in &profile.rows {
@@ -28,8 +28,7 @@ fn numbers(value: &Value) -> Vec<u64> {
     value.as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect()
 }
 
-/// What speedscope's import demands of a file of sampled profiles, as the page its `$schema` names
-/// describes it.
+/// The rules of speedscope's import for sampled profiles, from the schema that `$schema` names.
 fn speedscope_rules() -> Value {
     let units = ["none", "nanoseconds", "microseconds", "milliseconds", "seconds", "bytes"];
     let frame = json!({
@@ -91,16 +90,16 @@ fn speedscope_holds(known: &KnownProfile, timed: bool) {
         }
     }
     sums.retain(|_, w| *w > 0);
-    let mut told = HashMap::new();
+    let mut expected = HashMap::new();
     for (key, weight) in &known.profile().rows {
-        // A running thread without a frame has no place in speedscope.
+        // speedscope cannot represent a running thread without frames.
         if key.stack != StackId::EMPTY || !key.activity.is_busy() {
             let thread = &known.profile().threads[key.thread.index()];
-            *told.entry(known.profile().thread_label(thread)).or_default() += weight.weight;
+            *expected.entry(known.profile().thread_label(thread)).or_default() += weight.weight;
         }
     }
-    told.retain(|_, w| *w > 0);
-    assert_eq!(sums, told);
+    expected.retain(|_, w| *w > 0);
+    assert_eq!(sums, expected);
 }
 
 fn pprof(known: &KnownProfile) -> proto::PprofProfile {
@@ -129,7 +128,7 @@ fn pprof_holds(known: &KnownProfile) {
                 (text(function.name).into(), text(function.filename).into(), line.line)
             })
             .collect();
-        let told: Vec<(String, String, i64)> = profile
+        let expected: Vec<(String, String, i64)> = profile
             .leaf_to_root(key.stack)
             .map(|f| {
                 let function = profile.function(f);
@@ -137,7 +136,7 @@ fn pprof_holds(known: &KnownProfile) {
                 (name.into(), file.into(), profile.frames[f.index()].line.into())
             })
             .collect();
-        assert_eq!(places, told);
+        assert_eq!(places, expected);
         assert_eq!(sample.value, [weight.samples as i64, weight.weight as i64]);
         let label = |name: &str| sample.label.iter().find(|l| text(l.key) == name);
         *threads.entry(text(label("thread").unwrap().str).to_string()).or_default() +=
@@ -202,8 +201,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn every_format_says_what_the_profile_says(run in run()) {
-        let known = KnownProfile::of(|b| drop(tell(b, &run)));
+    fn every_format_has_the_contents_of_the_profile(run in run()) {
+        let known = KnownProfile::of(|b| drop(record_run(b, &run)));
         pprof_holds(&known);
         collapsed_holds(&known);
         speedscope_holds(&known, false);
@@ -266,7 +265,7 @@ fn firefox_has_waits_and_pauses_as_markers() {
         |name: &str| found.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", found.keys()));
     let waits = lengths("waits for a lock: dict `cache` at app.py:31");
     assert_eq!(waits.len(), 8 * 20);
-    // The first wait begins before the clock: it is a look shorter.
+    // The first wait begins before the clock, so it is one look shorter.
     assert!(waits.iter().all(|ms| (17.9..19.1).contains(ms)), "{waits:?}");
     let pauses = lengths("garbage collection: generation 2");
     assert_eq!(pauses.len(), 20);
@@ -274,7 +273,7 @@ fn firefox_has_waits_and_pauses_as_markers() {
 }
 
 #[test]
-fn what_separates_frames_is_no_part_of_names() {
+fn separators_in_names_are_replaced() {
     let known = KnownProfile::of(|b| {
         let main = frame(b, (3, 1));
         let (thread, stack) = (b.thread(7, 7, "a;b\nc"), b.stack(StackId::EMPTY, main));

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use ungil_profile::*;
 
-/// A file in memory that is read after its writer has gone.
+/// A file in memory that can be read after its writer is dropped.
 #[derive(Clone, Default)]
 pub(crate) struct SharedBuffer(pub(crate) Arc<Mutex<Vec<u8>>>);
 
@@ -27,18 +27,18 @@ impl Write for SharedBuffer {
     }
 }
 
-/// A profile, and the recording it was taken with.
+/// A profile, and its recording.
 pub(crate) struct KnownProfile {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) recording: Recording,
 }
 
 impl KnownProfile {
-    pub(crate) fn of(tell: impl FnOnce(&mut Builder)) -> KnownProfile {
+    pub(crate) fn of(record_run: impl FnOnce(&mut Builder)) -> KnownProfile {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("known.ungil");
         let mut builder = Builder::new(header()).record(std::fs::File::create(&path).unwrap());
-        tell(&mut builder);
+        record_run(&mut builder);
         builder.finish(totals()).recording.unwrap();
         KnownProfile { dir, recording: Recording::open(&path).unwrap() }
     }
@@ -58,7 +58,7 @@ impl KnownProfile {
     }
 }
 
-/// What a sampler may say of one thread in one look.
+/// Arbitrary observation of one thread in one look.
 #[derive(Clone, Debug)]
 pub(crate) struct ObservedThread {
     pub(crate) step_ns: u64,
@@ -98,7 +98,7 @@ pub(crate) fn seen() -> impl Strategy<Value = ObservedThread> {
         })
 }
 
-/// What a sampler may see in a run.
+/// Arbitrary observations of a run.
 pub(crate) fn run() -> impl Strategy<Value = Vec<ObservedThread>> {
     proptest::collection::vec((seen(), 1..4usize), 0..60)
         .prop_map(|all| all.into_iter().flat_map(|(s, n)| std::iter::repeat_n(s, n)).collect())
@@ -131,8 +131,8 @@ pub(crate) fn frame(to: &mut Builder, (name, line): (u8, u32)) -> FrameId {
     to.frame(function, line)
 }
 
-/// Tells a builder a run and gives the samples it was told.
-pub(crate) fn tell(to: &mut Builder, run: &[ObservedThread]) -> Vec<Sample> {
+/// Adds a run to a builder, and returns the added samples.
+pub(crate) fn record_run(to: &mut Builder, run: &[ObservedThread]) -> Vec<Sample> {
     let mut at_ns = 0;
     let mut samples = Vec::new();
     for seen in run {
@@ -183,8 +183,8 @@ pub(crate) fn contended() -> Builder {
     b
 }
 
-/// Tells a builder: eight workers; of 1000 looks 380 wait for the dict `cache`, 100 for another
-/// lock, 60 for the GIL, 40 are stopped, 220 run, 200 are in a system call.
+/// Adds to a builder: eight workers; of 1000 looks 380 wait for the dict `cache`, 100 for another
+/// lock, 60 for the GIL, 40 are suspended, 220 run, 200 are in a system call.
 pub(crate) fn contended_into(b: &mut Builder) {
     let f = |b: &mut Builder, name: &str, first: u32, line: u32| {
         let function = b.function(name, "/srv/app.py", first, FrameKind::Python);

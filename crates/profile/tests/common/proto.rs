@@ -1,4 +1,4 @@
-//! pprof's messages, as a library reads them.
+//! pprof's messages, decoded by prost.
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct PprofProfile {
