@@ -9,6 +9,7 @@ mod decode;
 mod error;
 mod launch;
 mod lines;
+mod notes;
 mod profile;
 mod render;
 mod table;

@@ -1,9 +1,10 @@
 //! Samples one process: converts each look into samples of the profile.
 
 mod notes;
+mod threads;
 
 use super::frame_table::{FrameTable, ThreadStack};
-use super::kernel_view::{KernelFile, KernelView};
+use super::kernel_view::KernelView;
 use super::locks::{LockResolver, ResolvedWait};
 use super::native::{NativeStacks, SleepingThread};
 use super::pauses::PauseTracker;
@@ -13,13 +14,12 @@ use super::{CaptureOptions, TaskMode};
 use crate::Builder;
 use crate::header::Mode;
 use crate::model::{Activity, FrameId, LockId, Sample, ThreadId};
-use notes::{in_mode, thread_name, with_gc_frame};
-use rustc_hash::FxHashMap;
+use notes::{in_mode, with_gc_frame};
 use std::time::{Duration, Instant};
+use threads::SampledThread;
 use ungil_remote::linux::calls::Doing;
 use ungil_remote::memory::ReadError;
-use ungil_remote::parking::monotonic_ns;
-use ungil_remote::sample::{Look, Looker};
+use ungil_remote::sample::Looker;
 use ungil_remote::snapshot::LockOrders;
 use ungil_remote::thread_state::classify;
 use ungil_remote::{Blocked, BlockedOn, Gils, Python, ThreadState};
@@ -33,9 +33,6 @@ const HOLDER_COST_DIVISOR: u64 = 20;
 const MAX_WAIT_ATTEMPTS: u8 = 4;
 /// Interval of reading the GIL states, in nanoseconds: importing an extension may enable a GIL.
 const GIL_INTERVAL_NS: u64 = 100_000_000;
-/// Interval of reading the name of a thread without one, in nanoseconds: it may be set after the
-/// start.
-const NAME_INTERVAL_NS: u64 = 200_000_000;
 
 /// A process being sampled, and what is known about it.
 pub(super) struct ProcessSampler {
@@ -63,27 +60,6 @@ pub(super) struct ProcessSampler {
     next_gil_read_ns: u64,
     /// Whether the kernel denies access to the state of sleeping threads.
     pub(super) is_denied: bool,
-}
-
-/// A thread being sampled, and what is known about it.
-struct SampledThread {
-    key: (u64, u32),
-    row: ThreadId,
-    is_wanted: bool,
-    is_named: bool,
-    asked_ns: u64,
-    stacks: ThreadStack,
-    task: ThreadTask,
-    kernel: KernelFile,
-    last_ns: u64,
-    /// The wait that was counted last, by its target and start time, and the time up to which it
-    /// was counted.
-    began: Option<(BlockedOn, i64)>,
-    counted_ns: u64,
-    /// The last resolved wait: what the thread sleeps on, the result, and the number of attempts.
-    wait: Option<(BlockedOn, Option<ResolvedWait>, u8)>,
-    /// The last known holder of what it waits for.
-    holder: Option<(LockId, Option<FrameId>)>,
 }
 
 impl ProcessSampler {
@@ -267,71 +243,6 @@ impl ProcessSampler {
         Ok(())
     }
 
-    /// Updates the known threads and drops cached code that has changed.
-    fn update_threads(
-        &mut self,
-        look: Look,
-        at_ns: u64,
-        options: &CaptureOptions,
-        builder: &mut Builder,
-    ) {
-        if look.stale {
-            self.frame_table.forget();
-            self.locks.forget();
-            self.tracks.iter_mut().for_each(|track| track.stacks.forget());
-        }
-        if look.changed || self.tracks.len() != self.looker.threads().len() {
-            let old = std::mem::take(&mut self.tracks);
-            let mut old: FxHashMap<(u64, u32), SampledThread> =
-                old.into_iter().map(|track| (track.key, track)).collect();
-            let last_ns = self.last_ns;
-            self.tracks = self
-                .looker
-                .threads()
-                .iter()
-                .map(|slot| {
-                    let key = (slot.thread.address, slot.thread.native_id);
-                    old.remove(&key).unwrap_or_else(|| {
-                        let row = builder.thread(self.pid, slot.thread.native_id, "");
-                        SampledThread {
-                            key,
-                            row,
-                            is_wanted: options.threads.is_empty(),
-                            is_named: false,
-                            asked_ns: 0,
-                            stacks: ThreadStack::default(),
-                            task: ThreadTask::default(),
-                            kernel: KernelFile::default(),
-                            last_ns,
-                            began: None,
-                            counted_ns: last_ns,
-                            wait: None,
-                            holder: None,
-                        }
-                    })
-                })
-                .collect();
-        }
-        self.locks.next_look();
-        for (slot, track) in self.looker.threads().iter().zip(&mut self.tracks) {
-            if !track.is_named
-                && (track.asked_ns == 0 || at_ns.saturating_sub(track.asked_ns) > NAME_INTERVAL_NS)
-            {
-                track.asked_ns = at_ns.max(1);
-                let name = thread_name(slot, &self.looker, self.pid);
-                track.is_named = name.is_some();
-                track.row =
-                    builder.thread(self.pid, slot.thread.native_id, &name.unwrap_or_default());
-                // A thread inside another interpreter keeps the name it had outside.
-                let profile = builder.so_far();
-                let name = profile.string(profile.threads[track.row.index()].name);
-                let id = slot.thread.native_id.to_string();
-                track.is_wanted = options.threads.is_empty()
-                    || options.threads.iter().any(|want| want == name || *want == id);
-            }
-        }
-    }
-
     /// Names the locks that have no name yet after what refers to them in the program.
     pub(super) fn name_locks(&mut self, builder: &mut Builder) {
         self.find_lock_orders();
@@ -364,23 +275,5 @@ impl ProcessSampler {
     pub(super) fn finish(&mut self, at_ns: u64, builder: &mut Builder) {
         self.waiting.finish(&mut self.tasks, &self.looker, self.pid, at_ns, builder);
         self.pauses.finish(&self.looker, self.pid, at_ns, builder);
-    }
-}
-
-impl SampledThread {
-    /// Returns how long a wait had lasted when it was first seen; 0 for a wait that was seen
-    /// before. The runtime stores when a lock wait began, so a lock profile loses no time between
-    /// the previous look and the one that first identified the wait.
-    fn newly_seen_wait_ns(&mut self, blocked: Option<Blocked>, at_ns: u64) -> u64 {
-        let Some((on, since)) = blocked.and_then(|blocked| Some((blocked.on, blocked.since_ns?)))
-        else {
-            return 0;
-        };
-        if self.began.replace((on, since)) == Some((on, since)) {
-            return 0;
-        }
-        let lasted = u64::try_from(monotonic_ns().saturating_sub(since)).unwrap_or(0);
-        // Count neither time before the profile nor any time twice.
-        lasted.min(at_ns.saturating_sub(self.counted_ns))
     }
 }

@@ -5,7 +5,7 @@ use crate::Builder;
 use crate::header::Mode;
 use crate::model::{FrameId, FrameKind, StackId};
 use ungil_format::counted;
-use ungil_remote::sample::{Looker, Slot};
+use ungil_remote::sample::Slot;
 use ungil_remote::snapshot::{LockOrderView, lock_orders};
 use ungil_remote::thread_observer::ThreadObserver;
 use ungil_remote::{Attachment, ThreadState};
@@ -104,14 +104,4 @@ pub(super) fn with_gc_frame(
         builder.frame(function, 0)
     });
     builder.stack(stack, frame)
-}
-
-/// Returns the name that the program gave a thread.
-pub(super) fn thread_name(slot: &Slot, looker: &Looker, pid: u32) -> Option<String> {
-    if slot.thread.native_id == pid {
-        return Some("MainThread".into());
-    }
-    let python = looker.python();
-    let stack = python.stack(&slot.thread).ok()?;
-    python.objects().thread_name(&stack.frames).filter(|name| !name.is_empty())
 }
