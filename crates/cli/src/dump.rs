@@ -1,5 +1,5 @@
-//! `ungil dump`: what every thread of a live Python, or of a core file, is doing, what it waits for
-//! and who has that.
+//! `ungil dump`: shows what every thread of a live Python, or of a core file, is doing, what it
+//! waits for and who holds that.
 
 mod format;
 mod render;
@@ -22,7 +22,7 @@ use ungil_remote::{AttachError, Python};
 
 pub(crate) use format::death;
 
-/// Looks into each process and prints what was found.
+/// Reads each target and prints the result.
 pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
     check(args)?;
     let (targets, mut refused) =
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
     let mut snapshots = Vec::new();
     let mut failed: Vec<(Target, AttachError)> = Vec::new();
     for target in targets {
-        match look(&target, args) {
+        match snapshot(&target, args) {
             Ok(mut snapshot) => {
                 if args.short {
                     short_paths::shorten(&mut snapshot);
@@ -40,10 +40,10 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
                 }
                 snapshots.push(snapshot);
             }
-            // One that ended while all are looked at is no failure.
+            // With --all, a process that has ended meanwhile is not a failure.
             Err(AttachError::NoProcess(_) | AttachError::Ended(_) | AttachError::Zombie(_))
                 if args.all => {}
-            // So is one that is starting or ending, but it is there.
+            // Neither is one that is starting or ending, but it exists, so it is listed as skipped.
             Err(error @ (AttachError::NoThread(_) | AttachError::Exec(_))) if args.all => {
                 refused.push((target, error))
             }
@@ -58,9 +58,10 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
     if args.all && snapshots.is_empty() && failed.is_empty() {
         return Err(format::none(&refused));
     }
-    let could =
+    let has_risky_order =
         |snapshot: &Snapshot| snapshot.lock_order.as_ref().is_some_and(|orders| !orders.is_empty());
-    let deadlock = snapshots.iter().any(|snapshot| snapshot.has_deadlock() || could(snapshot));
+    let deadlock =
+        snapshots.iter().any(|snapshot| snapshot.has_deadlock() || has_risky_order(snapshot));
     let has_failed = !failed.is_empty();
     for (_, error) in failed {
         Edge::from(error).report();
@@ -72,27 +73,27 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
     })
 }
 
-/// Refuses options that a core, or a live process, has no use for.
+/// Rejects options that do not apply to a core, or to a live process.
 fn check(args: &Dump) -> Result<(), Edge> {
     let has_core = args.targets.iter().any(Target::is_core);
     if has_core && args.stop {
         return Err(Edge::usage(
             "--stop needs a live process",
-            "a core has the registers of every thread",
-            "leave --stop out: --native shows the C frames of all threads",
+            "a core contains the registers of every thread",
+            "omit --stop: --native alone shows the C frames of all threads",
         ));
     }
     if has_core && args.watch.is_some() {
         return Err(Edge::usage(
             "--watch needs a live process",
-            "a core is one moment, and lock orders are seen over many",
-            "leave --watch out: deadlocks that have happened are found in the core",
+            "a core is a single moment, and lock orders are observed over time",
+            "omit --watch: existing deadlocks are found in the core",
         ));
     }
     args.files.check(has_core)
 }
 
-fn look(target: &Target, args: &Dump) -> Result<Snapshot, AttachError> {
+fn snapshot(target: &Target, args: &Dump) -> Result<Snapshot, AttachError> {
     let mut python = target.open(&args.files)?;
     let native = match (args.native, args.stop) {
         (false, _) => None,
@@ -110,7 +111,7 @@ fn look(target: &Target, args: &Dump) -> Result<Snapshot, AttachError> {
                 if orders.left_out > 0 {
                     let cycles = counted(orders.left_out, "cycle");
                     snapshot.warnings.push(format!(
-                        "{cycles} in the order of locks that only the frames that take them refer to are left out: they may be different locks"
+                        "{cycles} in the order of locks left out: only local variables refer to the locks, so they may be different locks"
                     ));
                 }
                 snapshot.lock_order = Some(orders.cycles);
@@ -121,13 +122,13 @@ fn look(target: &Target, args: &Dump) -> Result<Snapshot, AttachError> {
     }
 }
 
-/// Watches the order in which threads take locks, until Ctrl-C at the latest. A process that ends
-/// meanwhile is reported by the look that follows.
+/// Watches the order in which threads take locks, until the time is over or Ctrl-C. The snapshot
+/// that follows reports a process that ends meanwhile.
 fn watch(python: &mut Python, observer: &mut ThreadObserver, seconds: f64) -> LockOrders {
     let (stop, end) = (signals::flag().ok(), Instant::now() + Duration::from_secs_f64(seconds));
-    let is_told = || stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
+    let stop_requested = || stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
     let mut order = LockOrder::default();
-    let mut is_over = || Instant::now() >= end || is_told();
+    let mut is_over = || Instant::now() >= end || stop_requested();
     let watched = watch_lock_order(python, observer, &mut order, &mut is_over);
     match watched.and_then(|()| observer.dump(python)) {
         Ok(dump) => lock_orders(&mut order, python, &dump),
@@ -135,14 +136,14 @@ fn watch(python: &mut Python, observer: &mut ThreadObserver, seconds: f64) -> Lo
     }
 }
 
-/// The Pythons of this machine, and processes that could not be looked into.
+/// Finds the Pythons of this machine, and the processes that could not be read.
 fn every_python() -> (Vec<Target>, Vec<(Target, AttachError)>) {
     let listing = ungil_remote::discovery::pythons();
     let refused = listing.refused.into_iter().map(|(pid, error)| (Target::Process(pid), error));
     (listing.found.iter().map(|found| Target::Process(found.pid)).collect(), refused.collect())
 }
 
-/// One process is an object; several are in a list.
+/// Prints JSON: an object for one process, a list for several.
 fn print_json(
     args: &Dump,
     snapshots: &[Snapshot],
@@ -168,8 +169,7 @@ fn print_json(
             serde_json::json!({ "schema": "ungil.dump/2", "processes": processes, "failed": failed, "refused": refused })
         }),
     };
-    let value = value.map_err(|e| {
-        Edge::failed("cannot write the result as JSON", e, "report this as a defect")
-    })?;
+    let value = value
+        .map_err(|e| Edge::failed("cannot write the result as JSON", e, "report this as a bug"))?;
     print(&format!("{}\n", clean::json(&format!("{value:#}"))))
 }

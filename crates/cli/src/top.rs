@@ -1,4 +1,4 @@
-//! `ungil top`: a live Python in the terminal, or as lines for a script.
+//! `ungil top`: monitors a live Python in the terminal, or prints views for scripts.
 
 mod app;
 mod draw;
@@ -23,7 +23,7 @@ use std::time::Duration;
 use ungil_profile::live::{LiveMonitor, MonitorOptions, NextView, ThreadView, View};
 use ungil_remote::Python;
 
-/// Runs the verb.
+/// Runs the command.
 pub(crate) fn run(args: &Top) -> Result<ExitCode, Edge> {
     let options = MonitorOptions {
         rate_hz: args.rate.into(),
@@ -33,13 +33,13 @@ pub(crate) fn run(args: &Top) -> Result<ExitCode, Edge> {
     let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     match (args.once || args.json || args.views.is_some(), args.pid) {
-        (true, Some(pid)) => lines(args, pid, options),
+        (true, Some(pid)) => print_views(args, pid, options),
         (true, None) => list(args),
         (false, _) if is_terminal => screen::run(args, options, colour),
         (false, _) => Err(Edge::usage(
             "top needs a terminal",
-            "standard input or output is none",
-            "ungil top PID --once, or --json, prints a view and ends",
+            "standard input or output is not a terminal",
+            "use ungil top PID --once, or --json, to print a single view",
         )),
     }
 }
@@ -48,8 +48,8 @@ fn attach(pid: u32) -> Result<Python, Edge> {
     Python::attach(pid).map_err(Edge::from)
 }
 
-/// Views without a terminal.
-fn lines(args: &Top, pid: u32, options: MonitorOptions) -> Result<ExitCode, Edge> {
+/// Prints views without a terminal.
+fn print_views(args: &Top, pid: u32, options: MonitorOptions) -> Result<ExitCode, Edge> {
     let no_thread =
         |e| Edge::failed("cannot start a thread", e, "end some processes, or raise ulimit -u");
     let app = App::new(args, false);
@@ -79,9 +79,9 @@ fn lines(args: &Top, pid: u32, options: MonitorOptions) -> Result<ExitCode, Edge
         return Ok(ExitCode::SUCCESS);
     }
     Err(Edge::failed(
-        format!("no thread of process {pid} was seen"),
-        "it ended meanwhile, or its interpreter is starting or ending",
-        "look again; ungil dump says what is in the way",
+        format!("process {pid} has no threads to show"),
+        "it has ended, or its interpreter is starting or ending",
+        "try again; ungil dump shows the cause",
     ))
 }
 
@@ -95,18 +95,18 @@ fn show(args: &Top, app: &App, view: &View) -> Result<(), Edge> {
     print(&(render::view(view, &threads_of(&rows)) + "\n"))
 }
 
-/// The Pythons of this machine, once.
+/// Lists the Pythons of this machine, once.
 fn list(args: &Top) -> Result<ExitCode, Edge> {
     let mut finder = processes::ProcessFinder::default();
     finder.find();
-    // CPU is the difference of two looks.
+    // CPU use is the difference between two searches.
     std::thread::sleep(Duration::from_secs_f64(args.interval.min(5.0)));
     let found = finder.find();
     let none = || {
         Edge::failed(
-            "no Python of 3.13 or later was found",
-            found.refused.as_deref().unwrap_or("no process that can be seen from here is one"),
-            "ungil dump PID says why a process is none",
+            "no CPython 3.13 or later was found",
+            found.refused.as_deref().unwrap_or("no visible process runs one"),
+            "run ungil dump PID to see why a certain process is not one",
         )
     };
     if args.json {
@@ -129,7 +129,7 @@ fn list(args: &Top) -> Result<ExitCode, Edge> {
 
 fn json(value: &impl serde::Serialize) -> Result<String, Edge> {
     let text = serde_json::to_string(value)
-        .map_err(|e| Edge::failed("cannot write the view as JSON", e, "report this"))?;
+        .map_err(|e| Edge::failed("cannot write the view as JSON", e, "report this as a bug"))?;
     Ok(clean::json(&text).into_owned())
 }
 

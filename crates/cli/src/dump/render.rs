@@ -1,5 +1,5 @@
-//! A snapshot as text, in the manner of `jstack`: the process, its threads with their frames, waits
-//! and holds, tasks, deadlocks.
+//! Renders a snapshot as text, in the style of `jstack`: the process, its threads with their
+//! frames, waits and held locks, tasks, deadlocks.
 
 use super::format;
 use super::style::Style;
@@ -9,10 +9,10 @@ use std::fmt::{self, Write};
 use ungil_format::counted;
 use ungil_remote::snapshot::{FrameView, RowView, Snapshot, TaskView, ThreadView};
 
-/// Tasks inside tasks that are indented.
-const DEEPEST: usize = 32;
+/// Maximum depth of the task tree.
+const MAX_TASK_DEPTH: usize = 32;
 
-/// The whole of it.
+/// Renders a snapshot.
 pub(super) fn snapshot(snapshot: &Snapshot, style: Style) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -34,7 +34,7 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
     }
     writeln!(text, "{}", style.bold(format!("{}: {command}", snapshot.pid)))?;
     let build = match (snapshot.free_threaded, snapshot.gil) {
-        (true, "on") => " free-threaded, with the GIL switched on",
+        (true, "on") => " free-threaded, GIL enabled",
         (true, _) => " free-threaded",
         (false, _) => "",
     };
@@ -45,10 +45,9 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
     };
     writeln!(
         text,
-        "CPython {}{build}, {}{interpreters}, {} in {}",
+        "CPython {}{build}, {}{interpreters}, read in {}",
         snapshot.python,
         counted(threads, "thread"),
-        if snapshot.core.is_some() { "read" } else { "looked at" },
         ungil_format::duration(snapshot.look_s)
     )?;
     for interpreter in &snapshot.interpreters {
@@ -72,9 +71,9 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
 fn lock_order(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
     let Some(cycles) = &snapshot.lock_order else { return Ok(()) };
     if cycles.is_empty() {
-        return writeln!(text, "\nNo lock order was seen that could deadlock.");
+        return writeln!(text, "\nNo lock order that can deadlock was seen.");
     }
-    let found = format!("Found {} of locks that could deadlock", counted(cycles.len(), "order"));
+    let found = format!("Found {} that can deadlock", counted(cycles.len(), "lock order"));
     writeln!(text, "\n{}", style.wrong(found))?;
     for cycle in cycles {
         writeln!(text, "  {}:", counted(cycle.edges.len(), "lock"))?;
@@ -87,7 +86,7 @@ fn lock_order(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Resu
 
 fn thread(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
     let here = thread.tid.map(|tid| format!(", {tid} here")).unwrap_or_default();
-    let torn = if thread.torn { " (moved on while it was read)" } else { "" };
+    let torn = if thread.torn { " (stack changed while it was read)" } else { "" };
     let name = style.bold(format!("\"{}\"", clean(&thread.name)));
     writeln!(text, "{name} ({}{here}) {}{torn}", thread.native_id, format::state(thread))?;
     match &thread.native {
@@ -97,7 +96,7 @@ fn thread(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
                     RowView::Python(index) => {
                         if let Some(frame) = thread.frames.get(*index) {
                             self::frame(text, frame, 1, style)?;
-                            under(text, thread, *index, style)?;
+                            waits_and_holds(text, thread, *index, style)?;
                         }
                     }
                     RowView::Native { .. } => writeln!(text, "    {}", style.dim(native(row)))?,
@@ -114,13 +113,13 @@ fn thread(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
             text,
             "      - {} {}",
             style.hold(format::hold(hold)),
-            style.dim("(where it was taken is unknown)")
+            style.dim("(taken at an unknown line)")
         )?;
     }
     Ok(())
 }
 
-/// Frames, with those that repeat themselves counted.
+/// Writes the frames; repeated frames are counted.
 fn frames(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
     let bare = |index: usize| {
         thread.holds.iter().all(|hold| hold.frame != Some(index))
@@ -138,7 +137,7 @@ fn frames(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
             count += 1;
         }
         self::frame(text, frame, count, style)?;
-        under(text, thread, index, style)?;
+        waits_and_holds(text, thread, index, style)?;
         index += count;
     }
     Ok(())
@@ -159,8 +158,13 @@ fn frame(text: &mut String, frame: &FrameView, count: usize, style: Style) -> fm
     }
 }
 
-/// What the frame waits for and holds.
-fn under(text: &mut String, thread: &ThreadView, index: usize, style: Style) -> fmt::Result {
+/// Writes what the frame waits for and holds.
+fn waits_and_holds(
+    text: &mut String,
+    thread: &ThreadView,
+    index: usize,
+    style: Style,
+) -> fmt::Result {
     if let Some(wait) = thread.waits.as_ref().filter(|wait| wait.frame == Some(index)) {
         writeln!(text, "      - {}", style.wait(format::wait(wait)))?;
     }
@@ -179,7 +183,7 @@ fn native(row: &RowView) -> String {
     }
 }
 
-/// Tasks as a tree: under each task those that it awaits.
+/// Writes the tasks as a tree: under each task those that it awaits.
 fn tasks(text: &mut String, tasks: &[TaskView], style: Style) -> fmt::Result {
     if tasks.is_empty() {
         return Ok(());
@@ -187,15 +191,18 @@ fn tasks(text: &mut String, tasks: &[TaskView], style: Style) -> fmt::Result {
     writeln!(
         text,
         "\n{}",
-        style.bold(format!("{}; under each what it awaits", counted(tasks.len(), "asyncio task")))
+        style.bold(format!(
+            "{}, each with the tasks it awaits",
+            counted(tasks.len(), "asyncio task")
+        ))
     )?;
     let mut shown = vec![false; tasks.len()];
-    let places = tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
+    let indexes = tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
     let roots = (0..tasks.len()).filter(|&index| tasks[index].awaited_by.is_empty());
-    // What is only in a cycle has no root.
+    // Tasks of a cycle have no root.
     for root in roots.chain(0..tasks.len()) {
         if !shown[root] {
-            branch(text, tasks, &places, root, 1, &mut shown, style)?;
+            branch(text, tasks, &indexes, root, 1, &mut shown, style)?;
         }
     }
     Ok(())
@@ -204,14 +211,14 @@ fn tasks(text: &mut String, tasks: &[TaskView], style: Style) -> fmt::Result {
 fn branch(
     text: &mut String,
     tasks: &[TaskView],
-    places: &HashMap<&str, usize>,
+    indexes: &HashMap<&str, usize>,
     index: usize,
     depth: usize,
     shown: &mut [bool],
     style: Style,
 ) -> fmt::Result {
     let task = &tasks[index];
-    let indent = "  ".repeat(depth.min(DEEPEST));
+    let indent = "  ".repeat(depth.min(MAX_TASK_DEPTH));
     let coroutine =
         task.coroutine.as_deref().map(|name| format!(", {}", clean(name))).unwrap_or_default();
     let again = if shown[index] { " (see above)" } else { "" };
@@ -224,15 +231,15 @@ fn branch(
         "{indent}{} {state}{coroutine}{again}",
         style.bold(format!("\"{}\"", clean(&task.name)))
     )?;
-    if std::mem::replace(&mut shown[index], true) || depth >= DEEPEST {
+    if std::mem::replace(&mut shown[index], true) || depth >= MAX_TASK_DEPTH {
         return Ok(());
     }
     for frame in &task.frames {
         writeln!(text, "{indent}    {}", format::frame(frame))?;
     }
     for awaited in &task.awaits {
-        if let Some(&next) = places.get(awaited.as_str()) {
-            branch(text, tasks, places, next, depth + 1, shown, style)?;
+        if let Some(&next) = indexes.get(awaited.as_str()) {
+            branch(text, tasks, indexes, next, depth + 1, shown, style)?;
         }
     }
     Ok(())
@@ -255,7 +262,7 @@ fn deadlocks(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Resul
         }
     }
     for stranded in &snapshot.stranded {
-        writeln!(text, "  1 thread waits for what nobody can release:")?;
+        writeln!(text, "  1 thread waits for a lock that no thread can release:")?;
         writeln!(text, "    {}", format::stranded(stranded))?;
     }
     let name = |id: &String| {

@@ -1,16 +1,16 @@
-//! Colour on a terminal, where nobody has said no to it.
+//! Colours for terminals, unless `NO_COLOR` is set.
 
 use std::fmt::Display;
 use std::io::IsTerminal;
 
-/// How to set words off.
+/// The text styles.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
     coloured: bool,
 }
 
 impl Style {
-    /// Colour if standard output is a terminal and `NO_COLOR` is not set.
+    /// Uses colour if standard output is a terminal and `NO_COLOR` is not set.
     pub(crate) fn of_stdout() -> Style {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Style { coloured: std::io::stdout().is_terminal() && !refused }
@@ -25,22 +25,22 @@ impl Style {
         self.wrap("1", text)
     }
 
-    /// What is beside the point.
+    /// Secondary information.
     pub(crate) fn dim(self, text: impl Display) -> String {
         self.wrap("2", text)
     }
 
-    /// What waits.
+    /// A wait.
     pub(crate) fn wait(self, text: impl Display) -> String {
         self.wrap("33", text)
     }
 
-    /// What is held.
+    /// A held lock.
     pub(crate) fn hold(self, text: impl Display) -> String {
         self.wrap("36", text)
     }
 
-    /// What is wrong.
+    /// An error or a deadlock.
     pub(crate) fn wrong(self, text: impl Display) -> String {
         self.wrap("1;31", text)
     }

@@ -1,4 +1,4 @@
-//! A look at a heap in words.
+//! Renders a heap report as text.
 
 use super::Report;
 use crate::clean::clean;
@@ -7,16 +7,16 @@ use std::fmt::Write;
 use ungil_format::{bytes, counted, duration, grouped, percent};
 use ungil_remote::heap::{Coverage, Heap, Kind, Mimalloc, ThreadMemory};
 
-/// Threads that are listed.
-const MOST_THREADS: usize = 20;
+/// Maximum number of threads listed.
+const MAX_THREADS: usize = 20;
 
-/// The whole report, with at most `top` rows of types (0: all).
+/// Renders the report, with at most `top` rows of types (0: all).
 pub(super) fn report(report: &Report<'_>, top: usize) -> String {
     let heap = report.heap;
     let build = if report.free_threaded { "free-threaded" } else { "with a GIL" };
     let what = match heap.coverage {
         Coverage::Allocator => "",
-        Coverage::Collector => " the collector knows",
+        Coverage::Collector => " known to the collector",
     };
     let of = match &report.core {
         Some(core) => format!("Core {}: {}\n", clean(&core.file), death(core, None)),
@@ -64,7 +64,7 @@ fn counts(out: &mut String, report: &Report<'_>, top: usize) {
 fn changes(out: &mut String, report: &Report<'_>, growth: &super::Growth<'_>, top: usize) {
     let head = if report.modules.is_some() { "module" } else { "type" };
     if growth.changes.is_empty() {
-        line!(out, "Nothing grew or shrank in {}.", duration(growth.seconds));
+        line!(out, "No growth or shrinkage in {}.", duration(growth.seconds));
         return;
     }
     line!(out, "In {}:", duration(growth.seconds));
@@ -103,24 +103,24 @@ fn memory(out: &mut String, heap: &Heap, is_core: bool) {
             format!("{} in {}", bytes(held.other_bytes), counted(held.other_blocks, "block"));
         line!(
             out,
-            "  of that no objects but their buffers and tables, and what extensions asked for: {buffers}"
+            "    of that buffers, tables and extensions' memory rather than objects: {buffers}"
         );
         if held.idle_objects > 0 {
             let idle =
                 format!("{} in {}", bytes(held.idle_bytes), counted(held.idle_objects, "object"));
             line!(
                 out,
-                "  of that kept by the runtime to be used again, or about to be freed: {idle}"
+                "    of that unreferenced objects (free lists, or about to be freed): {idle}"
             );
         }
     }
     if let Some(left) = heap.abandoned.as_ref().filter(|left| left.blocks > 0) {
-        mimalloc(out, "of that left by threads that ended", left);
+        mimalloc(out, "  of that left by threads that have ended", left);
     }
     if let Some(held) = &heap.pymalloc {
         line!(
             out,
-            "  pymalloc: {} in {}, {} of it in use ({}), {} held and used by nobody",
+            "  pymalloc: {} in {}, {} in use ({}), {} free",
             bytes(held.reserved),
             counted(held.arenas, "arena"),
             bytes(held.block_bytes),
@@ -130,34 +130,34 @@ fn memory(out: &mut String, heap: &Heap, is_core: bool) {
     }
     for mapped in &heap.mapped {
         let what = match mapped.kind {
-            Kind::Anonymous => "anonymous (allocators, threads' stacks)",
+            Kind::Anonymous => "anonymous (allocators, thread stacks)",
             Kind::Heap => "[heap] (malloc)",
-            Kind::MainStack => "the main thread's stack",
+            Kind::MainStack => "stack of the main thread",
             Kind::File => "programs, libraries, mapped files",
-            Kind::Reserved => "reserved, not usable",
-            Kind::Kernel => "the kernel's",
+            Kind::Reserved => "reserved address space",
+            Kind::Kernel => "kernel",
         };
         let swapped = match mapped.swapped_bytes {
             0 => String::new(),
-            swapped => format!(", {} in the swap", bytes(swapped)),
+            swapped => format!(", {} swapped", bytes(swapped)),
         };
         line!(
             out,
-            "{:>11} in memory of {:>11}{swapped}  {what}",
+            "{:>11} resident of {:>11}{swapped}  {what}",
             bytes(mapped.resident_bytes),
             bytes(mapped.bytes)
         );
     }
     if heap.mapped.is_empty() && !is_core {
-        line!(out, "  the system does not say what is in memory (/proc/PID/smaps cannot be read)");
+        line!(out, "  resident memory is unknown (/proc/PID/smaps is not readable)");
     }
 }
 
 fn mimalloc(out: &mut String, what: &str, held: &Mimalloc) {
-    let resident = held.resident.map_or("an unknown part".into(), bytes);
+    let resident = held.resident.map_or("unknown".into(), bytes);
     line!(
         out,
-        "  {what}: {} in {}, {resident} in memory; {} in use ({}), {} in its pages used by nobody",
+        "  {what}: {} in {}, {resident} resident; {} in use ({}), {} free in its pages",
         bytes(held.reserved),
         counted(held.segments, "segment"),
         bytes(held.block_bytes),
@@ -171,7 +171,7 @@ fn threads(out: &mut String, threads: &[ThreadMemory]) {
     let heaps = threads.iter().any(|thread| thread.heap.is_some());
     let columns = if heaps { format!(" {:>11} {:>11}", "heap", "unused") } else { String::new() };
     line!(out, "{:>11} {:>11} {:>11}{columns}  name", "id", "stack", "in memory");
-    for thread in threads.iter().take(MOST_THREADS) {
+    for thread in threads.iter().take(MAX_THREADS) {
         let figure = |size: Option<u64>| size.map_or("unknown".into(), bytes);
         let heap = thread.heap.map_or(String::new(), |heap| {
             format!(" {:>11} {:>11}", bytes(heap.block_bytes), bytes(heap.unused()))
@@ -185,25 +185,25 @@ fn threads(out: &mut String, threads: &[ThreadMemory]) {
             clean(thread.name.as_deref().unwrap_or("-"))
         );
     }
-    if threads.len() > MOST_THREADS {
-        line!(out, "{:>11} more; --json has all", threads.len() - MOST_THREADS);
+    if threads.len() > MAX_THREADS {
+        line!(out, "{:>11} more; --json has all", threads.len() - MAX_THREADS);
     }
 }
 
-/// What the reader must know to read the figures right.
+/// Writes what is needed to interpret the figures.
 fn notes(out: &mut String, report: &Report<'_>) {
     let (heap, look) = (report.heap, report.heap.look);
     line!(out, "");
     match heap.coverage {
         Coverage::Allocator => line!(
             out,
-            "Every object is counted but those compiled into the program. Bytes are those of an object's own block."
+            "All objects are counted, except those compiled into the program. Bytes are the size of an object's own block."
         ),
         Coverage::Collector => line!(
             out,
-            "Counted is what the collector knows: containers and instances of classes, not strings, bytes or numbers, nor \
-             tuples and the like that it has let go of. Bytes are those of the objects themselves, without the buffers of lists, \
-             dictionaries and sets. A free-threaded build shows every object."
+            "Only objects known to the garbage collector are counted: containers and instances of classes, not strings, bytes or \
+             numbers, nor untracked tuples. Bytes exclude the buffers of lists, dictionaries and sets. On a free-threaded build \
+             all objects are counted."
         ),
     }
     if look.torn > 0 {
@@ -217,32 +217,35 @@ fn notes(out: &mut String, report: &Report<'_>) {
         let what = if heap.mimalloc.is_some() { "pages" } else { "lists" };
         line!(
             out,
-            "{} {what}{of} changed each time they were read: what came or went in them meanwhile may be miscounted.",
+            "{} {what}{of} changed during every attempt to read them, so some of their objects may be miscounted.",
             look.torn
         );
     }
     if look.unquiet {
-        line!(out, "The collector ran all the time: objects it had in hand may be missing.");
+        line!(
+            out,
+            "The collector was always running, so objects it was processing may be missing."
+        );
     }
     if look.beyond_bound {
-        line!(out, "There is more than 32 TiB of address space; only as much was searched.");
+        line!(out, "Only the first 32 TiB of address space were searched.");
     }
     if look.cut_short {
-        let why = if report.interrupted { "interrupted" } else { "the time of --limit was up" };
-        line!(out, "Incomplete, {why}: the figures are of what had been read.");
+        let why = if report.interrupted { "interrupted" } else { "--limit was reached" };
+        line!(out, "Incomplete ({why}): the figures cover only what had been read.");
     }
     for warning in &report.warnings {
         line!(out, "Note: {}", clean(warning));
     }
     let how = if report.core.is_some() {
-        "a core does not say what was in memory"
+        "a core does not record what was resident"
     } else {
         "the process was not stopped"
     };
     line!(out, "Took {}; {how}.", duration(heap.took_s));
 }
 
-/// A type's full name; builtins go by their own.
+/// Formats a type's full name; builtins have no module prefix.
 fn name(module: &str, name: &str) -> String {
     match (module, name) {
         (module, "") => clean(module).into_owned(),
@@ -256,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_act_on_the_terminal() {
+    fn control_characters_in_names_are_replaced() {
         assert_eq!(name("builtins", "dict"), "dict");
         assert_eq!(name("a.b", "C"), "a.b.C");
         assert_eq!(name("a\u{1b}[31m", ""), "a\u{fffd}[31m");

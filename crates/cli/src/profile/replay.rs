@@ -1,6 +1,6 @@
-//! Recordings turned into other formats and into words, and two of them compared.
+//! Converts recordings to other formats and to text, and compares two of them.
 
-use super::output::{cannot_write, chosen, make};
+use super::output::{cannot_write, chosen_format, write_profile};
 use super::render::{about, summary};
 use crate::args::Profile as Args;
 use crate::clean::clean;
@@ -12,13 +12,13 @@ use ungil_profile::{
     ChangeBy, Format, Profile, Recording, RecordingError, changes, write_difference,
 };
 
-/// Changes that are printed.
-const MOST: usize = 20;
+/// Maximum number of changes printed.
+const MAX_CHANGES: usize = 20;
 
 /// `--replay`.
 pub(super) fn replay(args: &Args, path: &Path) -> Result<ExitCode, Edge> {
     let recording = Recording::open(path).map_err(|error| unreadable(&error))?;
-    let format = chosen(args)?;
+    let format = chosen_format(args)?;
     if let Some(why) = recording.cut() {
         eprintln!(
             "note: the recording ends early ({}); everything before that is used",
@@ -31,14 +31,18 @@ pub(super) fn replay(args: &Args, path: &Path) -> Result<ExitCode, Edge> {
         (None, _) => None,
     };
     if let Some((format, to)) = &written {
-        make(*format, recording.profile(), Some(&recording), to)?;
+        write_profile(*format, recording.profile(), Some(&recording), to)?;
     }
     if args.json {
         print(&format!("{:#}\n", summary(recording.profile())))?;
     } else {
         let mut text = about(recording.profile());
         if let Some((format, to)) = written {
-            text.push_str(&format!("\nWritten: {} (for {})\n", to.display(), format.opens_with()));
+            text.push_str(&format!(
+                "\nWritten: {} (open with {})\n",
+                to.display(),
+                format.opens_with()
+            ));
         }
         print(&text)?;
     }
@@ -53,14 +57,14 @@ fn ending(format: Format) -> &'static str {
 pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode, Edge> {
     let load = |path: &Path| Profile::load(path).map_err(|error| unreadable(&error));
     let (before, after) = (load(before)?, load(after)?);
-    match (chosen(args)?, &args.output) {
+    match (chosen_format(args)?, &args.output) {
         (None | Some(Format::Flame), Some(to)) => {
             write_difference(&before, &after, to).map_err(|error| cannot_write(to, error))?;
         }
         (Some(format), _) if format != Format::Flame => {
             return Err(Edge::usage(
-                format!("a difference cannot be written as {}", format.name()),
-                "only the flame graph shows two profiles",
+                format!("a comparison cannot be written as {}", format.name()),
+                "only the flame graph can show two profiles",
                 "use -o FILE.html",
             ));
         }
@@ -77,15 +81,15 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
     }
     let mut text: String = changes
         .iter()
-        .take(MOST)
+        .take(MAX_CHANGES)
         .map(|change| format!("{}\n", clean(&change.describe())))
         .collect();
     if text.is_empty() {
-        text = "nothing changed\n".into();
+        text = "no changes\n".into();
     }
     if let Some(to) = &args.output {
         text.push_str(&format!(
-            "\nWritten: {} (for {})\n",
+            "\nWritten: {} (open with {})\n",
             to.display(),
             Format::Flame.opens_with()
         ));
@@ -97,10 +101,6 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
 fn unreadable(error: &RecordingError) -> Edge {
     let why = error
         .source()
-        .map_or_else(|| "its bytes are not those of a recording".into(), ToString::to_string);
-    Edge::usage(
-        error.to_string(),
-        why,
-        "give a file that ungil profile wrote, with the ending .ungil",
-    )
+        .map_or_else(|| "it does not have the format of a recording".into(), ToString::to_string);
+    Edge::usage(error.to_string(), why, "give a recording of ungil profile (.ungil)")
 }

@@ -1,7 +1,7 @@
-//! The screen, made from an [`App`] and nothing else.
+//! Draws the screen from an [`App`] alone.
 //!
-//! It is laid out for any size: what matters least goes first when there is no room. Colour adds
-//! nothing that letters do not say as well.
+//! The layout adapts to any size: what matters least is left out first. Colour is never the only
+//! carrier of information.
 
 mod help;
 mod table;
@@ -17,10 +17,10 @@ use ratatui::widgets::Paragraph;
 use ungil_profile::live::ViewSpan;
 use ungil_remote::ThreadState;
 
-/// Rows a stack is given at most.
+/// Maximum number of rows for a stack.
 const STACK_ROWS: u16 = 12;
 
-/// Draws everything and gives the number of rows a page has.
+/// Draws everything; returns the number of rows of a page.
 pub(crate) fn draw(frame: &mut Frame<'_>, app: &App) -> usize {
     let area = frame.area();
     if area.width < 20 || area.height < 4 {
@@ -52,7 +52,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App) -> usize {
     usize::from(body.height.saturating_sub(1)).max(1)
 }
 
-/// The colour of a state, where colour is wanted.
+/// Returns the style of a state.
 pub(crate) fn of_state(app: &App, state: ThreadState) -> Style {
     let colour = match state {
         ThreadState::Running => Color::Green,
@@ -78,14 +78,12 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
                 Some(processes) => {
                     (format!("{} found", processes.pythons.len()), processes.refused.clone())
                 }
-                None => ("looking for them…".into(), None),
+                None => ("searching…".into(), None),
             };
             lines.push(title(format!("ungil top   Pythons of this machine: {count}")));
             lines.extend(refused.map(|why| Line::raw(clean(&why).into_owned())));
         }
-        (Screen::Process(pid), None) => {
-            lines.push(title(format!("ungil top   {pid}   first look…")))
-        }
+        (Screen::Process(pid), None) => lines.push(title(format!("ungil top   {pid}   starting…"))),
         (Screen::Process(pid), Some(view)) => {
             let state = match (&view.ended, app.paused) {
                 (Some(_), _) => "  ENDED",
@@ -139,7 +137,7 @@ fn tab_line(app: &App) -> Line<'static> {
     Line::from(spans)
 }
 
-/// The selected thread's stack, if it is wanted.
+/// Returns the selected thread's stack, if it is shown.
 fn stack(app: &App) -> Vec<Line<'static>> {
     if !app.stack || app.help {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The view in a file: as it is shown in `.txt`, everything in `.json`.
+//! Exports a view to a file: as shown in `.txt`, everything in `.json`.
 
 use super::app::App;
 use super::render;
@@ -6,7 +6,8 @@ use super::rows::Row;
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Writes the present view and says what became of it. A file that is there is not written over.
+/// Writes the current view, and returns the outcome as a message. Existing files are not
+/// overwritten.
 pub(super) fn export(app: &App, path: &str) -> String {
     let Some(view) = &app.view else { return "there is no view to export yet".into() };
     let content = if path.ends_with(".txt") {

@@ -1,4 +1,4 @@
-//! A view without a terminal: plain text for `--once` and for an exported `.txt`.
+//! Renders a view as plain text, for `--once` and for an exported `.txt`.
 
 use super::app::{ProcessList, ProcessRow};
 use super::format;
@@ -6,13 +6,12 @@ use crate::clean::clean;
 use std::fmt::Write;
 use ungil_profile::live::View;
 
-/// Letters of a thread's name.
-const LONGEST_NAME: usize = 40;
-/// Rows of each table: text is read, not searched.
-const MOST: usize = 20;
+/// Maximum width of a thread's name.
+const MAX_NAME: usize = 40;
+/// Maximum number of rows of each table.
+const MAX_ROWS: usize = 20;
 
-/// A view in words. `threads` are those to be shown, in their order; the other tables are as they
-/// come.
+/// Renders a view. `threads` are the threads to show, in order.
 pub(crate) fn view(view: &View, threads: &[&ungil_profile::live::ThreadView]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -42,7 +41,7 @@ fn write(
     }
     let names: Vec<String> = threads
         .iter()
-        .map(|thread| format::short(&format::thread_name(thread), LONGEST_NAME))
+        .map(|thread| format::short(&format::thread_name(thread), MAX_NAME))
         .collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(16);
     writeln!(
@@ -69,7 +68,7 @@ fn write(
             "RUN", "LOCK", "GIL", "ALL"
         )?;
     }
-    for line in view.lines.iter().take(MOST) {
+    for line in view.lines.iter().take(MAX_ROWS) {
         let running = line.threads.running + line.threads.native;
         let of = [running, line.threads.lock, line.threads.gil, line.total].map(format::cell);
         let [running, lock, gil, all] = of;
@@ -82,7 +81,7 @@ fn write(
     if !view.objects.is_empty() {
         writeln!(text, "\n{:>6} {:>6} {:>4}  OBJECT WAITED FOR", "WAIT %", "OF ALL", "NOW")?;
     }
-    for object in view.objects.iter().take(MOST) {
+    for object in view.objects.iter().take(MAX_ROWS) {
         let by = object
             .held_by
             .as_ref()
@@ -105,7 +104,7 @@ fn write(
     Ok(())
 }
 
-/// The list of Pythons in words.
+/// Renders the list of Pythons.
 pub(crate) fn processes(processes: &ProcessList, rows: &[&ProcessRow]) -> String {
     let mut text = format!(
         "{:>8} {:<9} {:>7} {:>9} {:>7}  COMMAND\n",

@@ -1,4 +1,4 @@
-//! Rows of a page: which there are, which are wanted, in which order.
+//! The rows of a page: which there are, filtering, and sorting.
 
 use super::app::{App, ProcessRow, Screen, Tab};
 use super::format;
@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use ungil_profile::live::{LineView, ObjectView, ThreadView};
 use ungil_remote::gc::Generation;
 
-/// A row.
+/// A row of a page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Row<'a> {
     Process(&'a ProcessRow),
@@ -16,7 +16,7 @@ pub(crate) enum Row<'a> {
     Generation(usize, &'a Generation),
 }
 
-/// Every row of the present page.
+/// Returns every row of the current page.
 pub(crate) fn of(app: &App) -> Vec<Row<'_>> {
     if app.screen == Screen::ProcessList {
         return app
@@ -41,7 +41,7 @@ pub(crate) fn of(app: &App) -> Vec<Row<'_>> {
     }
 }
 
-/// Keeps rows in which `text` is somewhere, whatever its case.
+/// Keeps the rows that contain `text`, ignoring case.
 pub(crate) fn filter(rows: &mut Vec<Row<'_>>, text: &str) {
     let wanted = text.to_lowercase();
     if !wanted.is_empty() {
@@ -49,7 +49,7 @@ pub(crate) fn filter(rows: &mut Vec<Row<'_>>, text: &str) {
     }
 }
 
-/// Everything of a row that can be looked for.
+/// Returns the searchable text of a row.
 fn haystack(row: &Row<'_>) -> String {
     match row {
         Row::Process(host) => format!("{} {} {}", host.pid, host.version, host.command),
@@ -73,13 +73,13 @@ fn haystack(row: &Row<'_>) -> String {
     }
 }
 
-/// Orders rows by one of the page's keys; rows that are equal stay in the order they had.
+/// Sorts rows by one of the page's keys. The sort is stable.
 pub(crate) fn sort(rows: &mut [Row<'_>], key: &str) {
     rows.sort_by(|a, b| compare(a, b, key));
 }
 
-/// The larger first; what is not known last.
-fn most(a: Option<f64>, b: Option<f64>) -> Ordering {
+/// Orders larger values first, unknown ones last.
+fn descending(a: Option<f64>, b: Option<f64>) -> Ordering {
     b.unwrap_or(-1.0).total_cmp(&a.unwrap_or(-1.0))
 }
 
@@ -89,30 +89,30 @@ fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
             "memory" => b.rss_bytes.cmp(&a.rss_bytes),
             "pid" => a.pid.cmp(&b.pid),
             "command" => a.command.cmp(&b.command),
-            _ => most(a.cores, b.cores),
+            _ => descending(a.cores, b.cores),
         },
         (Row::Thread(a), Row::Thread(b)) => match key {
-            "lock" => most(Some(a.shares.lock), Some(b.shares.lock)),
-            "gil" => most(Some(a.shares.gil), Some(b.shares.gil)),
+            "lock" => descending(Some(a.shares.lock), Some(b.shares.lock)),
+            "gil" => descending(Some(a.shares.gil), Some(b.shares.gil)),
             "wait" => {
                 let since = |thread: &ThreadView| {
                     thread.wait.as_ref().map(|wait| wait.since_s.unwrap_or(0.0))
                 };
-                most(since(a), since(b))
+                descending(since(a), since(b))
             }
             "state" => a.state.index().cmp(&b.state.index()),
             "name" => format::thread_name(a).cmp(&format::thread_name(b)),
             "tid" => a.tid.cmp(&b.tid),
-            _ => most(a.cores, b.cores),
+            _ => descending(a.cores, b.cores),
         },
         (Row::Line(a), Row::Line(b)) => match key {
-            "lock" => most(Some(a.threads.lock), Some(b.threads.lock)),
-            "gil" => most(Some(a.threads.gil), Some(b.threads.gil)),
-            "all" => most(Some(a.total), Some(b.total)),
+            "lock" => descending(Some(a.threads.lock), Some(b.threads.lock)),
+            "gil" => descending(Some(a.threads.gil), Some(b.threads.gil)),
+            "all" => descending(Some(a.total), Some(b.total)),
             "place" => {
                 (&a.code_line.file, a.code_line.line).cmp(&(&b.code_line.file, b.code_line.line))
             }
-            _ => most(
+            _ => descending(
                 Some(a.threads.running + a.threads.native),
                 Some(b.threads.running + b.threads.native),
             ),
@@ -120,7 +120,7 @@ fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
         (Row::Object(a), Row::Object(b)) => match key {
             "waiters" => b.waiters.cmp(&a.waiters),
             "kind" => a.kind.to_string().cmp(&b.kind.to_string()),
-            _ => most(Some(a.waiting), Some(b.waiting)),
+            _ => descending(Some(a.waiting), Some(b.waiting)),
         },
         _ => Ordering::Equal,
     }

@@ -1,5 +1,5 @@
-//! A view made up for tests: a main thread that waits for a worker, a worker that waits for a lock,
-//! one that runs.
+//! A view for tests: a main thread that waits for a worker, a worker that waits for a lock, and one
+//! that runs.
 
 use super::app::{App, ProcessList, ProcessRow};
 use crate::args::{Sort, Top};
@@ -44,9 +44,7 @@ pub(crate) fn processes() -> ProcessList {
             row(10, "python quiet.py", 0.0),
             row(11, "/home/somebody/projects/service/.venv/bin/python busy.py", 1.5),
         ],
-        refused: Some(
-            "2 processes (the first: 1) could not be looked into: it belongs to user 0".into(),
-        ),
+        refused: Some("2 processes (the first: 1) could not be read: it belongs to user 0".into()),
     }
 }
 

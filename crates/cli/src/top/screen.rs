@@ -1,4 +1,4 @@
-//! The loop around the screen: views and keys in, frames out.
+//! The main loop: views and keys in, frames out.
 
 use super::app::{Action, App, ProcessList, Screen};
 use super::terminal::{Terminal, TerminalEvent};
@@ -10,32 +10,33 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use ungil_profile::live::{LiveMonitor, MonitorOptions, NextView};
 
-/// How long a frame may be late.
+/// Maximum delay of a frame.
 const TICK: Duration = Duration::from_millis(50);
-/// Ended by a signal, as a shell would have it (128 + SIGTERM is not told apart: nothing was lost).
+/// Exit code after a signal, as in shells (SIGTERM and SIGINT are not distinguished: nothing was
+/// lost).
 const INTERRUPTED: u8 = 130;
 
-/// Shows the screen until the user has seen enough.
+/// Shows the screen until the user quits.
 pub(super) fn run(args: &Top, options: MonitorOptions, colour: bool) -> Result<ExitCode, Edge> {
     let mut app = App::new(args, colour);
-    // Before the terminal is taken: what is wrong with the process is said in plain lines.
-    let mut live = args.pid.map(|pid| watch(pid, options)).transpose()?;
+    // Before the terminal is taken over, so that errors are printed as plain lines.
+    let mut live = args.pid.map(|pid| monitor(pid, options)).transpose()?;
     let mut list: Option<Receiver<ProcessList>> = match args.pid {
         None => Some(processes::search_in_background().map_err(no_thread)?),
         Some(_) => None,
     };
-    let mut terminal = Terminal::take().map_err(|e| {
-        Edge::failed("cannot use this terminal", e, "use --once or --json, which need none")
+    let mut terminal = Terminal::take_over().map_err(|e| {
+        Edge::failed("cannot use this terminal", e, "use --once or --json, which need no terminal")
     })?;
     let mut code = ExitCode::SUCCESS;
     loop {
-        let news = take(&mut app, live.as_ref(), list.as_ref());
+        let news = receive(&mut app, live.as_ref(), list.as_ref());
         if news {
             let mut page = 1;
             let drawn = terminal.screen.draw(|frame| page = draw::draw(frame, &app));
             app.page = page;
             if drawn.is_err() {
-                // The terminal went away.
+                // The terminal has disappeared.
                 break;
             }
         }
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Top, options: MonitorOptions, colour: bool) -> Result<E
                     list = processes::search_in_background().ok();
                 }
             }
-            Action::Open(pid) => match watch(pid, options) {
+            Action::Open(pid) => match monitor(pid, options) {
                 Ok(found) => {
                     (live, list) = (Some(found), None);
                     app.go(Screen::Process(pid));
@@ -80,8 +81,12 @@ pub(super) fn run(args: &Top, options: MonitorOptions, colour: bool) -> Result<E
     Ok(code)
 }
 
-/// Takes in what has come; whether a frame is due.
-fn take(app: &mut App, live: Option<&LiveMonitor>, list: Option<&Receiver<ProcessList>>) -> bool {
+/// Receives new views and lists; returns whether a frame is due.
+fn receive(
+    app: &mut App,
+    live: Option<&LiveMonitor>,
+    list: Option<&Receiver<ProcessList>>,
+) -> bool {
     if let Some(live) = live {
         while let NextView::View(view) = live.next(Duration::ZERO) {
             app.take(*view);
@@ -97,7 +102,7 @@ fn take(app: &mut App, live: Option<&LiveMonitor>, list: Option<&Receiver<Proces
     std::mem::take(&mut app.stale)
 }
 
-fn watch(pid: u32, options: MonitorOptions) -> Result<LiveMonitor, Edge> {
+fn monitor(pid: u32, options: MonitorOptions) -> Result<LiveMonitor, Edge> {
     LiveMonitor::start(attach(pid)?, options).map_err(no_thread)
 }
 

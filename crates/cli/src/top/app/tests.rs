@@ -23,7 +23,7 @@ fn names(app: &App) -> Vec<String> {
 }
 
 #[test]
-fn threads_are_sorted_by_every_key_and_the_other_way_round() {
+fn threads_are_sorted_by_every_key_and_reversed() {
     let mut app = sample::app();
     let orders = [
         ("cpu", ["worker-2", "worker-1", "MainThread"]),
@@ -46,7 +46,7 @@ fn threads_are_sorted_by_every_key_and_the_other_way_round() {
 }
 
 #[test]
-fn a_filter_is_typed_kept_and_taken_away() {
+fn a_filter_is_typed_and_cleared() {
     let mut app = sample::app();
     press(&mut app, KeyCode::Char('/'));
     type_in(&mut app, "qL1x");
@@ -67,7 +67,7 @@ fn a_filter_is_typed_kept_and_taken_away() {
 }
 
 #[test]
-fn a_pause_keeps_the_view_and_the_last_view_of_all_is_shown_in_any_case() {
+fn a_pause_keeps_the_view_except_for_the_last_one() {
     let mut app = sample::app();
     press(&mut app, KeyCode::Char('p'));
     let mut later = sample::view();
@@ -104,7 +104,7 @@ fn the_selection_stays_on_the_page_and_enter_opens_what_is_selected() {
 }
 
 #[test]
-fn keys_that_act_outside_say_so() {
+fn keys_return_actions_for_the_main_loop() {
     let mut app = sample::app();
     assert_eq!(press(&mut app, KeyCode::Char('q')), Action::Quit);
     assert_eq!(app.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Action::Quit);
@@ -117,7 +117,7 @@ fn keys_that_act_outside_say_so() {
 }
 
 #[test]
-fn no_key_on_no_page_goes_wrong() {
+fn no_key_panics_on_any_page() {
     let codes = [
         KeyCode::Char('s'),
         KeyCode::Char('r'),

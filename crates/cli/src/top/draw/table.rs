@@ -1,4 +1,4 @@
-//! The table of a page: columns as far as there is room for them.
+//! Draws the table of a page, with as many columns as fit.
 
 use super::super::app::{App, Screen, Tab};
 use super::super::format;
@@ -13,26 +13,26 @@ use ratatui::widgets::{Cell, Paragraph, Row as TableRow, Table, TableState};
 use ungil_profile::live::Shares;
 use ungil_remote::ThreadState;
 
-/// Cells of a bar of states.
+/// Width of the bar of states.
 const BAR: usize = 12;
-/// Letters of a thread's name: enough for `ThreadPoolExecutor-0_12`.
+/// Width of a thread's name: enough for `ThreadPoolExecutor-0_12`.
 const NAME: u16 = 24;
 
-/// A column: its head, its width (0 takes what is left), and how soon it goes when there is no room
-/// (larger goes sooner).
+/// A column. A `width` of 0 takes the remaining width. Columns with a larger `drop_order` value are left
+/// out first; 0 is always shown.
 struct Column {
     head: &'static str,
     width: u16,
-    goes: u8,
+    drop_order: u8,
     right: bool,
 }
 
-const fn text(head: &'static str, width: u16, goes: u8) -> Column {
-    Column { head, width, goes, right: false }
+const fn text(head: &'static str, width: u16, drop_order: u8) -> Column {
+    Column { head, width, drop_order, right: false }
 }
 
-const fn number(head: &'static str, width: u16, goes: u8) -> Column {
-    Column { head, width, goes, right: true }
+const fn number(head: &'static str, width: u16, drop_order: u8) -> Column {
+    Column { head, width, drop_order, right: true }
 }
 
 const PROCESSES: &[Column] = &[
@@ -79,7 +79,7 @@ const PAUSES: &[Column] = &[
     text("", 0, 0),
 ];
 
-/// Draws the present page's table into `area`.
+/// Draws the current page's table into `area`.
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let columns = match (app.screen, app.tab) {
         (Screen::ProcessList, _) => PROCESSES,
@@ -105,7 +105,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
         0 => Constraint::Fill(1),
         width => Constraint::Length(width),
     });
-    // Only what can be seen is made: a program may have thousands of threads.
+    // Only visible rows are built: a program may have thousands of threads.
     let page = usize::from(area.height.saturating_sub(1)).max(1);
     let selected = app.selected.min(rows.len() - 1);
     let first = (selected + 1).saturating_sub(page);
@@ -118,20 +118,21 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     frame.render_stateful_widget(table, area, &mut state);
 }
 
-/// The columns that fit into `width`, by their places.
+/// Returns the indexes of the columns that fit into `width`.
 fn fit(columns: &[Column], width: u16) -> Vec<usize> {
     let mut kept: Vec<usize> = (0..columns.len()).collect();
-    // A column that takes what is left should be left something.
+    // Minimum width of a column that takes the remaining width.
     let need = |kept: &[usize]| -> u16 {
         kept.iter()
             .map(|&index| if columns[index].width == 0 { 25 } else { columns[index].width } + 1)
             .sum()
     };
     while need(&kept) > width {
-        let Some(place) = (0..kept.len()).max_by_key(|&place| columns[kept[place]].goes) else {
+        let Some(place) = (0..kept.len()).max_by_key(|&place| columns[kept[place]].drop_order)
+        else {
             break;
         };
-        if columns[kept[place]].goes == 0 {
+        if columns[kept[place]].drop_order == 0 {
             break;
         }
         kept.remove(place);
@@ -141,14 +142,14 @@ fn fit(columns: &[Column], width: u16) -> Vec<usize> {
 
 fn nothing(app: &App) -> String {
     let what = match (app.screen, app.tab) {
-        _ if !app.filter.is_empty() => "nothing contains the filter's text",
-        (Screen::ProcessList, _) if app.processes.is_none() => "looking…",
-        (Screen::ProcessList, _) => "no Python runs here that may be looked into",
-        (_, _) if app.view.is_none() => "first look…",
+        _ if !app.filter.is_empty() => "no row contains the filter text",
+        (Screen::ProcessList, _) if app.processes.is_none() => "searching…",
+        (Screen::ProcessList, _) => "no readable Python process",
+        (_, _) if app.view.is_none() => "starting…",
         (_, Tab::Threads) => "no threads",
-        (_, Tab::Lines) => "no line was seen yet",
-        (_, Tab::Objects) => "no thread was seen waiting for a lock",
-        (_, Tab::Pauses) => "the collector's counts could not be read",
+        (_, Tab::Lines) => "no lines yet",
+        (_, Tab::Objects) => "no thread has waited for a lock",
+        (_, Tab::Pauses) => "the collector's counters could not be read",
     };
     format!("  {what}")
 }
@@ -209,7 +210,7 @@ fn cells(app: &App, row: &Row<'_>) -> Vec<Line<'static>> {
     }
 }
 
-/// Time by state: a letter a cell, in the state's colour.
+/// Formats time by state as a bar: one letter per cell, in the state's colour.
 fn bar(app: &App, shares: &Shares) -> Line<'static> {
     let cells = format::bar(shares, BAR);
     let span = |(state, cells): (ThreadState, usize)| {

@@ -33,17 +33,17 @@ fn has(screen: &str, texts: &[&str]) {
 }
 
 #[test]
-fn threads_say_what_they_wait_for_and_who_has_it() {
+fn threads_show_what_they_wait_for_and_who_holds_it() {
     let screen = screen(&sample::app(), 154, 24);
     has(
         &screen,
         &[
             "4711   python app.py",
-            "CPython 3.15.1 free-threaded, GIL off, up 75.0 s",
+            "CPython 3.15.1 free-threaded, GIL disabled, up 75.0 s",
             "CPU 125 %   threads 3 + 2 without Python",
             "RSS 30.0 MiB (peak 40.0 MiB)  PSS 20.0 MiB",
             "GC 3 in 3.00 s: 2.00 %, longest 20.0 ms",
-            "own cost 0.42 % of a core",
+            "top uses 0.42 % of a core",
             "worker-1                     4712   25.0 lock     RRRLLLLLLLLL   75.0",
             "waits 3.25 s for threading.Lock \"L1\", held by worker-2 at work (app.py:12)",
             "worker-2                     4713    100 running  RRRRRRRRRRRR",
@@ -65,20 +65,20 @@ fn every_page_shows_its_rows() {
     app.tab = Tab::Pauses;
     has(&screen(&app, 100, 20), &["GENERATION", "3456", "125 ms"]);
     app.help = true;
-    has(&screen(&app, 100, 40), &["waits for a lock somebody holds", "back to the list"]);
+    has(&screen(&app, 100, 40), &["waits for a lock", "back to the list"]);
 }
 
 #[test]
 fn the_list_of_pythons_shows_the_busiest_first_and_what_was_refused() {
     let mut app = App::new(&sample::args(None), true);
-    has(&screen(&app, 80, 10), &["looking"]);
+    has(&screen(&app, 80, 10), &["searching"]);
     app.take_hosts(sample::processes());
     let screen = screen(&app, 100, 10);
     has(
         &screen,
         &[
             "2 found",
-            "2 processes (the first: 1) could not be looked into",
+            "2 processes (the first: 1) could not be read",
             "      11 3.15.1t       150  20.0 MiB",
         ],
     );
@@ -103,7 +103,7 @@ fn a_stack_opens_below_and_an_ended_target_keeps_its_last_view() {
 }
 
 #[test]
-fn any_size_is_drawn_and_what_matters_most_stays() {
+fn any_size_is_drawn_and_the_main_columns_stay() {
     let mut apps = vec![sample::app(), App::new(&sample::args(None), true)];
     apps[1].take_hosts(sample::processes());
     let mut open = sample::app();
@@ -126,7 +126,7 @@ fn any_size_is_drawn_and_what_matters_most_stays() {
 }
 
 #[test]
-fn words_of_the_target_do_not_reach_the_terminal_as_they_are() {
+fn control_characters_of_the_target_are_replaced() {
     let mut view = sample::view();
     let hostile = "x\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}y";
     view.process.command = hostile.into();
@@ -148,7 +148,7 @@ fn words_of_the_target_do_not_reach_the_terminal_as_they_are() {
 }
 
 #[test]
-fn without_colour_there_is_none() {
+fn colour_can_be_disabled() {
     let mut app = sample::app();
     let coloured = |app: &App| {
         buffer(app, 140, 24)
