@@ -30,6 +30,7 @@ impl Ungil {
             "UNGIL_PHASE",
             "UNGIL_WORKERS",
             "UNGIL_ARM",
+            "COLUMNS",
         ] {
             command.env_remove(name);
         }

@@ -151,10 +151,12 @@ fn digits(value: f64) -> String {
     }
 }
 
-fn seconds(value: f64) -> String {
-    let steps = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs")];
-    let (size, unit) = steps.into_iter().find(|(size, _)| value >= *size).unwrap();
-    format!("{} {unit}", digits(value / size))
+/// A value of the column of times, in the unit that its heading names.
+fn seconds(table: &str, value: f64) -> String {
+    let head = table.lines().next().unwrap();
+    let units = [("time s ", 1.0), ("time ms ", 1e-3), ("time µs ", 1e-6)];
+    let (_, size) = units.into_iter().find(|(heading, _)| head.contains(heading)).unwrap();
+    format!(" {} ", digits(value / size))
 }
 
 #[test]
@@ -173,7 +175,8 @@ fn table_and_words_agree_with_the_record() {
     };
     for (i, arm) in ["3.14", "3.14t"].into_iter().enumerate() {
         let wall = record.comparison()["arms"][i]["metrics"]["wall_s"]["median"].as_f64().unwrap();
-        assert!(row(arm).contains(&seconds(wall)), "{} in {}", seconds(wall), row(arm));
+        let shown = seconds(&out.stdout, wall);
+        assert!(row(arm).contains(&shown), "{shown} in {}", row(arm));
     }
     assert!(row("3.14").contains("baseline"));
     assert!(
@@ -196,6 +199,40 @@ fn table_and_words_agree_with_the_record() {
 }
 
 #[test]
+fn a_table_is_no_wider_than_the_terminal_and_names_what_it_leaves_out() {
+    let place = Place::new();
+    place.write("work.py", "def f(x):\n    return x\n");
+    let args = ["--task", "work:f", "--items", "range(8)", "--models", "threads,interpreters"];
+    let arms = ["--python", "3.14,3.14t", "--workers", "1,2", "--out", "r.jsonl"];
+    let at = |out: &Out| -> Vec<String> {
+        let table = out.stdout.split("\n\n").next().unwrap();
+        table.lines().map(String::from).collect()
+    };
+    let narrow = at(&place.one_block(args).args(arms).env("COLUMNS", "80").run().ok());
+    let (rows, notes) = narrow.split_at(1 + 8);
+    assert!(narrow.iter().all(|line| line.chars().count() <= 80), "{narrow:#?}");
+    assert!(rows[0].starts_with("arm ") && rows[0].contains("verdict"), "{narrow:#?}");
+    assert!(rows[1..].iter().all(|row| row.starts_with("3.14")), "{narrow:#?}");
+    let left_out = notes.iter().find_map(|l| l.strip_prefix("Left out: ")).unwrap();
+    let (left_out, how) = left_out.split_once("; see ").unwrap();
+    assert!(how.contains("--wide") && how.contains("--json") && how.contains("--csv"), "{how}");
+    let replay = |columns: &str, more: &[&str]| {
+        let replay = place.ungil(["compare", "--replay", "r.jsonl"]).args(more.iter().copied());
+        replay.env("COLUMNS", columns).run().ok()
+    };
+    let wide = at(&replay("40", &["--wide"]));
+    assert!(left_out.split(", ").all(|heading| wide[0].contains(heading)), "{wide:#?}");
+    assert!(!wide.iter().any(|line| line.starts_with("Left out")), "{wide:#?}");
+    for columns in ["40", "60", "100", "200"] {
+        let width = columns.parse().unwrap();
+        let table = at(&replay(columns, &[]));
+        assert!(table[..9].iter().all(|row| row.chars().count() <= width), "{table:#?}");
+    }
+    assert_eq!(replay("40", &["--csv"]).stdout, replay("200", &["--csv"]).stdout);
+    assert_eq!(replay("40", &["--json"]).stdout, replay("200", &["--json"]).stdout);
+}
+
+#[test]
 fn fewer_than_five_blocks_decide_nothing() {
     let place = Place::new();
     place.write("w.py", UNEQUAL);
@@ -203,9 +240,9 @@ fn fewer_than_five_blocks_decide_nothing() {
         place.one_block(["w.py", "--python", "3.14,3.14t", "--fail-if", "time(3.14t) < 0.5"]).run();
     assert_eq!(out.code, 0, "one block crosses no bound of a ratio: {}", out.stderr);
     assert!(out.stderr.contains("inconclusive: time(3.14t) < 0.5"), "{}", out.stderr);
-    let claims = ["is the fastest", "is the slowest", "(1 block)  faster", "Use 3.14t"];
+    let claims = ["is the fastest", "is the slowest", "1 block  faster", "Use 3.14t"];
     assert!(!claims.iter().any(|c| out.stdout.contains(c)), "{}", out.stdout);
-    assert!(out.stdout.contains("(1 block)  inconclusive"), "{}", out.stdout);
+    assert!(out.stdout.contains("1 block  inconclusive"), "{}", out.stdout);
     let record = out.record();
     let figure = &record.comparison()["arms"][1]["metrics"]["wall_s"]["baseline"];
     assert_eq!(figure["verdict"], "inconclusive");

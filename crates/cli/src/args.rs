@@ -1,5 +1,4 @@
-//! The command line. Completions and man pages are made from these definitions, so each says what a
-//! user must know.
+//! The command line. `--help`, completions and man pages are generated from these definitions.
 
 mod alloc;
 mod audit;
@@ -24,121 +23,113 @@ pub(crate) use target::{CoreFiles, Target};
 pub(crate) use top::{Sort, Top};
 pub(crate) use values::{Also, bytes, duration, scale, share};
 
-/// What happens to your Python when the GIL goes away, and what to do about it.
+/// Measure and examine Python programs with and without the GIL.
 #[derive(Debug, Parser)]
 #[command(name = "ungil", version, about, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 the measurement failed, 2 usage, 3 a --fail-if or --fail-on bound was crossed, 4 dump found a deadlock, 130 interrupted."
+    after_help = "Exit codes: 0 success, 1 failure, 2 usage error, 3 a --fail-if or --fail-on bound was crossed, 4 dump found a deadlock, 130 interrupted."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
 
-/// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Say which extension modules switch the GIL back on, from their binaries alone, and which
-    /// sources threads break.
+    /// Find extension modules that re-enable the GIL, and thread-unsafe Python code.
     Audit(Audit),
-    /// Show what every thread of a live Python, or of a core file, does, waits for and holds, and
-    /// find deadlocks.
+    /// Show every thread of a Python process or core file: stacks, locks, deadlocks.
     Dump(Dump),
-    /// Compare a workload with and without the GIL: time, cores, memory, energy.
+    /// Measure a workload with and without the GIL: time, CPU, memory, energy.
     Compare(Box<Compare>),
-    /// Say what fills a Python's memory, live or in a core file: objects by type, growth,
-    /// allocators, stacks.
+    /// Show what fills the memory of a Python process or core file.
     Heap(Heap),
-    /// List the Pythons found here, and pair GIL builds with their free-threaded twins; or install
-    /// one.
+    /// List or install Python interpreters, with and without the GIL.
     Pythons(Pythons),
-    /// Profile a live Python or a program: running, waiting for locks, the GIL, the collector,
-    /// allocations.
+    /// Profile a Python process or program: CPU, locks, GIL, garbage collector, allocations.
     Profile(Box<Profile>),
-    /// Make a page of records: words, charts, machine, every run; or Markdown, CSV, pictures.
+    /// Render records as an HTML page, Markdown, CSV or SVG.
     Report(Report),
-    /// Run the study: its workloads with and without the GIL, a table a category, findings beside
-    /// the paper's.
+    /// Run the study's benchmark suite with and without the GIL.
     Suite(Box<Suite>),
-    /// Watch a live Python: threads, locks, hot lines, pauses, memory.
+    /// Watch a Python process: threads, locks, hot lines, pauses, memory.
     Top(Top),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
     },
-    /// Write man pages into a folder.
+    /// Write man pages to a folder.
     Man {
-        /// The folder; made if it is not there.
+        /// The folder; created if missing.
         #[arg(value_hint = ValueHint::DirPath)]
         dir: PathBuf,
     },
-    /// Print `ungil_phase.py`, the module with which a workload marks the part that counts.
+    /// Print `ungil_phase.py`, the module that marks the part of a workload to measure.
     Phase,
 }
 
-/// `ungil compare`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Compare {
-    /// A Python script to compare; its own arguments follow `--`.
+    /// Python script to measure; its arguments follow `--`.
     #[arg(value_name = "SCRIPT", value_hint = ValueHint::FilePath, group = "workload")]
     pub(crate) script: Option<PathBuf>,
 
-    /// Arguments of the script or module. `{workers}` and `{python}` are filled in for each arm.
+    /// Arguments of the script or module; `{workers}` and `{python}` are replaced for each arm.
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<String>,
 
-    /// A module to run as `python -m MODULE`.
+    /// Module to run as `python -m MODULE`.
     #[arg(short = 'm', long, value_name = "MODULE", group = "workload")]
     pub(crate) module: Option<String>,
 
-    /// A command with `{python}` in it, and `{workers}` if it takes a number of workers. No shell
-    /// is involved.
+    /// Command with `{python}` in it, and `{workers}` if it takes a number of workers. It is run
+    /// without a shell.
     #[arg(long, value_name = "COMMAND", group = "workload")]
     pub(crate) command: Option<String>,
 
-    /// One function, run over --items under each of --models.
+    /// Function to call on each of --items, under each of --models.
     #[arg(long, value_name = "MODULE:FUNCTION", group = "workload", requires = "items")]
     pub(crate) task: Option<String>,
 
-    /// A Python expression that gives the items of --task.
+    /// Python expression for the items of --task.
     #[arg(long, value_name = "EXPRESSION", requires = "task")]
     pub(crate) items: Option<String>,
 
-    /// Items given to a worker at once (default: a quarter of each worker's share).
+    /// Items a worker takes at once (default: a quarter of its share).
     #[arg(long, value_name = "N", requires = "task", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) chunk: Option<u32>,
 
-    /// A service's command with `{python}` and `{port}` in it, measured under --load.
+    /// Service command with `{python}` and `{port}` in it, measured under --load.
     #[arg(long, value_name = "COMMAND", group = "workload", requires = "load")]
     pub(crate) serve: Option<String>,
 
-    /// The load generator's command, with `{url}` or `{port}` in it; wrk, oha and hey are
+    /// Load generator command with `{url}` or `{port}` in it; output of wrk, oha and hey is
     /// understood.
     #[arg(long, value_name = "COMMAND", requires = "serve")]
     pub(crate) load: Option<String>,
 
-    /// What says that the service is ready: a URL, GET until it answers below 500; `regex:PATTERN`
-    /// in its output; or a command that exits with 0 (default: a GET of the URL in --load, answered
-    /// for every worker process).
+    /// How to tell that the service is ready: a URL that answers GET with a status below 500,
+    /// `regex:PATTERN` in its output, or a command that exits with 0 (default: the URL in --load,
+    /// answered by every worker process).
     #[arg(long, value_name = "URL|regex:PATTERN|COMMAND", requires = "serve")]
     pub(crate) ready: Option<String>,
 
-    /// Fail if the service is not ready after this time (default: 60s).
+    /// Time after which a service that is not ready is a failure (default: 60s).
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "serve")]
     pub(crate) ready_timeout: Option<f64>,
 
-    /// Time between ready and the load, for caches and background work to settle (default: none).
+    /// Time between readiness and load, for caches and background work to settle (default: none).
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "serve")]
     pub(crate) settle: Option<f64>,
 
-    /// A further figure in the load generator's output: a regular expression with one named group.
+    /// Further metric in the load generator's output: a regular expression with one named group.
     #[arg(long = "metric", value_name = "REGEX", requires = "serve")]
     pub(crate) metrics: Vec<String>,
 
-    /// Pythons to compare, the baseline first: versions, paths, venvs; `3.14t+gil` is 3.14t with
-    /// PYTHON_GIL=1 (default: the newest GIL build and its free-threaded twin).
+    /// Pythons to compare, the baseline first: versions, paths or virtual environments; `3.14t+gil`
+    /// is 3.14t with PYTHON_GIL=1 (default: the newest GIL build and its free-threaded twin).
     #[arg(long, value_name = "PYTHON", value_delimiter = ',', help_heading = "Arms")]
     pub(crate) python: Vec<String>,
 
@@ -151,80 +142,79 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "N", value_delimiter = ',', help_heading = "Arms")]
     pub(crate) workers: Vec<u32>,
 
-    /// A program that is not Python to put beside them, for example `native='./native --jobs
-    /// {workers}'`.
+    /// Program other than Python to measure as well, such as `native='./native --jobs {workers}'`.
     #[arg(long, value_name = "NAME=COMMAND", help_heading = "Arms")]
     pub(crate) also: Vec<Also>,
 
-    /// Run the baseline twice and report what noise alone looks like.
+    /// Also compare the baseline with itself, to show what noise alone looks like.
     #[arg(long, help_heading = "Arms")]
     pub(crate) aa: bool,
 
-    /// Fewest blocks; each runs every arm once, in random order. Fewer than 5 decide nothing.
+    /// Minimum number of blocks; each runs every arm once, in random order. Fewer than 5 decide
+    /// nothing.
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = "How long",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) blocks: u32,
 
-    /// Most blocks.
+    /// Maximum number of blocks.
     #[arg(long, value_name = "N", help_heading = "How long", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_blocks: Option<u32>,
 
-    /// Stop when every interval of the headline metric is within this half-width.
+    /// Stop when every interval of the main metric is at most this half-width.
     #[arg(long, value_name = "SHARE", default_value = "2%", value_parser = share, help_heading = "How long")]
     pub(crate) precision: f64,
 
-    /// Begin no further block after this time, once the fewest are done.
+    /// Start no block after this time, once --blocks are done.
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = duration, help_heading = "How long")]
     pub(crate) time_limit: f64,
 
-    /// End a run, and everything it started, after this time.
+    /// Kill a run, and all processes it started, after this time.
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "How long")]
     pub(crate) timeout: Option<f64>,
 
-    /// Runs of each arm before anything is measured.
+    /// Warm-up runs of each arm, which are not counted.
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "How long")]
     pub(crate) warmup: u32,
 
-    /// Seed of the random order, so that an experiment can be repeated (default: from the clock; it
-    /// is recorded).
+    /// Seed of the random order (default: from the clock; it is recorded).
     #[arg(long, value_name = "N", help_heading = "How long")]
     pub(crate) seed: Option<u64>,
 
-    /// Do not fail when the arms print different things.
+    /// Do not fail when arms print different output.
     #[arg(long, help_heading = "What is an error")]
     pub(crate) allow_different_output: bool,
 
-    /// Go on without an arm that fails (not without the baseline).
+    /// Continue without an arm that fails, except the baseline.
     #[arg(long, help_heading = "What is an error")]
     pub(crate) keep_going: bool,
 
-    /// Exit with 3 if a bound is surely crossed: a ratio with the baseline, `time(3.14t,threads,4) > 1.05`, or a figure
-    /// with a unit, `rss(3.14t,4) > 512 MiB`, `failed(3.14t) > 0.1%`.
+    /// Exit with 3 if a bound is crossed with confidence: a ratio with the baseline,
+    /// `time(3.14t,threads,4) > 1.05`, or a value with a unit, `rss(3.14t,4) > 512 MiB`,
+    /// `failed(3.14t) > 0.1%`.
     #[arg(long, value_name = "BOUND", help_heading = "What is an error")]
     pub(crate) fail_if: Vec<String>,
 
-    /// Where joules come from: auto, powercap, perf, nvml, model, meter=COMMAND, off.
-    /// `powercap=DIR` and `perf=DIR` look elsewhere than in /sys.
+    /// Energy sensor: auto, powercap, perf, nvml, model, meter=COMMAND or off. `powercap=DIR` and
+    /// `perf=DIR` read another folder than /sys.
     #[arg(long, value_name = "SENSOR", default_value = "auto", help_heading = "Energy")]
     pub(crate) energy: String,
 
-    /// How long to measure the idle machine first, where a sensor measures.
+    /// Time to measure the idle machine first, if there is a sensor.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration, help_heading = "Energy")]
     pub(crate) idle: f64,
 
-    /// The record's file (default: a new one under .ungil/).
+    /// File of the record (default: a new one under .ungil/).
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Go on with an interrupted record; everything else is taken from it. One that is complete is
-    /// printed again.
+    /// Continue an interrupted record with its own settings. A complete record is printed again.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output",
           conflicts_with_all = ["workload", "out", "args", "items", "chunk", "load", "ready", "ready_timeout", "settle", "metrics", "python", "models", "workers",
             "also", "aa", "blocks", "max_blocks", "precision", "time_limit", "timeout", "warmup", "seed",
             "allow_different_output", "keep_going", "energy", "idle"])]
     pub(crate) resume: Option<PathBuf>,
 
-    /// Print a record again, and run nothing.
+    /// Print a record again without running anything.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output",
           conflicts_with_all = ["resume", "workload", "out", "args", "items", "chunk", "load", "metrics", "python", "models",
             "workers", "also", "aa", "blocks", "max_blocks", "precision", "time_limit", "timeout", "warmup", "seed",
@@ -235,11 +225,16 @@ pub(crate) struct Compare {
     #[arg(long, help_heading = "Output", conflicts_with = "csv")]
     pub(crate) json: bool,
 
-    /// Print the comparison as CSV, one row an arm and metric.
+    /// Print the comparison as CSV, one row per arm and metric.
     #[arg(long, help_heading = "Output")]
     pub(crate) csv: bool,
 
-    /// No progress.
+    /// Show every column of the table (default: the columns that fit the terminal or $COLUMNS; 120
+    /// characters if the output is no terminal).
+    #[arg(long, help_heading = "Output")]
+    pub(crate) wide: bool,
+
+    /// Show no progress.
     #[arg(short, long, help_heading = "Output")]
     pub(crate) quiet: bool,
 }
@@ -255,32 +250,34 @@ Examples:
   ungil compare --resume .ungil/FILE.jsonl
   ungil compare --replay .ungil/FILE.jsonl --json
 
-Mark the part that counts with two lines; the module is on the workload's path:
+Mark the part to measure with two lines; the module is on the workload's path:
   from ungil_phase import phase
   with phase(): ...";
 
-/// `ungil pythons`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Pythons {
-    /// Print everything known as JSON.
+    /// Print all details as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Show every column of the table (default: the columns that fit the terminal or $COLUMNS; 120
+    /// characters if the output is no terminal).
+    #[arg(long)]
+    pub(crate) wide: bool,
 
     #[command(subcommand)]
     pub(crate) verb: Option<PythonsVerb>,
 }
 
-/// What to do with Pythons besides listing them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PythonsVerb {
-    /// Install Pythons: with uv where it is there and can reach its source, otherwise from PyPI and
-    /// Debian packages.
+    /// Install Pythons: with uv if it is available, otherwise from PyPI and Debian packages.
     Install {
         /// Versions, such as 3.14 or 3.14t.
         #[arg(required = true, value_name = "VERSION")]
         versions: Vec<String>,
-        /// How: auto, uv, assemble.
+        /// Installer: auto, uv or assemble (from PyPI and Debian packages).
         #[arg(long, value_name = "HOW", default_value = "auto")]
         with: String,
     },

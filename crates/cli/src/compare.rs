@@ -1,9 +1,10 @@
-//! `ungil compare`: from arguments to an experiment, from its record to words.
+//! `ungil compare`: plans an experiment from the arguments, runs it and prints its record.
 
 use crate::args::Compare;
 use crate::failure::{Edge, print};
 use crate::progress::Progress;
 use crate::signals;
+use crate::width::table_width;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use ungil_experiment::arm::PythonSpec;
@@ -16,10 +17,10 @@ use ungil_experiment::{Machine, energy, plan};
 use ungil_pythons::{Search, default_pair, resolve_all};
 use ungil_report::{View, csv, json, terminal};
 
-/// A `--fail-if` bound was crossed.
+/// Exit code: a `--fail-if` bound was crossed.
 const CROSSED: u8 = 3;
 
-/// Runs, resumes or replays an experiment and prints what came of it.
+/// Runs, resumes or replays an experiment and prints the result.
 pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
     let bounds: Vec<Bound> = args.fail_if.iter().map(|b| b.parse()).collect::<Result<_, _>>()?;
     if let Some(path) = &args.replay {
@@ -35,25 +36,25 @@ pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
                 let blocks = record.comparison.as_ref().map_or(0, |c| c.blocks);
                 let blocks = ungil_format::counted(blocks, "block");
                 eprintln!(
-                    "note: nothing is left to measure: the record is complete, with {blocks}"
+                    "note: the record is complete ({blocks}); there is nothing left to measure"
                 );
                 return replay(&args, &bounds, &record, path);
             }
             std::env::set_current_dir(&record.header.directory).map_err(|e| {
                 let what = format!(
-                    "cannot go back to {}, where the experiment ran",
+                    "cannot change to {}, the directory of the experiment",
                     record.header.directory
                 );
-                Edge::failed(what, e, "make that folder again, or start a new experiment")
+                Edge::failed(what, e, "restore that directory, or start a new experiment")
             })?;
             opened = sensors(&record.header.settings.energy)?;
-            check(&bounds, &record.header)?;
+            check_names(&bounds, &record.header)?;
             Experiment::resume(record, path, &stop)?
         }
         None => {
             opened = sensors(&args.energy)?;
             let header = header(&args, &opened)?;
-            check(&bounds, &header)?;
+            check_names(&bounds, &header)?;
             let path = args.out.clone().unwrap_or_else(|| default_path(&header));
             Experiment::new(Writer::create(&path)?, header, &stop)?
         }
@@ -69,40 +70,38 @@ pub(crate) fn run(args: Compare) -> Result<ExitCode, Edge> {
         show(&args, view, &path)?;
     }
     result.map_err(|e| Edge::from(e).with_record(&path))?;
-    judge(&bounds, view)
+    check_crossed(&bounds, view)
 }
 
-/// Prints what a record says and judges the bounds on it; runs nothing.
+/// Prints a record and checks the bounds on it, without running anything.
 fn replay(
     args: &Compare,
     bounds: &[Bound],
     record: &Record,
     path: &Path,
 ) -> Result<ExitCode, Edge> {
-    check(bounds, &record.header)?;
+    check_names(bounds, &record.header)?;
     let comparison = ungil_report::comparison(record);
     if comparison.blocks == 0 {
         return Err(Edge::failed(
             format!("there is nothing to show in {}", path.display()),
-            "no run of it counts yet",
+            "it has no complete block",
             format!(
-                "go on with ungil compare --resume {}",
+                "continue it: ungil compare --resume {}",
                 ungil_experiment::shell::word(&path.to_string_lossy())
             ),
         ));
     }
     if !record.complete {
-        let why = record.stopped.as_deref().unwrap_or("it was cut off, or is still being written");
-        eprintln!(
-            "note: the record is not complete ({why}); ungil compare --resume goes on with it"
-        );
+        let why = record.stopped.as_deref().unwrap_or("it was cut off or is still being written");
+        eprintln!("note: the record is not complete ({why}); ungil compare --resume continues it");
     }
     let view = View { record, comparison: &comparison };
     show(args, view, path)?;
-    judge(bounds, view)
+    check_crossed(bounds, view)
 }
 
-fn check(bounds: &[Bound], header: &Header) -> Result<(), Edge> {
+fn check_names(bounds: &[Bound], header: &Header) -> Result<(), Edge> {
     let ids: Vec<&str> = header.arms.iter().map(|a| a.id.as_str()).collect();
     Ok(bounds.iter().try_for_each(|b| b.check(&ids))?)
 }
@@ -110,17 +109,19 @@ fn check(bounds: &[Bound], header: &Header) -> Result<(), Edge> {
 fn show(args: &Compare, view: View<'_>, path: &Path) -> Result<(), Edge> {
     if args.json {
         let object = json(view, &path.display().to_string());
-        let text = serde_json::to_string_pretty(&object)
-            .map_err(|e| Edge::failed("cannot write the result as JSON", e, "report this"))?;
+        let text = serde_json::to_string_pretty(&object).map_err(|e| {
+            Edge::failed("cannot write the result as JSON", e, "report this as a bug")
+        })?;
         return print(&(text + "\n"));
     }
     if args.csv {
         return print(&csv(view));
     }
-    print(&format!("{}\nRecord: {}\n", terminal(view), path.display()))
+    let text = terminal(view, table_width(args.wide));
+    print(&format!("{text}\nRecord: {}\n", path.display()))
 }
 
-fn judge(bounds: &[Bound], view: View<'_>) -> Result<ExitCode, Edge> {
+fn check_crossed(bounds: &[Bound], view: View<'_>) -> Result<ExitCode, Edge> {
     let mut code = ExitCode::SUCCESS;
     for bound in bounds {
         match bound.judge(view.comparison) {
@@ -173,13 +174,13 @@ fn workload(args: &Compare) -> Result<Workload, Edge> {
         return Err(Edge::usage(
             "there is nothing to compare",
             "no workload was given",
-            "give a script, -m MODULE, --command, --task or --serve; ungil compare --help shows examples",
+            "give a script, -m MODULE, --command, --task or --serve; see the examples in ungil compare --help",
         ));
     };
     if !args.args.is_empty() && args.script.is_none() && args.module.is_none() {
         return Err(Edge::usage(
-            "arguments after '--' belong to a script or module",
-            "this workload is a command of its own",
+            "arguments after '--' need a script or module",
+            "this workload is a command",
             "put the arguments into the command",
         ));
     }
@@ -228,10 +229,10 @@ fn header(args: &Compare, opened: &energy::Opened) -> Result<Header, Edge> {
     })
 }
 
-/// A seed from the clock.
+/// Returns a seed from the clock.
 pub(crate) fn seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    // 53 bits: a JSON reader that knows only doubles reads it back exactly.
+    // 53 bits, so that a JSON reader that stores numbers as doubles keeps it exactly.
     now.map_or(1, |d| u64::from(d.subsec_nanos()) ^ (d.as_secs() << 20)) & ((1 << 53) - 1)
 }
 

@@ -1,5 +1,5 @@
-//! The program `ungil`: arguments in, one file a verb, words out. Nothing is measured and nothing
-//! computed here.
+//! The program `ungil`: parses arguments, calls the other crates, prints their results. Each
+//! subcommand is one module.
 
 mod args;
 mod audit;
@@ -16,6 +16,7 @@ mod shell;
 mod signals;
 mod suite;
 mod top;
+mod width;
 
 use args::{Cli, Verb};
 use clap::Parser;

@@ -8,6 +8,7 @@ use crate::args::Suite;
 use crate::compare::sensors;
 use crate::failure::{Edge, print};
 use crate::signals;
+use crate::width::table_width;
 use ask::{BLOCKS, QUICK_MOST_S, plan_of, settings};
 use progress::Progress;
 use std::path::{Path, PathBuf};
@@ -167,7 +168,8 @@ fn show(args: &Suite, summary: &Summary, place: &Path) -> Result<(), Edge> {
             .map_err(|e| Edge::failed("cannot write the summary as JSON", e, "report this"))?;
         return print(&(text + "\n"));
     }
-    print(&format!("{}\nSuite: {}\n", table::text(summary), place.display()))
+    let text = table::text(summary, table_width(args.wide));
+    print(&format!("{text}\nSuite: {}\n", place.display()))
 }
 
 /// A suite with failures has failed, whatever else it says.

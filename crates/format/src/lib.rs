@@ -1,9 +1,33 @@
-//! Numbers as text: one form for one value in every crate. Measured values have three significant
-//! digits; exact counts have all of theirs.
+//! Numbers and tables as text, formatted the same way in every crate. Measured values have three
+//! significant digits; exact counts have all of theirs.
 
+mod column;
 mod size;
+mod table;
 
+pub use column::ColumnUnit;
 pub use size::parse_bytes;
+pub use table::{Align, Fitted, TextTable};
+
+/// Units of a quantity, the largest first, each with its size in the base unit.
+pub type Units = &'static [(f64, &'static str)];
+
+/// Units of a duration in seconds.
+pub const TIME_UNITS: Units = &[(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")];
+/// Units of a size in bytes.
+pub const BYTE_UNITS: Units = &[
+    (1_099_511_627_776.0, "TiB"),
+    (1_073_741_824.0, "GiB"),
+    (1_048_576.0, "MiB"),
+    (1024.0, "KiB"),
+    (1.0, "B"),
+];
+/// Units of an energy in joules.
+pub const ENERGY_UNITS: Units = &[(1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ")];
+/// Units of a power in watts.
+pub const POWER_UNITS: Units = &[(1e3, "kW"), (1.0, "W"), (1e-3, "mW")];
+/// Units of a sampling frequency in hertz.
+pub const FREQUENCY_UNITS: Units = &[(1e6, "MHz"), (1e3, "kHz"), (1.0, "Hz")];
 
 /// Formats a measured value with three significant digits and no exponent: `0.95`, `45.6`, `1234`.
 #[must_use]
@@ -45,11 +69,11 @@ pub fn grouped(count: impl TryInto<u64>) -> String {
 pub fn counted(count: impl TryInto<u64>, singular: &str) -> String {
     match grouped(count) {
         one if one == "1" => format!("1 {singular}"),
-        more => format!("{more} {}", plural(singular)),
+        many => format!("{many} {}", plural(singular)),
     }
 }
 
-/// Returns the plural of a noun whose plural is regular.
+/// Returns the plural of a regular noun.
 fn plural(singular: &str) -> String {
     let before_y =
         singular.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
@@ -65,47 +89,43 @@ fn plural(singular: &str) -> String {
     }
 }
 
-/// Formats a duration in seconds: `12.3 ms`, `1.23 s`, `2 min 5 s`, `1 h 15 min`. Minutes begin at
-/// 100 s, where they are as precise as three digits.
+/// Formats a duration in seconds: `12.3 ms`, `1.23 s`, `2 min 5 s`, `1 h 15 min`. From 100 s on,
+/// minutes and seconds are as precise as three digits.
 #[must_use]
 pub fn duration(seconds: f64) -> String {
     let (whole, minutes) = (seconds.round() as u64, (seconds / 60.0).round() as u64);
     match seconds {
         s if s >= 3599.5 => format!("{} h {} min", minutes / 60, minutes % 60),
         s if s >= 99.95 => format!("{} min {} s", whole / 60, whole % 60),
-        s => scaled(s, &[(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")]),
+        s => scaled(s, TIME_UNITS),
     }
 }
 
 /// Formats a size in bytes with binary units: `999 B`, `64.0 KiB`, `1.50 GiB`.
 #[must_use]
 pub fn bytes(bytes: u64) -> String {
-    let unit = |shift: u32| (1_u64 << shift) as f64;
     match bytes {
         0..1024 => format!("{bytes} B"),
-        _ => scaled(
-            bytes as f64,
-            &[(unit(40), "TiB"), (unit(30), "GiB"), (unit(20), "MiB"), (unit(10), "KiB")],
-        ),
+        _ => scaled(bytes as f64, BYTE_UNITS),
     }
 }
 
 /// Formats an energy in joules: `2.77 J`, `656 mJ`.
 #[must_use]
 pub fn energy(joules: f64) -> String {
-    scaled(joules, &[(1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ")])
+    scaled(joules, ENERGY_UNITS)
 }
 
 /// Formats a power in watts: `12.3 W`, `740 mW`.
 #[must_use]
 pub fn power(watts: f64) -> String {
-    scaled(watts, &[(1e3, "kW"), (1.0, "W"), (1e-3, "mW")])
+    scaled(watts, POWER_UNITS)
 }
 
 /// Formats a sampling frequency in hertz: `49.8 Hz`, `1.00 kHz`.
 #[must_use]
 pub fn frequency(hertz: f64) -> String {
-    scaled(hertz, &[(1e6, "MHz"), (1e3, "kHz"), (1.0, "Hz")])
+    scaled(hertz, FREQUENCY_UNITS)
 }
 
 /// Formats a number of events per second: `1500/s`, `41.2 k/s`.
@@ -114,8 +134,8 @@ pub fn rate(per_second: f64) -> String {
     format!("{}/s", number(per_second))
 }
 
-/// Formats a share of 1 in percent: `27.1 %`. Neither a small part nor a small rest is rounded
-/// away: `<0.01 %`, `>99.9 %`.
+/// Formats a share of 1 in percent: `27.1 %`. A share that is not 0 or 1 is never rounded to 0 % or
+/// 100 %: `<0.01 %`, `>99.9 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
     match share * 100.0 {
@@ -125,7 +145,8 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// Formats a ratio: `1.16`, `12.3`. A small one is a fraction rather than a rounded zero: `1/12.3`.
+/// Formats a ratio: `1.16`, `12.3`. A small ratio is a fraction, so that it is not rounded to zero:
+/// `1/12.3`.
 #[must_use]
 pub fn ratio(ratio: f64) -> String {
     if ratio > 0.0 && ratio < 0.095 { format!("1/{}", digits(1.0 / ratio)) } else { digits(ratio) }
@@ -137,8 +158,9 @@ pub fn interval(low: f64, high: f64) -> String {
     format!("{}–{}", ratio(low), ratio(high))
 }
 
-/// Formats a value in the largest of `units` that it reaches after rounding; zero in the base unit.
-fn scaled(value: f64, units: &[(f64, &str)]) -> String {
+/// Formats a value in the largest of `units` that it reaches after rounding. Zero is in the base
+/// unit.
+fn scaled(value: f64, units: Units) -> String {
     let magnitude = if value == 0.0 { 1.0 } else { value.abs() };
     let reached = units.iter().find(|(size, _)| magnitude >= size * 0.9995).or(units.last());
     reached.map_or_else(|| digits(value), |(size, unit)| format!("{} {unit}", digits(value / size)))

@@ -1,7 +1,8 @@
 //! Sizes as users write them.
 
-/// Reads a size in bytes: `1500000`, `512MiB`, `4 GB`, `64k`. As in the GNU tools `k`, `M`, `G` and
-/// `T` count in 1024s, alone or before `iB`, and in 1000s before `B`. Case does not matter.
+/// Parses a size in bytes: `1500000`, `512MiB`, `4 GB`, `64k`. As in the GNU tools, `k`, `M`, `G`
+/// and `T` are powers of 1024, alone or before `iB`, and powers of 1000 before `B`. Case does not
+/// matter.
 #[must_use]
 pub fn parse_bytes(text: &str) -> Option<u64> {
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
@@ -27,7 +28,7 @@ mod tests {
     use super::parse_bytes;
 
     #[test]
-    fn sizes_are_read() {
+    fn parses_sizes() {
         let sizes = [
             ("1", 1),
             ("1500000", 1_500_000),

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn one_is_singular_and_none_is_plural() {
+fn only_one_is_singular() {
     assert_eq!(counted(1_u32, "thread"), "1 thread");
     assert_eq!(counted(0_u64, "thread"), "0 threads");
     assert_eq!(counted(3_usize, "asyncio task"), "3 asyncio tasks");
@@ -12,20 +12,20 @@ fn one_is_singular_and_none_is_plural() {
 }
 
 #[test]
-fn exact_counts_have_all_their_digits() {
+fn exact_counts_keep_all_digits() {
     let shown = [0_u64, 999, 1000, 1_234_567].map(grouped);
     assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
 }
 
 #[test]
-fn measured_values_have_three_digits() {
+fn measured_values_have_three_significant_digits() {
     let shown = [0.0, 0.123, 9.994, 9.996, 99.96, 1234.0, 45_600.0, 2.5e6].map(number);
     assert_eq!(shown, ["0", "0.12", "9.99", "10.0", "100", "1234", "45.6 k", "2.50 M"]);
     assert_eq!(rate(1500.0), "1500/s");
 }
 
 #[test]
-fn durations_go_from_nanoseconds_to_hours() {
+fn durations_range_from_nanoseconds_to_hours() {
     let shown = [0.0, 5e-9, 0.0999, 0.9996, 1.2345, 99.94].map(duration);
     assert_eq!(shown, ["0 s", "5.00 ns", "99.9 ms", "1.00 s", "1.23 s", "99.9 s"]);
     let shown = [99.96, 119.7, 125.0, 3599.4, 3599.6, 7500.0].map(duration);

@@ -1,6 +1,7 @@
-//! What `--json` prints: the comparison, with the words and hazards that a terminal would show.
+//! The output of `--json`: the comparison at full precision, with the sentences and hazards that a
+//! terminal shows.
 
-use crate::{View, hazards, words};
+use crate::{View, hazards, sentences};
 use serde::Serialize;
 use ungil_experiment::comparison::Comparison;
 use ungil_experiment::record::{Header, Startup};
@@ -8,23 +9,21 @@ use ungil_experiment::record::{Header, Startup};
 /// The object `--json` prints.
 #[derive(Debug, Serialize)]
 pub struct Json<'a> {
-    /// Schema of the record it was made from.
+    /// Schema of the record.
     pub schema: &'a str,
     /// The record's file.
     pub record: String,
-    /// What was measured, how, and on what.
+    /// What was measured, how, and on which machine.
     pub experiment: &'a Header,
-    /// How long each interpreter takes to start and do nothing.
+    /// Start-up time of each bare interpreter.
     pub startups: &'a [Startup],
-    /// The figures.
     pub comparison: &'a Comparison,
-    /// The sentences.
+    /// The sentences that a terminal shows.
     pub words: Vec<String>,
-    /// The hazards.
     pub hazards: Vec<String>,
 }
 
-/// The object for a view; `path` is the record's file.
+/// Returns the object for a view; `path` is the record's file.
 pub fn json<'a>(view: View<'a>, path: &str) -> Json<'a> {
     Json {
         schema: &view.record.header.schema,
@@ -32,7 +31,7 @@ pub fn json<'a>(view: View<'a>, path: &str) -> Json<'a> {
         experiment: &view.record.header,
         startups: &view.record.startups,
         comparison: view.comparison,
-        words: words(view),
+        words: sentences(view),
         hazards: hazards::lines(view),
     }
 }

@@ -1,8 +1,7 @@
-//! From a record to what a person or a program reads: a table, sentences, CSV, JSON.
+//! Renders records for readers: a table, sentences, CSV, JSON, Markdown, HTML pages and charts.
 //!
-//! This room reads records and knows nothing of how they came to be: it uses `experiment`'s record,
-//! comparison and metric types and nothing that runs. Every sentence rests on figures of the
-//! record, so that words and record cannot disagree.
+//! Everything is derived from records: the crate uses `experiment`'s record, comparison and metric
+//! types, and nothing that runs. Every sentence states figures of the record.
 
 mod csv;
 mod hazards;
@@ -10,51 +9,53 @@ mod joules;
 mod json;
 mod page;
 mod runs;
+mod sentences;
 mod source;
 mod table;
-mod words;
 
 pub use csv::csv;
 pub use json::{Json, json};
 pub use page::{Beside, Chapter, Page, Picture, Study, html, markdown, pictures};
 pub use runs::runs;
+pub use sentences::sentences;
 pub use source::{Found, Source, gather, tell_apart};
 pub use table::table;
-pub use words::words;
 
 use ungil_experiment::compare::compare;
 use ungil_experiment::comparison::Comparison;
 use ungil_experiment::record::Record;
 use ungil_experiment::workload::Workload;
 
-/// A record and its comparison, from which everything here is made.
+/// A record and its comparison: the input of every renderer here.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    /// The record.
     pub record: &'a Record,
-    /// What its runs say.
     pub comparison: &'a Comparison,
 }
 
-/// The comparison of a record: the one written in it, or made from its runs where it was cut off
-/// before or where the one written does not know failed requests.
+/// Returns the comparison of a record: the one written in it, or one made from its runs if the
+/// record was cut off before its comparison or an early version of ungil wrote it.
 pub fn comparison(record: &Record) -> Comparison {
     let written = record.comparison.as_ref();
-    // An ungil that did not yet ask whether a service's requests succeeded may have written a
-    // verdict on failures.
+    // Early versions did not check whether a service's requests succeeded, so their verdicts may
+    // rest on failed requests.
     let serves = matches!(record.header.workload, Workload::Serve { .. });
     let trusted = written.filter(|c| !serves || c.arms.iter().any(|a| a.requests.is_some()));
     trusted.cloned().unwrap_or_else(|| compare(record))
 }
 
-/// Everything for a terminal: table, hazards, words.
-pub fn terminal(view: View<'_>) -> String {
-    let mut text = table(view);
+/// Renders everything for a terminal of `width` columns (`None`: unlimited): the table, failed arms
+/// and hazards, sentences.
+pub fn terminal(view: View<'_>, width: Option<usize>) -> String {
+    let fitted = table(view, width);
+    let mut text = fitted.text.clone();
+    text.push_str(&format!("{}\n", table::caption(view)));
+    text.push_str(&fitted.note("--wide, --csv or --json"));
     text.push('\n');
-    for line in hazards::lines(view) {
+    for line in page::doubts(view) {
         text.push_str(&format!("! {line}\n"));
     }
-    for sentence in words(view) {
+    for sentence in sentences(view) {
         text.push_str(&format!("- {sentence}\n"));
     }
     text

@@ -26,7 +26,7 @@ mod scaling;
 mod service;
 mod study;
 
-use crate::{Source, View, hazards, words};
+use crate::{Source, View, hazards, sentences};
 use chart::{Chart, Series};
 use escape::{escape, in_script};
 pub(crate) use facts::name;
@@ -76,16 +76,16 @@ fn charts(view: View<'_>, series: &Series) -> Vec<Chart> {
     charts
 }
 
-/// What puts the figures of a record in doubt: its hazards, and the arms that failed.
-fn known(view: View<'_>) -> Vec<String> {
+/// Returns what puts the figures of a record in doubt: arms that failed, and hazards.
+pub(crate) fn doubts(view: View<'_>) -> Vec<String> {
     let failed = |a: &ArmFigures| Some(format!("{} failed: {}", a.arm, a.failed.as_ref()?));
     view.comparison.arms.iter().filter_map(failed).chain(hazards::lines(view)).collect()
 }
 
 /// The hazards of all records, each with what the record is called.
-fn known_of_all(sources: &[Source]) -> Vec<String> {
+fn doubts_of_all(sources: &[Source]) -> Vec<String> {
     let of = |s: &Source| -> Vec<String> {
-        known(s.view()).iter().map(|line| format!("{}: {line}", s.title)).collect()
+        doubts(s.view()).iter().map(|line| format!("{}: {line}", s.title)).collect()
     };
     sources.iter().flat_map(of).collect()
 }
@@ -93,10 +93,10 @@ fn known_of_all(sources: &[Source]) -> Vec<String> {
 /// Letters of a page's title.
 const TITLE: usize = 160;
 
-/// A sentence without what stands in brackets or after a semicolon, and without its stop.
+/// Returns the beginning of a text: up to a bracket, a semicolon or the end of the sentence.
 fn brief(sentence: &str) -> &str {
     let end =
-        [" (", ";"].iter().filter_map(|stop| sentence.find(stop)).min().unwrap_or(sentence.len());
+        [" (", ";", ". "].iter().filter_map(|stop| sentence.find(stop)).min().unwrap_or(sentence.len());
     sentence.get(..end).unwrap_or(sentence).trim_end_matches('.')
 }
 
@@ -110,7 +110,7 @@ fn title(page: Page<'_>, changes: &[String]) -> String {
     let several = format!("{} records", page.sources.len());
     let (what, verdict) = match (page.study, page.sources) {
         (Some(study), _) => (study.name(), first(&study.findings)),
-        (None, [one]) => (names, first(&words(one.view()))),
+        (None, [one]) => (names, first(&sentences(one.view()))),
         (None, all) => {
             let what = if names.chars().count() <= TITLE / 2 { names } else { several };
             (what, if changes.is_empty() { overview::verdict(all) } else { first(changes) })
@@ -141,7 +141,7 @@ pub fn html(page: Page<'_>) -> String {
     } else if several && page.sources.len() > pairs.len() * 2 || pairs.len() > 1 {
         body.push_str("<section id=\"overview\">");
         body.push_str(&markup::table(&overview::figures(page.sources), "Three figures"));
-        body.push_str(&markup::hazards(&known_of_all(page.sources)));
+        body.push_str(&markup::hazards(&doubts_of_all(page.sources)));
         body.push_str(&markup::list("words", &overview::words(page.sources)));
         body.push_str(&markup::chart(&overview::chart(page.sources, &series)));
         body.push_str("</section>");
@@ -154,7 +154,7 @@ pub fn html(page: Page<'_>) -> String {
             body.push_str(&inner);
             continue;
         }
-        let said = words(source.view());
+        let said = sentences(source.view());
         let first = said.first().map_or("", String::as_str);
         body.push_str(&format!(
             "<details class=\"record\" id=\"record-{i}\"{}><summary><h2>{}</h2> <span>{}</span></summary><div class=\"inner\">",
@@ -223,7 +223,7 @@ fn differences(pairs: &[Two<'_>], changes: &[String], series: &Series) -> String
     );
     if let [two] = pairs {
         html.push_str(&markup::table(&pair::three(*two), "Three figures"));
-        html.push_str(&markup::hazards(&pair::known(*two)));
+        html.push_str(&markup::hazards(&pair::doubts(*two)));
     }
     html.push_str(&markup::list("words", changes));
     for chart in pair::charts(pairs, series) {
@@ -275,8 +275,8 @@ fn section(source: &Source, series: &Series) -> String {
     let view = source.view();
     let mut html = markup::list("caution", &facts::cautions(source));
     html.push_str(&markup::figures(&key::figures(view)));
-    html.push_str(&markup::hazards(&known(view)));
-    html.push_str(&markup::list("words", &words(view)));
+    html.push_str(&markup::hazards(&doubts(view)));
+    html.push_str(&markup::list("words", &sentences(view)));
     for chart in charts(view, series) {
         html.push_str(&markup::chart(&chart));
     }

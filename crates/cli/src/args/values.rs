@@ -1,8 +1,8 @@
-//! Values on the command line that clap does not know: times, shares, `NAME=COMMAND`.
+//! Parsers of option values: times, shares, sizes, `NAME=COMMAND`.
 
 use std::str::FromStr;
 
-/// A `--also` argument.
+/// The value of `--also`.
 #[derive(Debug, Clone)]
 pub(crate) struct Also {
     pub(crate) name: String,
@@ -20,28 +20,28 @@ impl FromStr for Also {
             {
                 Ok(Also { name: name.into(), command: command.into() })
             }
-            _ => Err("write NAME=COMMAND, the name of letters, digits and . _ + -".into()),
+            _ => Err("use NAME=COMMAND; the name consists of letters, digits and . _ + -".into()),
         }
     }
 }
 
-/// A time in seconds: `90`, `90s`, `2m`, `1m30s`, `500ms`.
+/// Parses a time; returns seconds: `90`, `90s`, `2m`, `1m30s`, `500ms`.
 pub(crate) fn duration(text: &str) -> Result<f64, String> {
     let seconds = match text.parse::<f64>() {
         Ok(seconds) => seconds,
         Err(_) => text
             .parse::<jiff::SignedDuration>()
-            .map_err(|_| "write a time such as 90s, 2m or 500ms")?
+            .map_err(|_| "use a time such as 90s, 2m or 500ms")?
             .as_secs_f64(),
     };
     if seconds.is_finite() && (0.0..=1e9).contains(&seconds) {
         Ok(seconds)
     } else {
-        Err("a time is not negative and less than thirty years".into())
+        Err("a time must be between 0 and 1e9 seconds".into())
     }
 }
 
-/// A share of 1: `2%` or `0.02`.
+/// Parses a share between 0 and 1, both excluded: `2%` or `0.02`.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     let value = match text.strip_suffix('%') {
         Some(percent) => percent.trim().parse::<f64>().map(|p| p / 100.0),
@@ -49,22 +49,23 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     };
     match value {
         Ok(v) if v > 0.0 && v < 1.0 => Ok(v),
-        _ => Err("write a share between 0 and 1, such as 2% or 0.02".into()),
+        _ => Err("use a share between 0 and 1, such as 2% or 0.02".into()),
     }
 }
 
-/// A share of the paper's work: above 0, and 1 at most.
+/// Parses a share of the paper's work: above 0 and at most 1.
 pub(crate) fn scale(text: &str) -> Result<f64, String> {
     match text {
         "1" | "1.0" | "100%" => Ok(1.0),
-        text => share(text)
-            .map_err(|_| "write a share above 0 and at most 1, such as 0.1 or 10%".into()),
+        text => {
+            share(text).map_err(|_| "use a share above 0 and at most 1, such as 0.1 or 10%".into())
+        }
     }
 }
 
-/// A size in bytes: `1500000`, `512MiB`, `4 GB`.
+/// Parses a size; returns bytes: `1500000`, `512MiB`, `4 GB`.
 pub(crate) fn bytes(text: &str) -> Result<u64, &'static str> {
-    ungil_format::parse_bytes(text).ok_or("write a size such as 512MiB or 4GB")
+    ungil_format::parse_bytes(text).ok_or("use a size such as 512MiB or 4GB")
 }
 
 #[cfg(test)]
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read() {
+    fn parses_times() {
         for (text, seconds) in
             [("90", 90.0), ("2m", 120.0), ("1m30s", 90.0), ("500ms", 0.5), ("0.25", 0.25)]
         {
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_read() {
+    fn parses_shares() {
         assert_eq!(share("2%"), Ok(0.02));
         assert_eq!(share("0.5"), Ok(0.5));
         for text in ["0", "100%", "-1%", "x", "", "nan"] {
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn scales_are_read() {
+    fn parses_scales() {
         assert_eq!((scale("1"), scale("10%"), scale("0.5")), (Ok(1.0), Ok(0.1), Ok(0.5)));
         assert!(scale("2").is_err() && scale("0").is_err());
     }

@@ -15,7 +15,7 @@ const ARMS: usize = 40;
 pub(super) fn figures(view: View<'_>) -> Table {
     let comparison = view.comparison;
     let baseline = comparison.arm(&comparison.baseline);
-    let best = crate::words::surely_better(view);
+    let best = crate::sentences::best_arm(view);
     let memory = ["pss_peak_bytes", "rss_peak_bytes"]
         .into_iter()
         .find(|key| baseline.is_some_and(|a| a.metrics.contains_key(*key)))

@@ -4,8 +4,8 @@
 use super::chart::{Series, Table};
 use super::escape::markdown as safe;
 use super::markup::{MOST, more};
-use super::{Page, charts, facts, key, known, known_of_all, overview, pair, study, title};
-use crate::{Source, words};
+use super::{Page, charts, doubts, doubts_of_all, facts, key, overview, pair, study, title};
+use crate::{Source, sentences};
 
 /// Everything in Markdown (GitHub's, for the tables).
 pub fn markdown(page: Page<'_>) -> String {
@@ -22,7 +22,7 @@ pub fn markdown(page: Page<'_>) -> String {
         text.push_str(&format!("First: {old}, second: {new}.\n\n"));
         if pairs.len() == 1 {
             rows(&mut text, &pair::three(*first));
-            doubts(&mut text, &pair::known(*first));
+            hazards(&mut text, &pair::doubts(*first));
         }
         list(&mut text, &changes);
         for chart in pair::charts(&pairs, &series) {
@@ -35,7 +35,7 @@ pub fn markdown(page: Page<'_>) -> String {
     }
     if let Some(study) = page.study {
         rows(&mut text, &study.three());
-        doubts(&mut text, &study.cautions);
+        hazards(&mut text, &study.cautions);
         list(&mut text, &study.findings);
         for chapter in &study.chapters {
             let chart = study::chart(study, chapter, &series);
@@ -44,7 +44,7 @@ pub fn markdown(page: Page<'_>) -> String {
         }
     } else if several && pairs.is_empty() {
         rows(&mut text, &overview::figures(page.sources));
-        doubts(&mut text, &known_of_all(page.sources));
+        hazards(&mut text, &doubts_of_all(page.sources));
         list(&mut text, &overview::words(page.sources));
         let chart = overview::chart(page.sources, &series);
         titled(&mut text, 2, &chart.title, &chart.says, &chart.table);
@@ -62,8 +62,8 @@ fn record(text: &mut String, source: &Source, series: &Series) {
     let view = source.view();
     list(text, &facts::cautions(source));
     rows(text, &key::figures(view));
-    doubts(text, &known(view));
-    list(text, &words(view));
+    hazards(text, &doubts(view));
+    list(text, &sentences(view));
     for chart in charts(view, series) {
         titled(text, 3, &chart.title, &chart.says, &chart.table);
     }
@@ -74,7 +74,7 @@ fn record(text: &mut String, source: &Source, series: &Series) {
 }
 
 /// What puts the figures in doubt; that there is nothing is said too.
-fn doubts(text: &mut String, lines: &[String]) {
+fn hazards(text: &mut String, lines: &[String]) {
     text.push_str("### Hazards\n\n");
     if lines.is_empty() {
         text.push_str("No hazard was seen.\n\n");

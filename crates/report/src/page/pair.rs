@@ -264,9 +264,9 @@ pub(super) fn three(two: Two<'_>) -> Table {
 }
 
 /// The hazards of both, each with the record that has it.
-pub(super) fn known(two: Two<'_>) -> Vec<String> {
+pub(super) fn doubts(two: Two<'_>) -> Vec<String> {
     let of = |source: &Source, which: &str| -> Vec<String> {
-        super::known(source.view()).iter().map(|line| format!("{which}: {line}")).collect()
+        super::doubts(source.view()).iter().map(|line| format!("{which}: {line}")).collect()
     };
     [of(two.old, "first"), of(two.new, "second")].concat()
 }

@@ -1,11 +1,11 @@
-//! Three to six sentences: what is faster by how much, what it costs in memory and energy, which
-//! arm to use, what to look at next, what could not be known. Each rests on a verdict of the
-//! comparison; without one, it says so.
+//! Three to six sentences about a record: which arm is faster and by how much, what it costs in
+//! memory and energy, which arm to use, what to look at next, what was not measured. Each claim is
+//! a verdict of the comparison.
 
 mod advice;
 #[cfg(test)]
 mod tests;
-mod unknown;
+mod unmeasured;
 
 use crate::{View, joules};
 use ungil_experiment::arm::Arm;
@@ -14,33 +14,36 @@ use ungil_experiment::metric::{self, Better};
 use ungil_experiment::stats::{Ratio, Verdict};
 use ungil_format::counted;
 
-/// The sentences for a record.
-pub fn words(view: View<'_>) -> Vec<String> {
-    let story = Story::new(view);
+/// Returns the sentences for a record.
+pub fn sentences(view: View<'_>) -> Vec<String> {
+    let results = Results::new(view);
     if view.comparison.blocks == 0 {
         return vec!["Nothing was measured: no block was completed.".into()];
     }
-    let mut said = Vec::new();
-    said.extend(story.fastest());
-    said.extend(story.without_gil());
-    said.extend(story.cost());
-    said.extend(story.advice());
-    said.extend(story.next());
-    said.extend(story.unknown());
-    said
+    [
+        results.fastest(),
+        results.without_gil(),
+        results.cost(),
+        results.advice(),
+        results.next_step(),
+        results.unmeasured(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-struct Story<'a> {
+struct Results<'a> {
     view: View<'a>,
-    /// More of the headline metric is better (throughput).
-    more: bool,
-    /// The arm with the best headline figure among those that are surely better than the baseline;
-    /// else the baseline.
+    /// Whether more of the headline metric is better (throughput).
+    more_is_better: bool,
+    /// The arm that [`best_arm`] returns, or else the baseline.
     best: Option<&'a ArmFigures>,
 }
 
-/// Returns the arm that is better than the baseline by its verdict, and of several the best.
-pub(crate) fn surely_better(view: View<'_>) -> Option<&ArmFigures> {
+/// Returns the arm with the best headline figure among those whose verdict is better than the
+/// baseline.
+pub(crate) fn best_arm(view: View<'_>) -> Option<&ArmFigures> {
     let key = view.comparison.headline.as_str();
     let more = metric::find(key).is_some_and(|m| m.better == Better::More);
     let good = if more { Verdict::More } else { Verdict::Less };
@@ -56,7 +59,7 @@ pub(crate) fn surely_better(view: View<'_>) -> Option<&ArmFigures> {
     })
 }
 
-/// How much better or worse, as a factor above 1.
+/// Formats how much better or worse an arm is, as a factor above 1.
 fn factor(ratio: f64) -> String {
     format!("{}×", ungil_format::ratio(if ratio < 1.0 { 1.0 / ratio } else { ratio }))
 }
@@ -66,27 +69,35 @@ fn interval(r: &Ratio) -> String {
     format!("95 % interval {}, {}", ungil_format::interval(low, high), counted(r.blocks, "block"))
 }
 
-/// Names, or how many there are of them.
-fn some(names: &[&str]) -> String {
+/// Formats a ratio before a noun: `1.33× the memory`, `1/12 of the memory`.
+fn times(ratio: f64, noun: &str) -> String {
+    let shown = ungil_format::ratio(ratio);
+    let of = if shown.contains('/') { " of" } else { "×" };
+    format!("{shown}{of} {noun}")
+}
+
+/// Lists up to three arms; counts more.
+fn list_arms(names: &[&str]) -> String {
     if names.len() > 3 { format!("{} arms", names.len()) } else { names.join(", ") }
 }
 
-impl<'a> Story<'a> {
-    fn new(view: View<'a>) -> Story<'a> {
+impl<'a> Results<'a> {
+    fn new(view: View<'a>) -> Results<'a> {
         let headline = &view.comparison.headline;
-        let more = metric::find(headline).is_some_and(|m| m.better == Better::More);
-        let best = surely_better(view).or_else(|| view.comparison.arms.first());
-        Story { view, more, best }
+        let more_is_better = metric::find(headline).is_some_and(|m| m.better == Better::More);
+        let best = best_arm(view).or_else(|| view.comparison.arms.first());
+        Results { view, more_is_better, best }
     }
 
     fn good(&self) -> Verdict {
-        if self.more { Verdict::More } else { Verdict::Less }
+        if self.more_is_better { Verdict::More } else { Verdict::Less }
     }
 
     fn bad(&self) -> Verdict {
-        if self.more { Verdict::Less } else { Verdict::More }
+        if self.more_is_better { Verdict::Less } else { Verdict::More }
     }
 
+    /// Returns an arm's headline ratio with the baseline.
     fn versus(&self, arm: &'a ArmFigures) -> Option<&'a Versus> {
         arm.metrics.get(&self.view.comparison.headline)?.baseline.as_ref()
     }
@@ -95,6 +106,8 @@ impl<'a> Story<'a> {
         self.view.record.header.arms.iter().find(|a| a.id == id)
     }
 
+    /// Returns the arms that are compared with the baseline: not the baseline again (A/A), and none
+    /// that failed.
     fn others(&self) -> impl Iterator<Item = &'a ArmFigures> + use<'a> {
         let arms = &self.view.record.header.arms;
         let real = |id: &str| arms.iter().any(|a| a.id == id && !a.again);
@@ -114,13 +127,12 @@ impl<'a> Story<'a> {
                 interval(&r)
             ));
         }
-        let (mut slower, mut same, mut unsure) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut slower, mut same, mut inconclusive) = (Vec::new(), Vec::new(), Vec::new());
         for arm in self.others() {
             match self.versus(arm).map(|v| v.verdict) {
                 Some(v) if v == self.bad() => slower.push(arm),
                 Some(Verdict::Same) => same.push(arm.arm.as_str()),
-                _ if self.why(arm).is_some() => {}
-                _ => unsure.push(arm.arm.as_str()),
+                _ => inconclusive.push(arm.arm.as_str()),
             }
         }
         let mut parts = Vec::new();
@@ -130,33 +142,28 @@ impl<'a> Story<'a> {
         };
         if let Some(worst) = slower.iter().max_by(far) {
             let all = if slower.len() > 1 {
-                format!(" ({} arms are slower)", slower.len())
+                format!(" (the slowest of {} slower arms)", slower.len())
             } else {
                 String::new()
             };
-            parts.push(format!("{} is {} slower{all}", worst.arm, factor(ratio(worst))));
+            parts.push(format!("{}: {} slower{all}", worst.arm, factor(ratio(worst))));
         }
         if !same.is_empty() {
-            parts.push(format!("{} is the same within 1 %", some(&same)));
+            parts.push(format!("{}: same within 1 %", list_arms(&same)));
         }
-        if !unsure.is_empty() {
-            parts.push(format!("of {} it cannot be told", some(&unsure)));
-        }
-        let undecided: Vec<&str> =
-            self.others().filter(|a| self.why(a).is_some()).map(|a| a.arm.as_str()).collect();
-        if !undecided.is_empty() {
-            parts.push(format!("{} is inconclusive", some(&undecided)));
+        if !inconclusive.is_empty() {
+            parts.push(format!("{}: inconclusive", list_arms(&inconclusive)));
         }
         if parts.is_empty() {
             let failed = self.view.comparison.arms.iter().any(|a| a.failed.is_some());
             let only = if failed { "the only arm that did not fail" } else { "the only arm" };
-            return Some(format!("{baseline} is {only}: there is nothing to compare it with."));
+            return Some(format!("{baseline} is {only}, so there is nothing to compare it with."));
         }
-        Some(format!("No arm is surely faster than {baseline}: {}.", parts.join("; ")))
+        Some(format!("No arm is measurably faster than {baseline}. {}.", parts.join(". ")))
     }
 
-    /// What taking the GIL away does, all else equal: the best and the worst case over workers and
-    /// models.
+    /// States what removing the GIL does, all else equal: the first and the last pair of arms that
+    /// differ only in the build.
     fn without_gil(&self) -> Option<String> {
         let arms = &self.view.record.header.arms;
         let baseline = arms.first()?;
@@ -177,42 +184,43 @@ impl<'a> Story<'a> {
                 pairs.push((figures, versus, ratio));
             }
         }
-        let told: Vec<String> = [pairs.first(), pairs.last().filter(|_| pairs.len() > 1)]
+        let cases: Vec<String> = [pairs.first(), pairs.last().filter(|_| pairs.len() > 1)]
             .into_iter()
             .flatten()
             .map(|(figures, versus, ratio)| {
-                let how = match versus.verdict {
-                    Verdict::Same => "takes the same time as".to_string(),
-                    Verdict::Inconclusive => "cannot be told apart from".to_string(),
-                    v if v == self.good() => format!("is {} faster than", factor(ratio.ratio)),
-                    _ => format!("is {} slower than", factor(ratio.ratio)),
-                };
-                format!("{} {how} {}", figures.arm, versus.arm)
+                let (arm, twin) = (&figures.arm, &versus.arm);
+                match versus.verdict {
+                    Verdict::Same => format!("{arm} is as fast as {twin}"),
+                    Verdict::Inconclusive => format!("{arm} against {twin} is inconclusive"),
+                    v if v == self.good() => {
+                        format!("{arm} is {} faster than {twin}", factor(ratio.ratio))
+                    }
+                    _ => format!("{arm} is {} slower than {twin}", factor(ratio.ratio)),
+                }
             })
             .collect();
-        (!told.is_empty())
-            .then(|| format!("With and without the GIL, all else equal: {}.", told.join("; ")))
+        (!cases.is_empty())
+            .then(|| format!("Without the GIL, all else equal: {}.", cases.join("; ")))
     }
 
-    /// What the best arm costs in memory, CPU and energy.
+    /// States what the best arm costs in memory, CPU time and energy.
     fn cost(&self) -> Option<String> {
-        let best = self.best.filter(|b| b.arm != self.view.comparison.baseline)?;
+        let baseline = &self.view.comparison.baseline;
+        let best = self.best.filter(|b| b.arm != *baseline)?;
         let mut parts = Vec::new();
         for key in ["pss_peak_bytes", "rss_peak_bytes"] {
             let Some(figure) = best.metrics.get(key) else { continue };
             let Some(m) = metric::find(key) else { continue };
-            let held = format!(
-                "{} of memory at its peak ({})",
-                metric::show(figure.median, m.unit),
-                m.title
-            );
-            parts.push(match figure.baseline.as_ref().and_then(|v| Some((v.verdict, v.ratio?))) {
-                Some((Verdict::More | Verdict::Less, r)) => {
-                    format!("{held}, {} times the baseline's", ungil_format::ratio(r.ratio))
+            let peak = metric::show(figure.median, m.unit);
+            let memory = match figure.baseline.as_ref().and_then(|v| Some((v.verdict, v.ratio?))) {
+                Some((Verdict::More | Verdict::Less, r)) => times(r.ratio, "the memory"),
+                Some((Verdict::Same, _)) => "the same memory".into(),
+                _ => {
+                    parts.push(format!("{peak} of memory (peak {})", m.title));
+                    break;
                 }
-                Some((Verdict::Same, _)) => format!("{held}, as the baseline does"),
-                _ => held,
-            });
+            };
+            parts.push(format!("{memory} (peak {} {peak})", m.title));
             break;
         }
         let ratio = |key: &str| {
@@ -220,12 +228,12 @@ impl<'a> Story<'a> {
             versus.ratio.filter(|_| versus.why.is_none())
         };
         if let Some(r) = ratio("cpu_s") {
-            parts.push(format!("{} times the CPU time", ungil_format::ratio(r.ratio)));
+            parts.push(times(r.ratio, "the CPU time"));
         }
         if let Some(r) = ratio("energy_j") {
             let class =
                 joules::sensor(self.view).map_or("no sensor", |s| joules::class(s.evidence));
-            parts.push(format!("{} times the energy ({class})", ungil_format::ratio(r.ratio)));
+            parts.push(format!("{} ({class})", times(r.ratio, "the energy")));
         }
         let (last, first) = parts.split_last()?;
         let all = if first.is_empty() {
@@ -233,10 +241,10 @@ impl<'a> Story<'a> {
         } else {
             format!("{} and {last}", first.join(", "))
         };
-        Some(format!("It costs {all}."))
+        Some(format!("Compared with {baseline}, {} needs {all}.", best.arm))
     }
 
-    /// Why an arm's headline figure has no verdict that further blocks could change.
+    /// Returns why an arm's verdict is inconclusive, if further blocks would not change it.
     fn why(&self, arm: &'a ArmFigures) -> Option<&'a str> {
         self.versus(arm)?.why.as_deref()
     }

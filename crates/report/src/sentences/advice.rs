@@ -1,9 +1,9 @@
-//! Which arm to use, or why the figures cannot carry that advice, and what to look at next.
+//! Which arm to use, or why none can be recommended, and what to look at next.
 //!
-//! A recommendation rests on the headline metric's verdicts, and on nothing else being the
-//! explanation of them: the first [`Obstacle`] that is found is said in its place.
+//! A recommendation rests on the headline metric's verdicts, and on there being no other explanation
+//! for them: the first [`Obstacle`] found takes its place.
 
-use super::Story;
+use super::Results;
 use std::fmt;
 use ungil_experiment::arm::{Arm, Model};
 use ungil_experiment::comparison::ArmFigures;
@@ -13,37 +13,37 @@ use ungil_experiment::record::{Outcome, Run};
 use ungil_experiment::stats::{LEAST_BLOCKS, median};
 use ungil_format::{counted, digits, percent};
 
-/// Share of a run from which on start-up is what is compared.
+/// Share of a run's time from which start-up dominates the comparison.
 const STARTUP_SHARE: f64 = 0.5;
-/// Cores below which an arm waits more than it computes.
+/// Busy cores below which an arm mostly waits.
 const WAITING_CORES: f64 = 0.25;
-/// Cores below which several workers did the work of one.
+/// Busy cores below which several workers did not run in parallel.
 const PARALLEL_CORES: f64 = 1.2;
-/// Cores that must have been idle for low use to be the workload's own doing.
+/// Idle cores from which low use must be caused by the workload itself.
 const IDLE_CORES: f64 = 0.5;
 
-/// Why no arm can be recommended. In this order, the first that applies is said.
+/// Why no arm can be recommended. The first that applies, in this order, is reported.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Obstacle {
-    /// There is nothing to compare with.
+    /// There is no other arm.
     OneArm,
-    /// Too many requests fail, or more in one arm than in another.
+    /// Too many requests failed, or more in one arm than in another.
     FailedRequests { why: String },
-    /// The interpreter's start is most of the time.
+    /// Starting the interpreter takes most of the time.
     StartUp { arm: String, share: f64 },
-    /// Modules are compiled in each run.
+    /// Modules are compiled in every run, because their bytecode cannot be cached.
     Uncached { modules: Vec<String>, why: String },
-    /// There were fewer pieces of work than workers.
+    /// There were fewer chunks of items than workers.
     FewPieces { arm: String, pieces: f64, workers: u32 },
-    /// It waits; no arm computes for a quarter of the time.
+    /// The workload waits: no arm keeps [`WAITING_CORES`] busy.
     Waits { cores: f64 },
-    /// The workload may use one core only.
+    /// The workload is limited to one core.
     OneCore { arm: String, workers: u32 },
-    /// Several workers used no more than one core, and the machine had no other to give.
+    /// Several workers used about one core, and the machine had no idle core.
     Crowded { arm: String, workers: u32, cores: f64 },
-    /// Several workers used no more than one core.
+    /// Several workers used about one core.
     NotParallel { arm: String, workers: u32, cores: f64 },
-    /// Too few blocks, or intervals that decide nothing.
+    /// There are too few blocks, or intervals are too wide.
     Undecided { baseline: String },
 }
 
@@ -51,15 +51,15 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Obstacle::OneArm => Ok(()),
-            Obstacle::FailedRequests { why } => write!(f, "No arm is advised: {why}."),
+            Obstacle::FailedRequests { why } => write!(f, "No arm is recommended: {why}."),
             Obstacle::StartUp { arm, share } => write!(
                 f,
-                "Starting the interpreter is {} of {arm}'s time: this compares start-up, not the work. Give it more work, or mark the part that counts (with phase()).",
+                "Starting the interpreter takes {} of {arm}'s time: this compares start-up, not the work. Increase the work, or mark the part that counts with phase().",
                 percent(*share)
             ),
             Obstacle::Uncached { modules, why } => write!(
                 f,
-                "{} compiled in each run ({why}): the times include compiling. Let the byte code be cached, and compare again.",
+                "{} compiled in every run ({why}): the times include compilation. Let Python cache bytecode, then compare again.",
                 match &modules[..] {
                     [one] => format!("The module {one} is"),
                     [a, b] => format!("The modules {a} and {b} are"),
@@ -70,40 +70,37 @@ impl fmt::Display for Obstacle {
             ),
             Obstacle::FewPieces { arm, pieces, workers } => write!(
                 f,
-                "{arm} had {} of work for {workers} workers: the others had nothing to do. Give at least as many --items as workers, or a smaller --chunk.",
+                "{arm} had {} of work for {workers} workers: the other workers were idle. Give at least as many --items as workers, or a smaller --chunk.",
                 counted(*pieces as u64, "piece")
             ),
             Obstacle::OneCore { arm, workers } => write!(
                 f,
-                "The workload may use one core only: what the {workers} workers of {arm} could do on more is not known."
+                "The workload is limited to one core, so the {workers} workers of {arm} cannot run in parallel. Allow it more cores, then compare again."
             ),
             Obstacle::Crowded { arm, workers, cores } => write!(
                 f,
-                "{arm} got {} cores for {workers} workers while the rest of the machine was busy: whether its work runs in parallel is not known. Compare again on a quieter machine.",
+                "{arm} got {} cores for {workers} workers while the rest of the machine was busy, so the figures do not show whether it runs in parallel. Compare again on a less busy machine.",
                 digits(*cores)
             ),
             Obstacle::Waits { cores } => write!(
                 f,
-                "No arm keeps more than {} cores busy: the workload waits for something else, and the GIL plays no part in its time.",
+                "No arm keeps more than {} cores busy: the workload waits for something else, so the GIL plays no part in its time.",
                 digits(*cores)
             ),
             Obstacle::NotParallel { arm, workers, cores } => write!(
                 f,
-                "{workers} workers used {} cores ({arm}): the work does not run in parallel. Look for a part that one thread does alone, or a lock that all workers take (ungil profile --mode lock).",
+                "{workers} workers used {} cores ({arm}): the work does not run in parallel. Look for a serial part, or a lock that all workers take (ungil profile --mode lock).",
                 digits(*cores)
             ),
             Obstacle::Undecided { baseline } => {
-                write!(
-                    f,
-                    "Stay with {baseline} until more is known: no change has been shown to pay."
-                )
+                write!(f, "Stay with {baseline} for now: no other arm is shown to be faster.")
             }
         }
     }
 }
 
-impl Story<'_> {
-    /// Which arm to use, or why that is not known.
+impl Results<'_> {
+    /// Recommends an arm, or states why none can be recommended.
     pub(super) fn advice(&self) -> Option<String> {
         match self.obstacle() {
             Some(Obstacle::OneArm) => None,
@@ -112,24 +109,24 @@ impl Story<'_> {
         }
     }
 
-    /// The first reason why no arm can be recommended.
+    /// Returns the first reason why no arm can be recommended.
     pub(super) fn obstacle(&self) -> Option<Obstacle> {
         if self.others().next().is_none() {
             return Some(Obstacle::OneArm);
         }
-        let looks: [&dyn Fn() -> Option<Obstacle>; 7] = [
+        let checks: [&dyn Fn() -> Option<Obstacle>; 7] = [
             &|| self.failed_requests(),
             &|| self.start_up(),
             &|| self.uncached(),
-            &|| self.of_workers(|arm| self.few_pieces(arm)),
+            &|| self.check_workers(|arm| self.few_pieces(arm)),
             &|| self.waits(),
-            &|| self.of_workers(|arm| self.not_parallel(arm)),
+            &|| self.check_workers(|arm| self.not_parallel(arm)),
             &|| self.undecided(),
         ];
-        looks.into_iter().find_map(|look| look())
+        checks.into_iter().find_map(|check| check())
     }
 
-    /// Runs of an arm that count.
+    /// Returns the runs of an arm that count: neither warm-up nor failed.
     fn runs(&self, arm: &str) -> impl Iterator<Item = &Run> {
         self.view
             .record
@@ -142,15 +139,14 @@ impl Story<'_> {
         Some(self.view.comparison.arm(arm)?.metrics.get(key)?.median)
     }
 
-    /// Applies where the baseline would be recommended: an arm that is surely better than it has
-    /// been shown to work.
+    /// Applies where the baseline would be recommended: an arm with a better verdict has answered its
+    /// requests.
     fn failed_requests(&self) -> Option<Obstacle> {
         let stays = self.best.is_none_or(|b| b.arm == self.view.comparison.baseline);
         self.failing().filter(|_| stays).map(|why| Obstacle::FailedRequests { why })
     }
 
-    /// The arms too many of whose requests failed, or failed more often than the baseline's, in
-    /// words.
+    /// Describes the first arm too many of whose requests failed, or more than the baseline's.
     fn failing(&self) -> Option<String> {
         let failed = |a: &ArmFigures| a.requests.is_some_and(|r| r.failed > 0.0);
         let baseline = self.view.comparison.arms.first()?;
@@ -181,9 +177,10 @@ impl Story<'_> {
         Some(Obstacle::Uncached { modules: found.modules.clone(), why: found.why.clone() })
     }
 
-    /// Asks of the arms whose workers could run in parallel: of the best arm if it is one, and
-    /// otherwise of all, since then it would take only one of them that is different.
-    fn of_workers(&self, obstacle: impl Fn(&Arm) -> Option<Obstacle>) -> Option<Obstacle> {
+    /// Applies a check to the arms whose workers could run in parallel. If the best arm is one of
+    /// them, it alone decides; otherwise all must have the obstacle, because one arm without it shows
+    /// that the workload can run in parallel.
+    fn check_workers(&self, obstacle: impl Fn(&Arm) -> Option<Obstacle>) -> Option<Obstacle> {
         let best =
             self.best.and_then(|b| self.arm(&b.arm)).filter(|a| a.workers.is_some_and(|w| w > 1));
         if let Some(best) = best {
@@ -210,8 +207,8 @@ impl Story<'_> {
         })
     }
 
-    /// Cores that nothing used while an arm ran, in the median run; `None` if a quota or another
-    /// limit held the arm back.
+    /// Returns the cores that were idle while an arm ran, as a median over runs; `None` if a quota
+    /// throttled the arm.
     fn idle_cores(&self, arm: &str) -> Option<f64> {
         let idle = |run: &Run| {
             let around = run.machine.as_ref().filter(|a| a.quota_throttled == 0)?;
@@ -225,8 +222,8 @@ impl Story<'_> {
         self.idle_cores(arm).is_none_or(|idle| idle < IDLE_CORES)
     }
 
-    /// A workload on a machine without an idle core may have been kept from computing: of that
-    /// nothing is said.
+    /// Detects a workload that waits. On a machine without an idle core nothing is concluded: the
+    /// workload may have waited for a core.
     fn waits(&self) -> Option<Obstacle> {
         let arms = || self.view.comparison.arms.iter().filter(|a| a.failed.is_none() && a.runs > 0);
         let cores =
@@ -238,8 +235,8 @@ impl Story<'_> {
     fn not_parallel(&self, arm: &Arm) -> Option<Obstacle> {
         let (cores, workers, id) =
             (self.figure(&arm.id, "busy_cores")?, arm.workers?, arm.id.clone());
-        // Workers that gain without computing at the same time wait at the same time.
-        let gains = self.alone(arm).is_some_and(|one| self.is_better(&arm.id, &one.id));
+        // Workers that gain without more busy cores overlap their waits.
+        let gains = self.with_one_worker(arm).is_some_and(|one| self.is_better(&arm.id, &one.id));
         if cores >= PARALLEL_CORES || gains || self.collapse().is_some() {
             return None;
         }
@@ -254,30 +251,30 @@ impl Story<'_> {
 
     fn undecided(&self) -> Option<Obstacle> {
         let baseline = &self.view.comparison.baseline;
-        let unsure = self.others().any(|a| {
+        let inconclusive = self.others().any(|a| {
             self.versus(a)
                 .is_none_or(|v| v.verdict == ungil_experiment::stats::Verdict::Inconclusive)
         });
         let few = self.view.comparison.blocks < LEAST_BLOCKS;
         let stays = self.best.is_none_or(|b| b.arm == *baseline);
-        (stays && (unsure || few)).then(|| Obstacle::Undecided { baseline: baseline.clone() })
+        (stays && (inconclusive || few)).then(|| Obstacle::Undecided { baseline: baseline.clone() })
     }
 
-    /// What to look at next.
-    pub(super) fn next(&self) -> Option<String> {
-        if self.seen(Kind::GilEnabled) {
-            return Some("Next: an import switched the GIL back on, so those arms do not show what free threading can do; find a release of that module that declares support, or set PYTHON_GIL=0 at your own risk.".into());
+    /// Suggests what to look at next.
+    pub(super) fn next_step(&self) -> Option<String> {
+        if self.has_hazard(Kind::GilEnabled) {
+            return Some("Next: an import re-enabled the GIL, so those arms do not show what free threading can do. Find a release of that module that supports free threading, or set PYTHON_GIL=0 at your own risk.".into());
         }
         if let Some((few, many)) = self.collapse() {
             return Some(format!(
-                "Next: {many} is slower than {few}, so more workers make it worse: look for one object that all workers write (a list, dict, counter or lock) and give each worker its own.{}",
-                self.waiting(&many).unwrap_or_default()
+                "Next: {many} is slower than {few}, so more workers make it worse. Look for an object that all workers write (a list, dict, counter or lock), and give each worker its own.{}",
+                self.lock_waits(&many).unwrap_or_default()
             ));
         }
         if let Some(next) = self.undecidable() {
             return Some(next);
         }
-        // Narrower intervals would not take any other obstacle away.
+        // Narrower intervals remove no other obstacle.
         if self.obstacle().is_some_and(|o| !matches!(o, Obstacle::Undecided { .. })) {
             return None;
         }
@@ -286,10 +283,10 @@ impl Story<'_> {
             None if self.others().next().is_some()
                 && self.view.comparison.blocks < LEAST_BLOCKS =>
             {
-                Some("Next: give it time for at least five blocks (--time-limit, --blocks).".into())
+                Some("Next: run at least five blocks (--time-limit, --blocks).".into())
             }
             Some(w) if w > wanted => Some(format!(
-                "Next: the widest interval is ±{}, not the ±{} asked for; a quieter machine or a longer --time-limit narrows it.",
+                "Next: the widest interval is ±{}, and ±{} was requested. A less busy machine or a longer --time-limit narrows it.",
                 percent(w),
                 percent(wanted)
             )),
@@ -297,17 +294,17 @@ impl Story<'_> {
         }
     }
 
-    /// What to do where further blocks decide nothing.
+    /// Suggests what to do where further blocks decide nothing.
     fn undecidable(&self) -> Option<String> {
         if self.failing().is_some() {
-            return Some("Next: find out why requests fail (hazards, and the service's own log) until every arm answers them; more blocks decide nothing.".into());
+            return Some("Next: find out why requests fail (see the hazards and the service's own log); more blocks decide nothing.".into());
         }
         let comparison = self.view.comparison;
         let title =
             metric::find(&comparison.headline).map_or(comparison.headline.as_str(), |m| m.title);
         if let Some(why) = self.others().find_map(|a| self.why(a)) {
             return Some(format!(
-                "Next: {why} ({title}): find out what happened there, ungil report shows every run; more blocks decide nothing."
+                "Next: {why} ({title}). Find out what happened there (ungil report shows every run); more blocks decide nothing."
             ));
         }
         let measured = |a: &ArmFigures| a.metrics.contains_key(&comparison.headline);
@@ -316,31 +313,31 @@ impl Story<'_> {
             let why = comparison.arms.iter().find_map(|a| a.missing.get(&comparison.headline));
             let why = why.map_or_else(String::new, |why| format!(" ({why})"));
             format!(
-                "Next: no arm has a {title}{why}, so nothing decides between them; further figures are in --json."
+                "Next: no arm has a figure for {title}{why}, so no arm can be preferred. Other figures are in --json."
             )
         })
     }
 
-    /// How many of an arm's threads waited for locks on average, where that is worth a look.
-    fn waiting(&self, arm: &str) -> Option<String> {
+    /// States how many of an arm's threads waited for locks on average, if that is noticeable.
+    fn lock_waits(&self, arm: &str) -> Option<String> {
         let waiters = self.figure(arm, "lock_wait_s")? / self.figure(arm, "wall_s")?;
         (waiters > 0.05).then(|| {
             format!(
-                " {} of its threads waited for locks on average: ungil profile --mode lock says for which.",
+                " On average {} of its threads waited for a lock; ungil profile --mode lock shows which.",
                 digits(waiters)
             )
         })
     }
 
-    /// The same arm with one worker.
-    fn alone(&self, many: &Arm) -> Option<&Arm> {
+    /// Returns the same arm with one worker.
+    fn with_one_worker(&self, many: &Arm) -> Option<&Arm> {
         self.view.record.header.arms.iter().find(|a| {
             a.head() == many.head() && a.model() == many.model() && a.workers == Some(1) && !a.again
         })
     }
 
-    /// Whether the middle halves of two arms' headline figures lie apart, the first one's on the
-    /// better side.
+    /// Returns whether the first arm's interquartile range of the headline metric lies entirely on
+    /// the better side of the second's.
     fn is_better(&self, one: &str, other: &str) -> bool {
         let quartiles = |id: &str| {
             Some(
@@ -353,12 +350,13 @@ impl Story<'_> {
             )
         };
         let (Some(one), Some(other)) = (quartiles(one), quartiles(other)) else { return false };
-        if self.more { one.0 > other.1 } else { one.1 < other.0 }
+        if self.more_is_better { one.0 > other.1 } else { one.1 < other.0 }
     }
 
-    /// A free-threaded arm that is slower than the same arm with one worker.
+    /// Finds a free-threaded arm that is slower than the same arm with one worker; returns the arm
+    /// with one worker and that arm.
     fn collapse(&self) -> Option<(String, String)> {
-        // A service that fails its requests is not slow.
+        // Failed requests make a service's figures meaningless.
         let works = |arm: &Arm| {
             let requests = self.view.comparison.arm(&arm.id).and_then(|a| a.requests);
             requests.is_none_or(|r| r.too_many(&arm.id).is_none())
@@ -366,12 +364,12 @@ impl Story<'_> {
         let arms = self.view.record.header.arms.iter();
         let able = |a: &&Arm| a.without_gil() && a.workers.is_some_and(|w| w > 1) && works(a);
         arms.filter(able).find_map(|many| {
-            let few = self.alone(many).filter(|few| works(few))?;
+            let few = self.with_one_worker(many).filter(|few| works(few))?;
             self.is_better(&few.id, &many.id).then(|| (few.id.clone(), many.id.clone()))
         })
     }
 
-    fn seen(&self, kind: Kind) -> bool {
+    fn has_hazard(&self, kind: Kind) -> bool {
         self.view.record.runs.iter().any(|r| r.hazards.iter().any(|h| h.kind == kind))
     }
 }
