@@ -31,7 +31,8 @@ fn a_server_that_fails_is_not_recommended() {
     {
         assert!(!text.contains(never), "'{never}' in {text}");
     }
-    let hazard = "5 of 5 runs of 3.14t: up to 50.0 % of 20 requests failed: 10 answers neither 2xx nor 3xx";
+    let hazard =
+        "5 of 5 runs of 3.14t: up to 50.0 % of 20 requests failed: 10 answers neither 2xx nor 3xx";
     let advice = "No arm is recommended: 50.0 % of the requests to 3.14t failed.";
     for said in [hazard, advice, "more blocks decide nothing"] {
         assert!(text.contains(said), "no '{said}' in {text}");
@@ -71,7 +72,8 @@ fn a_server_that_fails_is_not_recommended() {
     let page = place.read("page.html").unwrap_or(page.stdout);
     for text in [&md, &page] {
         assert!(
-            text.contains("No arm is recommended") && text.contains("10 answers neither 2xx nor 3xx"),
+            text.contains("No arm is recommended")
+                && text.contains("10 answers neither 2xx nor 3xx"),
             "{text}"
         );
     }

@@ -10,10 +10,11 @@ use crate::args::{Dump, Target};
 use crate::clean;
 use crate::failure::{DEADLOCK, Edge, print};
 use crate::signals;
+use crate::width::text_width;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use ungil_format::counted;
+use ungil_format::{counted, wrap};
 use ungil_remote::lock_order::LockOrder;
 use ungil_remote::native::Stop;
 use ungil_remote::snapshot::{LockOrders, Options, Snapshot, lock_orders, take, watch_lock_order};
@@ -36,7 +37,8 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
                     short_paths::shorten(&mut snapshot);
                 }
                 if !args.json {
-                    print(&render::snapshot(&snapshot, style::Style::of_stdout()))?;
+                    let text = render::snapshot(&snapshot, style::Style::of_stdout());
+                    print(&wrap(&text, text_width(), 4))?;
                 }
                 snapshots.push(snapshot);
             }
@@ -53,7 +55,7 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, Edge> {
     if args.json {
         print_json(args, &snapshots, &failed, &refused)?;
     } else if args.all && !snapshots.is_empty() {
-        print(&format::all(snapshots.len(), &refused))?;
+        print(&wrap(&format::all(snapshots.len(), &refused), text_width(), 2))?;
     }
     if args.all && snapshots.is_empty() && failed.is_empty() {
         return Err(format::none(&refused));

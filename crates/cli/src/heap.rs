@@ -6,6 +6,7 @@ use crate::args::{Heap as Arguments, Order};
 use crate::clean;
 use crate::failure::{Edge, INTERRUPTED, print};
 use crate::signals;
+use crate::width::{table_width, text_width};
 use cpython_layout::Version;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Serialize, Serializer};
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use ungil_format::wrap;
 use ungil_remote::Python;
 use ungil_remote::heap::{self, Change, Count, Error, Heap, Progress};
 use ungil_remote::snapshot::CoreView;
@@ -134,7 +136,8 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         })?;
         print(&format!("{}\n", clean::json(&text)))?;
     } else {
-        print(&render::report(&report, args.top.unwrap_or(25)))?;
+        let text = render::report(&report, args.top.unwrap_or(25), table_width(false));
+        print(&wrap(&text, text_width(), 4))?;
     }
     Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }

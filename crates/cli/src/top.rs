@@ -15,6 +15,7 @@ mod terminal;
 use crate::args::Top;
 use crate::clean;
 use crate::failure::{Edge, print};
+use crate::width::table_width;
 use app::App;
 use rows::Row;
 use std::io::IsTerminal;
@@ -92,7 +93,7 @@ fn show(args: &Top, app: &App, view: &View) -> Result<(), Edge> {
     let mut rows: Vec<Row<'_>> = view.threads.iter().map(Row::Thread).collect();
     rows::filter(&mut rows, &args.filter);
     rows::sort(&mut rows, app.sort());
-    print(&(render::view(view, &threads_of(&rows)) + "\n"))
+    print(&(render::view(view, &threads_of(&rows), table_width(false)) + "\n"))
 }
 
 /// Lists the Pythons of this machine, once.
@@ -123,7 +124,7 @@ fn list(args: &Top) -> Result<ExitCode, Edge> {
         .into_iter()
         .filter_map(|row| if let Row::Process(host) = row { Some(host) } else { None })
         .collect();
-    print(&render::processes(&found, &rows))?;
+    print(&render::processes(&found, &rows, table_width(false)))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -95,8 +95,11 @@ const TITLE: usize = 160;
 
 /// Returns the beginning of a text: up to a bracket, a semicolon or the end of the sentence.
 fn brief(sentence: &str) -> &str {
-    let end =
-        [" (", ";", ". "].iter().filter_map(|stop| sentence.find(stop)).min().unwrap_or(sentence.len());
+    let end = [" (", ";", ". "]
+        .iter()
+        .filter_map(|stop| sentence.find(stop))
+        .min()
+        .unwrap_or(sentence.len());
     sentence.get(..end).unwrap_or(sentence).trim_end_matches('.')
 }
 

@@ -152,7 +152,7 @@ fn frame(text: &mut String, frame: &FrameView, count: usize, style: Style) -> fm
     writeln!(text, "    {}{times}", format::frame(frame))?;
     match &frame.source {
         Some(source) if !source.is_empty() => {
-            writeln!(text, "        {}", style.dim(clean(source)))
+            writeln!(text, "        {}", style.dim(style.source(&clean(source), 8)))
         }
         _ => Ok(()),
     }

@@ -4,14 +4,14 @@ use super::Report;
 use crate::clean::clean;
 use crate::dump::death;
 use std::fmt::Write;
-use ungil_format::{bytes, counted, duration, grouped, percent};
-use ungil_remote::heap::{Coverage, Heap, Kind, Mimalloc, ThreadMemory};
+use ungil_format::{Align, TextTable, bytes, counted, duration, grouped, percent};
+use ungil_remote::heap::{Change, Count, Coverage, Heap, Kind, Mimalloc, ThreadMemory};
 
 /// Maximum number of threads listed.
 const MAX_THREADS: usize = 20;
 
-/// Renders the report, with at most `top` rows of types (0: all).
-pub(super) fn report(report: &Report<'_>, top: usize) -> String {
+/// Renders the report, with at most `top` rows of types (0: all) and tables of at most `width` columns.
+pub(super) fn report(report: &Report<'_>, top: usize, width: Option<usize>) -> String {
     let heap = report.heap;
     let build = if report.free_threaded { "free-threaded" } else { "with a GIL" };
     let what = match heap.coverage {
@@ -30,11 +30,11 @@ pub(super) fn report(report: &Report<'_>, top: usize) -> String {
         bytes(heap.bytes)
     );
     match &report.growth {
-        Some(growth) => changes(&mut out, report, growth, top),
-        None => counts(&mut out, report, top),
+        Some(growth) => changes(&mut out, report, growth, top, width),
+        None => counts(&mut out, report, top, width),
     }
     memory(&mut out, heap, report.core.is_some());
-    threads(&mut out, &heap.threads);
+    threads(&mut out, &heap.threads, width);
     notes(&mut out, report);
     out
 }
@@ -44,54 +44,59 @@ macro_rules! line {
     ($out:expr, $($arg:tt)*) => { { let _ = writeln!($out, $($arg)*); } };
 }
 
-fn counts(out: &mut String, report: &Report<'_>, top: usize) {
+fn counts(out: &mut String, report: &Report<'_>, top: usize, width: Option<usize>) {
     let rows = report.modules.unwrap_or(&report.heap.types);
-    let head = if report.modules.is_some() { "module" } else { "type" };
-    line!(out, "{:>13} {:>11} {:>7}  {head}", "objects", "bytes", "share");
-    for row in rows.iter().take(if top == 0 { usize::MAX } else { top }) {
-        let share = percent(row.bytes as f64 / (report.heap.bytes as f64).max(1.0));
-        line!(
-            out,
-            "{:>13} {:>11} {share:>7}  {}",
-            grouped(row.objects),
-            bytes(row.bytes),
-            name(&row.module, &row.name)
-        );
-    }
+    let shown = &rows[..rows.len().min(if top == 0 { usize::MAX } else { top })];
+    let share = |row: &Count| percent(row.bytes as f64 / (report.heap.bytes as f64).max(1.0));
+    let mut table = TextTable::new();
+    let column = |cell: &dyn Fn(&Count) -> String| shown.iter().map(cell).collect();
+    table.add("objects", Align::Right, column(&|row| grouped(row.objects)));
+    table.add("bytes", Align::Right, column(&|row| bytes(row.bytes)));
+    table.add("share", Align::Right, column(&share));
+    table.add(heading(report), Align::Left, column(&|row| name(&row.module, &row.name)));
+    *out += &table.fit(width).text;
     more(out, rows.len(), top);
 }
 
-fn changes(out: &mut String, report: &Report<'_>, growth: &super::Growth<'_>, top: usize) {
-    let head = if report.modules.is_some() { "module" } else { "type" };
+fn changes(
+    out: &mut String,
+    report: &Report<'_>,
+    growth: &super::Growth<'_>,
+    top: usize,
+    width: Option<usize>,
+) {
     if growth.changes.is_empty() {
         line!(out, "No growth or shrinkage in {}.", duration(growth.seconds));
         return;
     }
-    line!(out, "In {}:", duration(growth.seconds));
-    line!(out, "{:>13} {:>11} {:>13} {:>11}  {head}", "objects", "bytes", "now", "bytes");
-    for change in growth.changes.iter().take(if top == 0 { usize::MAX } else { top }) {
-        let sign = |gained: i64| if gained < 0 { '-' } else { '+' };
-        let objects = format!(
-            "{}{}",
-            sign(change.objects_gained),
-            grouped(change.objects_gained.unsigned_abs())
-        );
-        let gained =
-            format!("{}{}", sign(change.bytes_gained), bytes(change.bytes_gained.unsigned_abs()));
-        line!(
-            out,
-            "{objects:>13} {gained:>11} {:>13} {:>11}  {}",
-            grouped(change.objects),
-            bytes(change.bytes),
-            name(&change.module, &change.name)
-        );
-    }
-    more(out, growth.changes.len(), top);
+    line!(out, "Growth in {}:", duration(growth.seconds));
+    let rows = growth.changes;
+    let shown = &rows[..rows.len().min(if top == 0 { usize::MAX } else { top })];
+    let sign = |gained: i64| if gained < 0 { '-' } else { '+' };
+    let gained_objects = |row: &Change| {
+        format!("{}{}", sign(row.objects_gained), grouped(row.objects_gained.unsigned_abs()))
+    };
+    let gained_bytes = |row: &Change| {
+        format!("{}{}", sign(row.bytes_gained), bytes(row.bytes_gained.unsigned_abs()))
+    };
+    let mut table = TextTable::new();
+    let column = |cell: &dyn Fn(&Change) -> String| shown.iter().map(cell).collect();
+    table.add("+objects", Align::Right, column(&gained_objects));
+    table.add("+bytes", Align::Right, column(&gained_bytes));
+    table.add("objects", Align::Right, column(&|row| grouped(row.objects)));
+    table.add("bytes", Align::Right, column(&|row| bytes(row.bytes)));
+    table.add(heading(report), Align::Left, column(&|row| name(&row.module, &row.name)));
+    *out += &table.fit(width).text;
+    more(out, rows.len(), top);
+}
+
+fn heading(report: &Report<'_>) -> &'static str {
+    if report.modules.is_some() { "module" } else { "type" }
 }
 
 fn more(out: &mut String, rows: usize, top: usize) {
     if top != 0 && rows > top {
-        line!(out, "{:>13} more; --top 0 shows all", grouped((rows - top) as u64));
+        line!(out, "and {} more; --top 0 shows all", grouped((rows - top) as u64));
     }
 }
 
@@ -166,27 +171,28 @@ fn mimalloc(out: &mut String, what: &str, held: &Mimalloc) {
     );
 }
 
-fn threads(out: &mut String, threads: &[ThreadMemory]) {
+fn threads(out: &mut String, threads: &[ThreadMemory], width: Option<usize>) {
     line!(out, "\nThreads");
-    let heaps = threads.iter().any(|thread| thread.heap.is_some());
-    let columns = if heaps { format!(" {:>11} {:>11}", "heap", "unused") } else { String::new() };
-    line!(out, "{:>11} {:>11} {:>11}{columns}  name", "id", "stack", "in memory");
-    for thread in threads.iter().take(MAX_THREADS) {
-        let figure = |size: Option<u64>| size.map_or("unknown".into(), bytes);
-        let heap = thread.heap.map_or(String::new(), |heap| {
-            format!(" {:>11} {:>11}", bytes(heap.block_bytes), bytes(heap.unused()))
-        });
-        line!(
-            out,
-            "{:>11} {:>11} {:>11}{heap}  {}",
-            thread.native_id,
-            figure(thread.stack_bytes),
-            figure(thread.stack_resident_bytes),
-            clean(thread.name.as_deref().unwrap_or("-"))
-        );
+    let shown = &threads[..threads.len().min(MAX_THREADS)];
+    let figure = |size: Option<u64>| size.map_or("unknown".into(), bytes);
+    let heap = |size: fn(&Mimalloc) -> u64| {
+        let cell = |thread: &ThreadMemory| thread.heap.as_ref().map(size).map_or("".into(), bytes);
+        shown.iter().map(cell).collect()
+    };
+    let column = |cell: &dyn Fn(&ThreadMemory) -> String| shown.iter().map(cell).collect();
+    let mut table = TextTable::new();
+    table.add("id", Align::Right, column(&|thread| thread.native_id.to_string()));
+    table.add("stack", Align::Right, column(&|thread| figure(thread.stack_bytes)));
+    table.add("resident", Align::Right, column(&|thread| figure(thread.stack_resident_bytes)));
+    if threads.iter().any(|thread| thread.heap.is_some()) {
+        table.add("heap", Align::Right, heap(|heap| heap.block_bytes));
+        table.add_optional(1, "free", Align::Right, heap(Mimalloc::unused));
     }
+    let name = |thread: &ThreadMemory| clean(thread.name.as_deref().unwrap_or("-")).into_owned();
+    table.add("name", Align::Left, column(&name));
+    *out += &table.fit(width).text;
     if threads.len() > MAX_THREADS {
-        line!(out, "{:>11} more; --json has all", threads.len() - MAX_THREADS);
+        line!(out, "and {} more; --json has all", threads.len() - MAX_THREADS);
     }
 }
 

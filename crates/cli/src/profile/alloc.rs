@@ -6,6 +6,7 @@ use super::output::{Output, chosen_format};
 use crate::args::Profile;
 use crate::clean::{self, clean};
 use crate::failure::{Edge, print};
+use crate::width::{table_width, text_width};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::IsTerminal;
@@ -14,6 +15,7 @@ use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use ungil_format::wrap;
 use ungil_profile::alloc::{AllocError, Allocations, AttachRequest, LaunchRequest, attach, launch};
 use ungil_remote::unicode::decoded;
 
@@ -45,8 +47,9 @@ pub(super) fn run(args: &Profile) -> Result<ExitCode, Edge> {
         }
         print(&clean::json(&format!("{report:#}\n")))?;
     } else {
-        let words = allocations.render(args.alloc.lines());
-        print(&words.lines().map(|line| format!("{}\n", clean(line))).collect::<String>())?;
+        let words = allocations.render(args.alloc.lines(), table_width(false));
+        let words: String = words.lines().map(|line| format!("{}\n", clean(line))).collect();
+        print(&wrap(&words, text_width(), 4))?;
         if let Some(status) = status.filter(|status| !status.success()) {
             print(&format!("The program ended with {status}.\n"))?;
         }

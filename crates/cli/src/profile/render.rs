@@ -3,10 +3,11 @@
 
 use super::output::Written;
 use crate::clean::{self, clean};
+use crate::width::text_width;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::process::ExitStatus;
-use ungil_format::{counted, duration, frequency, grouped, percent};
+use ungil_format::{counted, duration, frequency, grouped, percent, wrap};
 use ungil_profile::capture::{CaptureEnding, CaptureResult};
 use ungil_profile::{Profile, RowKey, Unit, findings};
 
@@ -33,7 +34,7 @@ pub(super) fn text(
     {
         text.push_str(&format!("The program ended with {status}.\n"));
     }
-    text + &written.render()
+    wrap(&text, text_width(), 4) + &written.render()
 }
 
 /// Renders what any profile has: its target, its quality, its notes and findings.

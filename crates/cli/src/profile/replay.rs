@@ -5,9 +5,11 @@ use super::render::{about, summary};
 use crate::args::Profile as Args;
 use crate::clean::clean;
 use crate::failure::{Edge, print};
+use crate::width::text_width;
 use std::error::Error as _;
 use std::path::Path;
 use std::process::ExitCode;
+use ungil_format::wrap;
 use ungil_profile::{
     ChangeBy, Format, Profile, Recording, RecordingError, changes, write_difference,
 };
@@ -36,7 +38,7 @@ pub(super) fn replay(args: &Args, path: &Path) -> Result<ExitCode, Edge> {
     if args.json {
         print(&format!("{:#}\n", summary(recording.profile())))?;
     } else {
-        let mut text = about(recording.profile());
+        let mut text = wrap(&about(recording.profile()), text_width(), 4);
         if let Some((format, to)) = written {
             text.push_str(&format!(
                 "\nWritten: {} (open with {})\n",
@@ -87,6 +89,7 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
     if text.is_empty() {
         text = "no changes\n".into();
     }
+    text = wrap(&text, text_width(), 4);
     if let Some(to) = &args.output {
         text.push_str(&format!(
             "\nWritten: {} (open with {})\n",

@@ -90,14 +90,11 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
                 (None, true) => "  PAUSED",
                 (None, false) => "",
             };
-            let room = usize::from(width).saturating_sub(16 + state.len());
+            let available = usize::from(width).saturating_sub(16 + state.len());
             let command: String =
-                format::command(&view.process.command).chars().take(room).collect();
+                format::command(&view.process.command).chars().take(available).collect();
             lines.push(title(format!("ungil top   {pid}   {command}{state}")));
-            lines.push(Line::raw(format::process(&view.process)));
-            lines.push(Line::raw(format::spending(view)));
-            lines.push(Line::raw(format::pauses(view)));
-            lines.push(Line::raw(format::cost(view)));
+            lines.extend(format::header(view, width.into()).into_iter().map(Line::raw));
             let warn = if app.colour { Style::new().fg(Color::Yellow) } else { strong() };
             lines.extend(
                 view.notes.iter().take(3).map(|note| Line::styled(clean(note).into_owned(), warn)),

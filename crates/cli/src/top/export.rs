@@ -20,7 +20,7 @@ pub(super) fn export(app: &App, path: &str) -> String {
             &mut threads,
             if app.tab == super::app::Tab::Threads { app.sort() } else { "cpu" },
         );
-        render::view(view, &super::threads_of(&threads))
+        render::view(view, &super::threads_of(&threads), None)
     } else {
         match serde_json::to_string_pretty(view) {
             Ok(json) => json + "\n",

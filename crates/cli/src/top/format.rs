@@ -9,6 +9,7 @@ use ungil_profile::live::{
 };
 use ungil_remote::frames::CodeLine;
 use ungil_remote::{ThreadState, WaitTarget};
+use unicode_width::UnicodeWidthStr;
 
 /// Returns a thread's name, or its id.
 pub(crate) fn thread_name(thread: &ThreadView) -> Cow<'_, str> {
@@ -99,8 +100,31 @@ pub(crate) fn cores(cores: Option<f64>) -> String {
     cores.map_or_else(|| "-".into(), |cores| digits(cores * 100.0))
 }
 
+/// Formats the header of a view in lines of at most `width` columns, if its parts fit.
+pub(crate) fn header(view: &View, width: usize) -> Vec<String> {
+    let mut lines = vec![process(&view.process)];
+    lines.extend(joined(spending(view), width));
+    lines.extend(joined(pauses(view), width));
+    lines.push(cost(view));
+    lines
+}
+
+/// Joins parts to lines of at most `width` columns.
+fn joined(parts: Vec<String>, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.width() + 3 + part.width() <= width => {
+                *line = format!("{line}   {part}");
+            }
+            _ => lines.push(part),
+        }
+    }
+    lines
+}
+
 /// Formats the process.
-pub(crate) fn process(process: &ProcessView) -> String {
+fn process(process: &ProcessView) -> String {
     let build = if process.free_threaded { "free-threaded" } else { "GIL" };
     let gil = match (process.free_threaded, process.gil_on) {
         (true, true) => ", GIL enabled",
@@ -116,42 +140,39 @@ pub(crate) fn process(process: &ProcessView) -> String {
 }
 
 /// Formats what the process uses: cores, threads, memory.
-pub(crate) fn spending(view: &View) -> String {
+fn spending(view: &View) -> Vec<String> {
     let others = match view.other_threads.count {
         0 => String::new(),
         n => format!(" + {} without Python ({} %)", grouped(n), cores(view.other_threads.cores)),
     };
-    format!(
-        "CPU {} %   threads {}{others}   {}",
-        cores(view.process.cores),
-        view.threads.len(),
-        memory(&view.memory)
-    )
+    let mut parts = vec![
+        format!("CPU {} %", cores(view.process.cores)),
+        format!("threads {}{others}", view.threads.len()),
+    ];
+    parts.extend(memory(&view.memory));
+    parts
 }
 
-fn memory(memory: &MemoryView) -> String {
-    let mut text = format!("RSS {}", bytes(memory.rss_bytes));
-    if let Some(peak) = memory.rss_peak_bytes {
-        text += &format!(" (peak {})", bytes(peak));
-    }
+fn memory(memory: &MemoryView) -> Vec<String> {
+    let peak = memory.rss_peak_bytes.map(|peak| format!(" (peak {})", bytes(peak)));
+    let mut parts = vec![format!("RSS {}{}", bytes(memory.rss_bytes), peak.unwrap_or_default())];
     match (memory.pss_bytes, &memory.missing) {
         (Some(pss), _) => {
-            text += &format!("  PSS {}", bytes(pss));
-            if let Some(age) = memory.shares_age_s.filter(|age| *age >= 5.0) {
-                text += &format!(" ({} old)", duration(age));
-            }
+            let age = memory.shares_age_s.filter(|age| *age >= 5.0);
+            let age = age.map(|age| format!(" ({} old)", duration(age))).unwrap_or_default();
+            parts.push(format!("PSS {}{age}", bytes(pss)));
         }
-        (None, Some(why)) => text += &format!("  PSS - ({why})"),
+        (None, Some(why)) => parts.push(format!("PSS - ({why})")),
         (None, None) => {}
     }
     if let Some(swap) = memory.swap_bytes.filter(|&swap| swap > 0) {
-        text += &format!("  swap {}", bytes(swap));
+        parts.push(format!("swap {}", bytes(swap)));
     }
-    text
+    parts
 }
 
 /// Formats what pauses all threads: the collector, stop-the-world pauses, the GIL.
-pub(crate) fn pauses(view: &View) -> String {
+fn pauses(view: &View) -> Vec<String> {
     let gc = &view.collector.span;
     let approximately = if gc.exact { "" } else { "~" };
     let mut text = format!(
@@ -163,17 +184,15 @@ pub(crate) fn pauses(view: &View) -> String {
     if gc.longest_s > 0.0 {
         text += &format!(", longest {approximately}{}", duration(gc.longest_s));
     }
+    let mut parts = vec![text];
     if view.world.possible {
-        text +=
-            &format!("   stop-the-world ~{}", percent(share(view.world.span.seconds, view.span_s)));
-        if let Some(by) = view.world.requester.as_ref().filter(|_| view.world.now) {
-            text += &format!(", now by {}", clean(by));
-        }
+        let stopped = percent(share(view.world.span.seconds, view.span_s));
+        let by = view.world.requester.as_ref().filter(|_| view.world.now);
+        let by = by.map(|by| format!(", now by {}", clean(by))).unwrap_or_default();
+        parts.push(format!("stop-the-world ~{stopped}{by}"));
     }
-    if let Some(found) = &view.gil {
-        text += &format!("   {}", gil(found));
-    }
-    text
+    parts.extend(view.gil.as_ref().map(gil));
+    parts
 }
 
 fn gil(gil: &GilView) -> String {
@@ -191,7 +210,7 @@ fn gil(gil: &GilView) -> String {
 }
 
 /// Formats the cost of monitoring.
-pub(crate) fn cost(view: &View) -> String {
+fn cost(view: &View) -> String {
     let cost = &view.cost;
     let torn = if cost.torn > 0 { format!(", {} torn", cost.torn) } else { String::new() };
     format!(
@@ -204,7 +223,7 @@ pub(crate) fn cost(view: &View) -> String {
 }
 
 /// Returns a share; 0 if the whole is 0.
-pub(crate) fn share(part: f64, whole: f64) -> f64 {
+fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { (part / whole).clamp(0.0, 1.0) } else { 0.0 }
 }
 
