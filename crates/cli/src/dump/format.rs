@@ -93,7 +93,7 @@ fn how(confidence: Confidence) -> &'static str {
     match confidence {
         Confidence::Owner => "",
         Confidence::CriticalSection => " (in a critical section)",
-        Confidence::With => " (in a with block)",
+        Confidence::With => " (inside a with)",
         Confidence::Unknown => " (uncertain)",
     }
 }
@@ -129,7 +129,7 @@ pub(super) fn edge(edge: &EdgeView) -> String {
             _ if edge.task.is_some() => "holds across an await",
             (WaitTarget::ThreadEnd, _) => "is",
             (WaitTarget::Future, _) => "works on",
-            (_, Confidence::With) => "holds (in a with block)",
+            (_, Confidence::With) => "holds (inside a with)",
             _ => "holds",
         }
     )

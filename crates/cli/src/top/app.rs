@@ -191,7 +191,7 @@ impl App {
     }
 
     /// Sets the list of Pythons, unless paused.
-    pub(crate) fn take_hosts(&mut self, processes: ProcessList) {
+    pub(crate) fn set_processes(&mut self, processes: ProcessList) {
         if !self.paused {
             self.processes = Some(processes);
         }

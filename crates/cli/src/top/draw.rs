@@ -14,6 +14,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use ungil_format::{truncate, wrap};
 use ungil_profile::live::ViewSpan;
 use ungil_remote::ThreadState;
 
@@ -29,7 +30,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App) -> usize {
     }
     let head = header(app, area.width);
     let head_rows = (head.len() as u16).min(area.height.saturating_sub(4));
-    let stack = stack(app);
+    let stack = stack(app, area.width);
     let stack_rows =
         (stack.len() as u16).min(STACK_ROWS).min(area.height.saturating_sub(head_rows + 4) / 2);
     let [top, tabs, body, below, foot] = Layout::vertical([
@@ -81,7 +82,8 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
                 None => ("searching…".into(), None),
             };
             lines.push(title(format!("ungil top   Pythons of this machine: {count}")));
-            lines.extend(refused.map(|why| Line::raw(clean(&why).into_owned())));
+            let why = refused.map(|why| wrap(&clean(&why), Some(width.into()), 2));
+            lines.extend(why.iter().flat_map(|why| why.lines()).map(|l| Line::raw(l.to_owned())));
         }
         (Screen::Process(pid), None) => lines.push(title(format!("ungil top   {pid}   starting…"))),
         (Screen::Process(pid), Some(view)) => {
@@ -96,9 +98,9 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
             lines.push(title(format!("ungil top   {pid}   {command}{state}")));
             lines.extend(format::header(view, width.into()).into_iter().map(Line::raw));
             let warn = if app.colour { Style::new().fg(Color::Yellow) } else { strong() };
-            lines.extend(
-                view.notes.iter().take(3).map(|note| Line::styled(clean(note).into_owned(), warn)),
-            );
+            let notes = view.notes.iter().take(3).map(|note| format!("{}\n", clean(note)));
+            let notes = wrap(&notes.collect::<String>(), Some(width.into()), 2);
+            lines.extend(notes.lines().take(4).map(|note| Line::styled(note.to_owned(), warn)));
         }
     }
     lines
@@ -135,7 +137,7 @@ fn tab_line(app: &App) -> Line<'static> {
 }
 
 /// Returns the selected thread's stack, if it is shown.
-fn stack(app: &App) -> Vec<Line<'static>> {
+fn stack(app: &App, width: u16) -> Vec<Line<'static>> {
     if !app.stack || app.help {
         return Vec::new();
     }
@@ -147,10 +149,11 @@ fn stack(app: &App) -> Vec<Line<'static>> {
     };
     let head =
         format!("{} ({}): {}", format::thread_name(thread), thread.tid, format::doing(thread));
-    let mut lines = vec![Line::styled(head, strong())];
+    let cut = |text: String| truncate(&text, Some(width.into()));
+    let mut lines = vec![Line::styled(cut(head), strong())];
     lines.extend(thread.stack.iter().map(|place| {
         let line = place.line.map(|line| format!(":{line}")).unwrap_or_default();
-        Line::raw(format!("  {} ({}{line})", clean(&place.function), clean(&place.file)))
+        Line::raw(cut(format!("  {} ({}{line})", clean(&place.function), clean(&place.file))))
     }));
     if usize::from(STACK_ROWS) < lines.len() {
         let left = lines.len() - usize::from(STACK_ROWS) + 1;
@@ -172,7 +175,7 @@ fn footer(frame: &mut Frame<'_>, app: &App, area: Rect) {
             (format!("{}; this is the last view. q quits", clean(why)), false)
         }
         _ if app.screen == Screen::ProcessList => {
-            ("enter watch  s sort  / filter  p pause  h help  q quit".to_string(), false)
+            ("enter monitor  s sort  / filter  p pause  h help  q quit".to_string(), false)
         }
         _ => (
             "enter stack  s sort  / filter  p pause  t span  e export  h help  q quit".to_string(),
@@ -183,7 +186,7 @@ fn footer(frame: &mut Frame<'_>, app: &App, area: Rect) {
         let column = Span::raw(text.as_str()).width() as u16;
         frame.set_cursor_position((area.x + column.min(area.width.saturating_sub(1)), area.y));
     }
-    frame.render_widget(Paragraph::new(text), area);
+    frame.render_widget(Paragraph::new(truncate(&text, Some(area.width.into()))), area);
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ fn receive(
     }
     if let Some(list) = list {
         while let Ok(processes) = list.try_recv() {
-            app.take_hosts(processes);
+            app.set_processes(processes);
             app.stale = true;
         }
     }

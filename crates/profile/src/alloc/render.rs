@@ -157,10 +157,19 @@ impl Allocations {
     }
 }
 
-/// Formats where a line is: `app.py:31 put`, or the placeholder of a line without a file.
+/// Formats where a line is: `app.py:31 put`, or the placeholder of a line without a file. Of the
+/// path only the file name is shown, and the folder of files such as `__init__.py`.
 fn location(line: &LineAllocations) -> String {
     let SourceLine { file, line, function, .. } = &line.place;
-    if file.is_empty() { function.to_string() } else { format!("{file}:{line} {function}") }
+    if file.is_empty() {
+        return function.to_string();
+    }
+    let mut parts = file.rsplitn(3, '/');
+    let name = parts.next().unwrap_or_default();
+    match parts.next().filter(|folder| name.starts_with("__") && !folder.is_empty()) {
+        Some(folder) => format!("{folder}/{name}:{line} {function}"),
+        None => format!("{name}:{line} {function}"),
+    }
 }
 
 /// Formats the three largest types of a line: of live blocks if there are any, else of freed ones.

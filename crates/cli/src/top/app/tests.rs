@@ -97,7 +97,7 @@ fn the_selection_stays_on_the_page_and_enter_opens_what_is_selected() {
 
     let mut app = App::new(&sample::args(None), true);
     assert_eq!(press(&mut app, KeyCode::Enter), Action::None, "nothing to choose from yet");
-    app.take_hosts(sample::processes());
+    app.set_processes(sample::processes());
     assert_eq!(press(&mut app, KeyCode::Enter), Action::Open(11), "the busiest first");
     app.go(Screen::Process(11));
     assert_eq!(press(&mut app, KeyCode::Char('b')), Action::List);

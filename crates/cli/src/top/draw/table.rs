@@ -10,11 +10,14 @@ use ratatui::layout::{Constraint, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row as TableRow, Table, TableState};
+use ungil_format::truncate;
 use ungil_profile::live::Shares;
 use ungil_remote::ThreadState;
 
 /// Width of the bar of states.
 const BAR: usize = 12;
+/// Minimum width of a column that takes the remaining width.
+const MIN_FILL: u16 = 24;
 /// Width of a thread's name: enough for `ThreadPoolExecutor-0_12`.
 const NAME: u16 = 24;
 
@@ -47,7 +50,7 @@ const THREADS: &[Column] = &[
     text("THREAD", NAME, 0),
     number("TID", 8, 6),
     number("CPU %", 6, 1),
-    text("STATE", 8, 2),
+    text("STATE", 9, 2),
     text("TIME", BAR as u16, 3),
     number("LOCK %", 6, 4),
     number("GIL %", 6, 5),
@@ -58,11 +61,11 @@ const LINES: &[Column] = &[
     number("LOCK", 6, 1),
     number("GIL", 6, 2),
     number("ALL", 6, 3),
-    text("LINE (average number of threads there, in %)", 0, 0),
+    text("LINE (average number of threads, in %)", 0, 0),
 ];
 const OBJECTS: &[Column] = &[
     number("WAIT %", 6, 0),
-    number("OF ALL", 6, 3),
+    number("SHARE %", 7, 3),
     number("NOW", 5, 1),
     number("MOST", 5, 4),
     text("OBJECT", 34, 0),
@@ -94,11 +97,20 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
         return;
     }
     let kept = fit(columns, area.width);
+    let fixed: u16 = kept.iter().map(|&index| columns[index].width + 1).sum();
+    let fill = area.width.saturating_sub(fixed - 1);
+    let cut = |line: Line<'static>, column: &Column| {
+        let width = usize::from(if column.width == 0 { fill } else { column.width });
+        if line.width() <= width { line } else { truncated(&line, width) }
+    };
     let pick = |cells: Vec<Line<'static>>| -> Vec<Cell<'static>> {
         let kept =
             kept.iter().filter_map(|&index| Some((cells.get(index)?.clone(), &columns[index])));
-        kept.map(|(line, column)| Cell::new(if column.right { line.right_aligned() } else { line }))
-            .collect()
+        kept.map(|(line, column)| {
+            let line = cut(line, column);
+            Cell::new(if column.right { line.right_aligned() } else { line })
+        })
+        .collect()
     };
     let head = pick(columns.iter().map(|column| Line::raw(column.head)).collect());
     let widths = kept.iter().map(|&index| match columns[index].width {
@@ -118,13 +130,18 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     frame.render_stateful_widget(table, area, &mut state);
 }
 
+/// Cuts a line, which keeps its first style.
+fn truncated(line: &Line<'static>, width: usize) -> Line<'static> {
+    let style = line.spans.first().map(|span| span.style).unwrap_or_default();
+    Line::styled(truncate(&line.to_string(), Some(width)), style)
+}
+
 /// Returns the indexes of the columns that fit into `width`.
 fn fit(columns: &[Column], width: u16) -> Vec<usize> {
     let mut kept: Vec<usize> = (0..columns.len()).collect();
-    // Minimum width of a column that takes the remaining width.
     let need = |kept: &[usize]| -> u16 {
         kept.iter()
-            .map(|&index| if columns[index].width == 0 { 25 } else { columns[index].width } + 1)
+            .map(|&index| if columns[index].width == 0 { MIN_FILL } else { columns[index].width } + 1)
             .sum()
     };
     while need(&kept) > width {

@@ -41,15 +41,42 @@ fn threads_show_what_they_wait_for_and_who_holds_it() {
             "4711   python app.py",
             "CPython 3.15.1 free-threaded, GIL disabled, up 75.0 s",
             "CPU 125 %   threads 3 + 2 without Python",
-            "RSS 30.0 MiB (peak 40.0 MiB)  PSS 20.0 MiB",
+            "RSS 30.0 MiB (peak 40.0 MiB)   PSS 20.0 MiB",
             "GC 3 in 3.00 s: 2.00 %, longest 20.0 ms",
             "top uses 0.42 % of a core",
-            "worker-1                     4712   25.0 lock     RRRLLLLLLLLL   75.0",
+            "worker-1                     4712   25.0 lock      RRRLLLLLLLLL   75.0",
             "waits 3.25 s for threading.Lock \"L1\", held by worker-2 at work (app.py:12)",
-            "worker-2                     4713    100 running  RRRRRRRRRRRR",
+            "worker-2                     4713    100 running   RRRRRRRRRRRR",
             "waits 3.25 s for worker-1 to end at work (app.py:11)",
         ],
     );
+}
+
+#[test]
+fn at_80_columns_nothing_is_cut_without_a_mark() {
+    let mut app = sample::app();
+    let mut view = sample::view();
+    view.notes.push("locks are taken in an order that can deadlock: ".repeat(2));
+    view.threads[0].state = ThreadState::Suspended;
+    app.take(view);
+    app.stack = true;
+    let threads = screen(&app, 80, 24);
+    has(
+        &threads,
+        &[
+            "CPU 125 %   threads 3 + 2 without Python (0 %)   RSS 30.0 MiB (peak 40.0 MiB)",
+            "PSS 20.0 MiB",
+            "locks are taken in an order that can deadlock: locks are taken in an order that",
+            "  can deadlock:",
+            "suspended",
+            "waits 3.25 s for threadi…",
+        ],
+    );
+    app.help = true;
+    let help = screen(&app, 80, 40);
+    for text in ["Press any key to return.", "~ marks sampled times.", "thread\n"] {
+        assert!(help.contains(text), "no {text:?} on the screen:\n{help}");
+    }
 }
 
 #[test]
@@ -60,7 +87,7 @@ fn every_page_shows_its_rows() {
     app.tab = Tab::Objects;
     has(
         &screen(&app, 120, 20),
-        &["  75.0    100     1     2 threading.Lock \"L1\"", "worker-2", "work (app.py:31)"],
+        &["  75.0     100     1     2 threading.Lock \"L1\"", "worker-2", "work (app.py:31)"],
     );
     app.tab = Tab::Pauses;
     has(&screen(&app, 100, 20), &["GENERATION", "3456", "125 ms"]);
@@ -72,7 +99,7 @@ fn every_page_shows_its_rows() {
 fn the_list_of_pythons_shows_the_busiest_first_and_what_was_refused() {
     let mut app = App::new(&sample::args(None), true);
     has(&screen(&app, 80, 10), &["searching"]);
-    app.take_hosts(sample::processes());
+    app.set_processes(sample::processes());
     let screen = screen(&app, 100, 10);
     has(
         &screen,
@@ -105,7 +132,7 @@ fn a_stack_opens_below_and_an_ended_target_keeps_its_last_view() {
 #[test]
 fn any_size_is_drawn_and_the_main_columns_stay() {
     let mut apps = vec![sample::app(), App::new(&sample::args(None), true)];
-    apps[1].take_hosts(sample::processes());
+    apps[1].set_processes(sample::processes());
     let mut open = sample::app();
     (open.stack, open.help) = (true, false);
     open.input = Some(Input::Export(
