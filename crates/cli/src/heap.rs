@@ -40,7 +40,7 @@ struct Report<'a> {
     modules: Option<&'a [Count]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     growth: Option<Growth<'a>>,
-    /// What is missing in a core and in the files it was mapped from.
+    /// Missing parts of a core and of the files it was mapped from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
 }
@@ -54,7 +54,7 @@ fn version_fields<S: Serializer>(version: &Version, serializer: S) -> Result<S::
     fields.serialize(serializer)
 }
 
-/// What changed between two surveys.
+/// The growth between two surveys.
 #[derive(Debug, Serialize)]
 struct Growth<'a> {
     /// Time from the start of the first survey to the start of the second.

@@ -7,7 +7,7 @@
 //! estimator), which makes every sum unbiased. The variance is estimated by the sum of `(1 - p)
 //! (size / p)^2`.
 
-/// What one sampled block stands for.
+/// The weight of one sampled block.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weight {
     /// Blocks.

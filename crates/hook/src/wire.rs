@@ -31,7 +31,7 @@ pub mod head {
     pub const SHAPE: usize = 3;
     /// One of [`state`](super::state).
     pub const STATE: usize = 10;
-    /// Why a start was refused: one of [`refusal`](super::refusal).
+    /// Reason for refusing to start: one of [`refusal`](super::refusal).
     pub const REFUSAL: usize = 11;
     /// Process id in the target's own namespace.
     pub const PID: usize = 12;
@@ -95,7 +95,7 @@ pub mod refusal {
     pub const TWICE: u64 = 5;
 }
 
-/// What each counter from [`head::DROPPED`] on counts.
+/// The counters from [`head::DROPPED`] on.
 pub mod dropped {
     /// Samples whose block did not fit into the live blocks: its release is not seen.
     pub const LIVE: usize = 0;

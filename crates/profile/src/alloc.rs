@@ -55,11 +55,11 @@ pub struct Allocations {
     pub stacks: Vec<Vec<SourceLine>>,
     /// Sums by stack, thread, type and fate, the largest first.
     pub rows: Vec<AllocationRow>,
-    /// What the profiling cost.
+    /// Cost of the profiling.
     pub cost: HookCost,
     /// How it ended.
     pub end: AllocEnd,
-    /// What the figures do not include, and why: one sentence each.
+    /// Limits of the figures: one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -101,7 +101,7 @@ impl SourceLine {
     }
 }
 
-/// What happened to a block.
+/// The fate of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BlockFate {
@@ -122,7 +122,7 @@ pub struct AllocationRow {
     pub thread: Option<usize>,
     /// The type, or a placeholder in parentheses; empty for [`BlockFate::Allocated`].
     pub kind: Rc<str>,
-    /// What happened to them.
+    /// Their fate.
     pub fate: BlockFate,
     /// Their number and size.
     pub sum: AllocationSum,
@@ -156,7 +156,7 @@ impl AllocationSum {
     }
 }
 
-/// What the profiling cost the target.
+/// Cost of the profiling in the target.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Serialize)]
 pub struct HookCost {
     /// Additional nanoseconds for counting one allocation and its release, measured at the start.

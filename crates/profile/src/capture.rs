@@ -43,10 +43,10 @@ const MAX_THOROUGH_WAIT_HZ: f64 = 4_000.0;
 /// doubled, because it takes milliseconds.
 const FIRST_NAMING: Duration = Duration::from_millis(200);
 
-/// What to sample, and how.
+/// Settings of a capture.
 #[derive(Debug, Clone)]
 pub struct CaptureOptions {
-    /// What is sampled.
+    /// The sampling mode.
     pub mode: Mode,
     /// Looks per second.
     pub rate_hz: f64,
@@ -93,7 +93,7 @@ pub struct CaptureProgress {
     pub without_python: Option<(PathBuf, Duration)>,
 }
 
-/// Why a capture ended.
+/// The reason why a capture ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CaptureEnding {
     /// The time limit was reached.
@@ -108,7 +108,7 @@ pub enum CaptureEnding {
 #[derive(Debug)]
 pub struct CaptureResult {
     pub finished: Finished,
-    /// Why it ended.
+    /// The reason why it ended.
     pub ending: CaptureEnding,
     /// Number of consistent thread stacks, including those that the mode leaves out.
     pub stacks: u64,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What was profiled and how. Known before the first sample; the first entry of a recording.
+/// The target and the settings. Known before the first sample; the first entry of a recording.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Header {
@@ -15,9 +15,9 @@ pub struct Header {
     pub python: String,
     /// How that Python was built.
     pub build: Option<Build>,
-    /// What was sampled.
+    /// The sampling mode.
     pub mode: Mode,
-    /// What a weight counts.
+    /// The unit of weights.
     pub unit: Unit,
     /// Requested looks per second; 0 if not applicable.
     pub rate_asked_hz: f64,
@@ -50,7 +50,7 @@ pub struct Totals {
     /// Samples whose stack was left out because a table was full (see `Limits`). Their weight is
     /// kept.
     pub left_out: u64,
-    /// What could not be read, and why: one sentence each.
+    /// Problems during the capture, with their causes: one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -147,7 +147,7 @@ impl Build {
     }
 }
 
-/// What a profile samples.
+/// The sampling modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
@@ -194,7 +194,7 @@ impl Mode {
     }
 }
 
-/// What a weight counts.
+/// The unit of weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {

@@ -10,7 +10,7 @@ use crate::model::*;
 /// A profile.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
-    /// What was sampled, and how.
+    /// The target and the settings.
     pub header: Header,
     /// Totals of the capture.
     pub totals: Totals,

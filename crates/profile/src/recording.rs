@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Why a recording could not be read at all.
+/// An error that prevents reading a recording at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// The file could not be read.

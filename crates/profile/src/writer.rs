@@ -14,7 +14,7 @@ const MAX_BUFFERED_TEXT: usize = 64 << 10;
 /// A block is written when it covers this much time, in nanoseconds.
 const MAX_BLOCK_NS: u64 = 1_000_000_000;
 
-/// What a thread did in one sample.
+/// The activity of a thread in one sample.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct ThreadActivity {
     pub(crate) stack: StackId,

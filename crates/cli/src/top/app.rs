@@ -44,11 +44,11 @@ pub(crate) struct ProcessRow {
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub(crate) struct ProcessList {
     pub(crate) pythons: Vec<ProcessRow>,
-    /// Why some processes could not be read.
+    /// The reason why some processes could not be read.
     pub(crate) refused: Option<String>,
 }
 
-/// What the screen shows.
+/// The current screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Screen {
     /// The list of Pythons.
@@ -64,7 +64,7 @@ pub(crate) enum Input {
     Export(String),
 }
 
-/// What the main loop must do.
+/// A task for the main loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     None,

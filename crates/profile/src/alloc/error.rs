@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use ungil_hook::wire::refusal;
 use ungil_remote::AttachError;
 
-/// Why there is no allocation profile.
+/// An error of allocation profiling.
 #[derive(Debug, thiserror::Error)]
 pub enum AllocError {
     /// The files or the shared table cannot be created.
@@ -61,7 +61,7 @@ pub enum AllocError {
         pid: u32,
         /// The timeout in seconds.
         waited_s: f64,
-        /// What its main thread does instead.
+        /// The activity of its main thread instead.
         doing: String,
     },
     /// The process ended meanwhile.

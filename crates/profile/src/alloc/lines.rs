@@ -12,9 +12,9 @@ pub struct LineAllocations {
     pub place: SourceLine,
     /// Everything that was allocated there, live or freed.
     pub allocated: AllocationSum,
-    /// What is live at the end.
+    /// Memory live at the end.
     pub live: AllocationSum,
-    /// What was freed before the end.
+    /// Memory freed before the end.
     pub freed: AllocationSum,
     /// By type, the largest first: by live bytes, then by freed bytes.
     pub types: Vec<TypeShare>,

@@ -13,7 +13,7 @@ pub struct ThreadObservation {
     pub state: ThreadState,
     /// The current line; `None` for a thread without Python frames, and where it could not be read.
     pub line: Option<Arc<CodeLine>>,
-    /// What the thread waits for, if it waits.
+    /// The object it waits for, if it waits.
     pub wait: Option<Arc<WaitedObject>>,
 }
 

@@ -33,7 +33,7 @@ pub struct View {
     pub span: ViewSpan,
     /// Length of that time in seconds.
     pub span_s: f64,
-    /// What the monitoring costs.
+    /// Cost of the monitoring.
     pub cost: MonitoringCost,
     /// The threads of the last look.
     pub threads: Vec<ThreadView>,
@@ -50,9 +50,9 @@ pub struct View {
     /// The GIL; `None` if it is off.
     pub gil: Option<GilView>,
     pub memory: MemoryView,
-    /// What could not be read, and why.
+    /// Problems while reading the process, with their causes.
     pub notes: Vec<String>,
-    /// Why this is the last view.
+    /// The reason why this is the last view.
     pub ended: Option<String>,
 }
 
@@ -77,7 +77,7 @@ pub struct ProcessView {
     pub age_s: f64,
 }
 
-/// What the monitoring costs.
+/// Cost of the monitoring.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct MonitoringCost {
     /// Number of looks in the span.
@@ -157,13 +157,13 @@ pub struct ThreadView {
     /// Cores in use: CPU seconds per second since the previous view. `None` in the first view, and
     /// where the kernel does not show it.
     pub cores: Option<f64>,
-    /// What it waits for.
+    /// The object that it waits for.
     pub wait: Option<WaitView>,
     /// Frames in the last look, innermost first.
     pub stack: Vec<CodeLine>,
 }
 
-/// What a thread waits for, since when, and the holder.
+/// A wait of a thread.
 #[derive(Debug, Clone, Serialize)]
 pub struct WaitView {
     /// The object's address, as `0x…`.
@@ -273,6 +273,6 @@ pub struct MemoryView {
     pub swap_bytes: Option<u64>,
     /// Age in seconds of PSS, USS and swap, which are too expensive to read for every view.
     pub shares_age_s: Option<f64>,
-    /// Why PSS, USS and swap are missing.
+    /// The reason why PSS, USS and swap are missing.
     pub missing: Option<String>,
 }

@@ -21,7 +21,7 @@ pub(super) struct Replay {
     pub(super) timed: bool,
 }
 
-/// Why reading stopped.
+/// The reason why reading stopped.
 enum ReadStop {
     Io(io::Error),
     Cut(String),
