@@ -137,7 +137,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, Edge> {
         print(&format!("{}\n", clean::json(&text)))?;
     } else {
         let text = render::report(&report, args.top.unwrap_or(25), table_width(false));
-        print(&wrap(&text, text_width(), 4))?;
+        print(&wrap(&text, text_width(), 2))?;
     }
     Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }

@@ -77,7 +77,7 @@ const KEYS: &str = "\
 Keys:
   1 2 3 4, tab          threads, lines, objects, pauses
   up down pgup pgdn     move (also home, end)
-  enter                 show the thread's stack; in the list: monitor the process
+  enter                 show the thread's stack; open a process
   s S r                 sort by the next, the previous column; reverse
   /                     filter
   p                     pause

@@ -8,8 +8,11 @@ use ungil_format::{Align, TextTable, wrap, wrap_beside};
 use ungil_profile::live::{LineView, ObjectView, ThreadView, View};
 use unicode_width::UnicodeWidthStr;
 
-/// Maximum width of a thread's name.
+/// Maximum width of a thread's name, and in a narrow terminal.
 const MAX_NAME: usize = 40;
+const MAX_NARROW_NAME: usize = 24;
+/// Terminals of up to this width are narrow.
+const NARROW: usize = 100;
 /// Maximum number of rows of each table.
 const MAX_ROWS: usize = 20;
 
@@ -51,7 +54,9 @@ fn threads_table(
 ) -> std::fmt::Result {
     let mut table = TextTable::new();
     let column = |cell: &dyn Fn(&ThreadView) -> String| threads.iter().map(|t| cell(t)).collect();
-    let name = |thread: &ThreadView| format::short(&format::thread_name(thread), MAX_NAME);
+    let is_narrow = width.is_some_and(|width| width <= NARROW);
+    let max_name = if is_narrow { MAX_NARROW_NAME } else { MAX_NAME };
+    let name = |thread: &ThreadView| format::short(&format::thread_name(thread), max_name);
     table.add("THREAD", Align::Left, column(&name));
     table.add("TID", Align::Right, column(&|thread| thread.tid.to_string()));
     table.add("CPU %", Align::Right, column(&|thread| format::cores(thread.cores)));
@@ -108,7 +113,7 @@ fn write_rows(
     last: impl Iterator<Item = String>,
     width: Option<usize>,
 ) -> std::fmt::Result {
-    let fixed = table.fit(None).text;
+    let fixed = table.fit(width).text;
     let prefix = fixed.lines().map(|line| line.width()).max().unwrap_or(0) + 2;
     writeln!(text)?;
     for (row, last) in fixed.lines().zip([heading.into()].into_iter().chain(last)) {
@@ -133,10 +138,10 @@ pub(crate) fn processes(
     table.add("CPU %", Align::Right, column(&|row| format::cores(row.cores)));
     table.add("RSS", Align::Right, column(&|row| ungil_format::bytes(row.rss_bytes)));
     table.add("THREADS", Align::Right, column(&|row| row.threads.to_string()));
-    table.add("COMMAND", Align::Left, column(&|row| clean(&row.command).into_owned()));
+    table.add("COMMAND", Align::Left, column(&|row| format::command(&row.command).into_owned()));
     let mut text = table.fit(width).text;
     if let Some(refused) = &processes.refused {
-        text += &wrap(&format!("note: {}\n", clean(refused)), width, 4);
+        text += &wrap(&format!("note: {}\n", clean(refused)), width, 2);
     }
     text
 }
@@ -159,7 +164,7 @@ mod tests {
             let text = super::view(&view, &threads, Some(width));
             let widest = text.lines().map(|line| line.width()).max();
             assert!(widest <= Some(width), "{widest:?} of {width}:\n{text}");
-            assert!(text.contains("ThreadPool") && text.contains("held by"), "{text}");
+            assert!(text.contains("ThreadPo") && text.contains("held by"), "{text}");
         }
     }
 
