@@ -10,7 +10,8 @@ use ungil_remote::heap::{Change, Count, Coverage, Heap, Kind, Mimalloc, ThreadMe
 /// Maximum number of threads listed.
 const MAX_THREADS: usize = 20;
 
-/// Renders the report, with at most `top` rows of types (0: all) and tables of at most `width` columns.
+/// Renders the report, with at most `top` rows of types (0: all) and tables of at most `width`
+/// columns.
 pub(super) fn report(report: &Report<'_>, top: usize, width: Option<usize>) -> String {
     let heap = report.heap;
     let build = if report.free_threaded { "free-threaded" } else { "with a GIL" };

@@ -1,7 +1,7 @@
 //! Resolves the locks that threads wait for: which object, and where its holder is.
 //!
 //! Finding the object and its holder takes many small reads from the target. Results are cached for
-//! as long as the wait is_permanent. Where the address alone identifies the object, they are cached for
+//! as long as the wait lasts. Where the address alone identifies the object, they are cached for
 //! every later wait at the same code position.
 
 use super::frame_table::FrameTable;

@@ -21,7 +21,7 @@ const MIN_FILL: u16 = 24;
 /// Width of a thread's name: enough for `ThreadPoolExecutor-0_12`.
 const NAME: u16 = 24;
 
-/// A column. A `width` of 0 takes the remaining width. Columns with a larger `drop_order` value are left
+/// A column. A `width` of 0 takes the remaining width. Columns with a larger `drop_order` are left
 /// out first; 0 is always shown.
 struct Column {
     head: &'static str,
