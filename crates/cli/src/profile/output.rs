@@ -73,7 +73,7 @@ impl Output {
         let recording = Recording::open(&self.recording).ok();
         write_profile(format, &finished.profile, recording.as_ref(), &path).map_err(|error| {
             error.with_help(format!(
-                "the samples are in {0}; write them elsewhere with ungil profile --replay {0} -o FILE",
+                "the samples are in {0}: write them elsewhere with ungil profile --replay {0} -o FILE",
                 self.recording.display()
             ))
         })?;
