@@ -344,6 +344,6 @@ fn a_machine_without_a_python_is_no_success() {
         let out = command.output().unwrap();
         let said = String::from_utf8_lossy(&out.stderr);
         assert_eq!((out.status.code(), said.lines().count()), (Some(1), 3), "{said}");
-        assert!(said.contains("no Python"), "{said}");
+        assert!(said.contains("no CPython"), "{said}");
     }
 }

@@ -191,10 +191,7 @@ fn tasks(text: &mut String, tasks: &[TaskView], style: Style) -> fmt::Result {
     writeln!(
         text,
         "\n{}",
-        style.bold(format!(
-            "{}, each with the tasks it awaits",
-            counted(tasks.len(), "asyncio task")
-        ))
+        style.bold(format!("{}; awaited tasks are indented", counted(tasks.len(), "asyncio task")))
     )?;
     let mut shown = vec![false; tasks.len()];
     let indexes = tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
