@@ -1,8 +1,8 @@
-//! Compiles `crates/hook` into the library that a Python loads when its allocations are profiled;
-//! the program carries it.
+//! Compiles `crates/hook` into the library that a Python loads when its allocations are profiled.
+//! The library is embedded in the program.
 //!
-//! Cargo cannot make a library of one crate a file of another (artifact dependencies are unstable),
-//! so the compiler is called as cargo would call it: first for `crates/cpython-layout`, the one
+//! Cargo cannot embed one crate's library in another crate (artifact dependencies are unstable), so
+//! this script calls the compiler as cargo would: first for `crates/cpython-layout`, the only
 //! dependency of the hook, which has none itself.
 
 use std::env;
@@ -25,13 +25,13 @@ fn main() {
     });
 }
 
-/// Compiles the crate in `crates/{folder}`, with what `arguments` adds to the command.
+/// Compiles the crate in `crates/{folder}`, with the options that `arguments` adds.
 fn compile(folder: &str, name: &str, arguments: impl FnOnce(&mut Command) -> &mut Command) {
     let source = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("..").join(folder).join("src");
     println!("cargo::rerun-if-changed={}", source.display());
     let mut rustc = Command::new(variable("RUSTC"));
     rustc.args(["--edition=2024", "--cap-lints=allow", "--crate-name", name]);
-    // It runs inside somebody else's program: always optimised, never unwinding into it.
+    // The library runs inside other programs: always optimised, and never unwinding into them.
     rustc
         .args(["-Copt-level=3", "-Cpanic=abort", "-Ccodegen-units=1", "--target"])
         .arg(variable("TARGET"));

@@ -109,14 +109,14 @@ fn a_process_that_cannot_be_asked_is_a_clear_word() {
     let place = Place::new();
     let shut = Server::start(&place, "3.15", "turning", &[("PYTHON_DISABLE_REMOTE_DEBUG", "1")]);
     let told = ask(&place).args([shut.pid()]).run().told(1);
-    assert!(told.what.contains("does not let itself be asked"), "{told:?}");
+    assert!(told.what.contains("does not accept sys.remote_exec"), "{told:?}");
     assert!(told.help.contains("PYTHON_DISABLE_REMOTE_DEBUG"), "{told:?}");
     shut.end();
 
     let place = Place::new();
     let still = Server::start(&place, "3.14t", "still", &[]);
     let told = ask(&place).args(["--patience", "300ms"]).args([still.pid()]).run().told(1);
-    assert!(told.what.contains("did not answer") && told.why.contains("system call"), "{told:?}");
+    assert!(told.what.contains("did not respond") && told.why.contains("system call"), "{told:?}");
     let pid = still.pid();
     let left = || {
         let names = std::fs::read_dir("/tmp")
@@ -189,7 +189,7 @@ fn a_process_that_is_stopped_at_the_end_of_the_profile_has_not_ended() {
     let report = running.wait().ok().json();
     let notes = report["notes"].to_string();
     assert_eq!(report["end"], "cut", "{report:#}");
-    assert!(!notes.contains("exit handlers") && notes.contains("did not answer"), "{notes}");
+    assert!(!notes.contains("exit handlers") && notes.contains("did not respond"), "{notes}");
     signal("-CONT");
     server.end();
 }

@@ -69,7 +69,7 @@ fn a_lock_held_at_the_fork_is_a_deadlock_and_other_waits_are_not() {
             assert_eq!(stranded["holder"].as_str(), holder, "{build} {name}: {dump}");
             let words = place.ungil(["dump", &pid]).run();
             let says = format!(
-                "when this process was forked from {of_parent}: nobody here can release it"
+                "when this process was forked from {of_parent}: no thread here can release it"
             );
             assert!(words.stdout.contains(&says), "{build} {name}: {}", words.stdout);
         }

@@ -238,7 +238,7 @@ fn a_program_that_becomes_a_python_by_exec_is_profiled_on() {
             let (torn, samples) = (number(&summary["totals"]["torn"]), number(&summary["samples"]));
             assert!(torn < 0.05 * samples, "{build} {how}: {torn} of {samples} are torn");
             assert!(
-                summary["totals"]["notes"].to_string().contains("by exec"),
+                summary["totals"]["notes"].to_string().contains("(exec)"),
                 "{build} {how}: {summary:#}"
             );
         }
@@ -258,7 +258,7 @@ fn a_program_that_becomes_no_python_ends_by_itself_and_that_is_said() {
         );
         let notes = summary["totals"]["notes"].to_string();
         assert!(
-            notes.contains("sleep by exec") && notes.contains("no Python appeared"),
+            notes.contains("sleep (exec)") && notes.contains("no Python started"),
             "{build}: {notes}"
         );
     }
@@ -299,7 +299,7 @@ fn a_live_process_that_becomes_its_own_executable_again() {
         top.wait().unwrap();
         let last: Value =
             serde_json::from_str(place.read("views").unwrap().lines().last().unwrap()).unwrap();
-        assert!(last["ended"].as_str().unwrap().contains("by exec"), "{build}: {}", last["ended"]);
+        assert!(last["ended"].as_str().unwrap().contains("(exec)"), "{build}: {}", last["ended"]);
         std::thread::sleep(std::time::Duration::from_millis(500));
         running.signal("INT");
         let summary = running.wait().ok().json();
@@ -344,6 +344,6 @@ fn a_machine_without_a_python_is_no_success() {
         let out = command.output().unwrap();
         let said = String::from_utf8_lossy(&out.stderr);
         assert_eq!((out.status.code(), said.lines().count()), (Some(1), 3), "{said}");
-        assert!(said.contains("no Python"), "{said}");
+        assert!(said.contains("no CPython"), "{said}");
     }
 }

@@ -102,7 +102,7 @@ fn profile_and_top_say_so_too() {
         let mut command = Command::new(python(build));
         command.arg("contended.py");
         let program = Debuggee::of(&place, command);
-        let says = "locks are taken in orders that could deadlock: \"";
+        let says = "locks are taken in an order that can deadlock: \"";
         eventually(&format!("{build}: profile's note"), || {
             let args = [
                 "profile",

@@ -99,7 +99,7 @@ fn an_option_that_replaying_has_no_use_for_is_refused() {
         let out = place.ungil(["profile", "--replay", "a.ungil"].into_iter().chain(option)).run();
         assert_eq!(out.code, 2, "{}", out.stderr);
         assert!(
-            out.stderr.contains(&format!("{} means nothing to --replay", option[0])),
+            out.stderr.contains(&format!("{} cannot be used with --replay", option[0])),
             "{}",
             out.stderr
         );
@@ -133,7 +133,7 @@ fn wrong_requests_are_told_so() {
         (&["profile", "1", "--rate", "0"], "rate"),
         (&["profile", "1", "--duration=-3s"], "duration"),
         (&["profile", "1", "--mode", "speed"], "mode"),
-        (&["profile", "there-is-none.py"], "there is no file"),
+        (&["profile", "there-is-none.py"], "does not exist"),
         (&["profile", "1", "-o", "profile.doc"], "format"),
         (&["profile", "--replay", "there-is-none.ungil"], "cannot be read"),
     ] {
@@ -178,7 +178,7 @@ fn a_recording_that_is_not_complete_is_a_failure_and_one_is_named_where_another_
     };
     let out = profile("/dev/full", "recording");
     assert_eq!(out.code, 1, "{}", out.stdout);
-    assert!(out.stderr.contains("is not complete"), "{}", out.stderr);
+    assert!(out.stderr.contains("is incomplete"), "{}", out.stderr);
     let told = profile("/dev/full", "collapsed").told(1);
     let words = format!("{told:?}");
     let recording =

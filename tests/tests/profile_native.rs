@@ -63,6 +63,9 @@ fn c_functions_lie_between_the_python_frames_of_sleeping_threads() {
             "{build}:\n{text}"
         );
         let notes = summary["totals"]["notes"].to_string();
-        assert!(notes.contains("C frames are those of threads that sleep"), "{build}: {summary}");
+        assert!(
+            notes.contains("C frames are shown for threads in a system call only"),
+            "{build}: {summary}"
+        );
     }
 }

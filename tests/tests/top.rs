@@ -188,7 +188,7 @@ fn the_screen_shows_it_keys_change_it_and_the_terminal_is_given_back() {
     let place = Place::new();
     let mut target = Target::start(&place, "3.14t", PROGRAM);
     let mut top = Terminal::start(place.ungil(["top", &target.pid(), "--sort", "name"]), 30, 130);
-    top.until(&["waiter", "keeper", "spinner", "threading.Lock \"L\", held by keeper", "own cost"]);
+    top.until(&["waiter", "keeper", "spinner", "threading.Lock \"L\", held by keeper", "top uses"]);
     assert!(top.alternate());
     top.press("2");
     top.until(&["by running", "spin (program.py"]);
@@ -231,7 +231,7 @@ fn the_screen_shows_it_keys_change_it_and_the_terminal_is_given_back() {
     top.resize(2, 10);
     top.until(&["too small"]);
     top.resize(24, 100);
-    top.until(&["own cost", "waiter"]);
+    top.until(&["top uses", "waiter"]);
     target.end();
     top.until(&["ENDED", "last view", "waiter"]);
     top.press("q");

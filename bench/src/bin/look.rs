@@ -104,7 +104,7 @@ fn main() -> Any<()> {
 
 /// Looks a second, as fast as they go, with nothing done about what they see.
 fn looks(pid: u32, seconds: f64) -> Any<f64> {
-    let mut looker = Sampler::new(Python::attach(pid)?)?;
+    let mut sampler = Sampler::new(Python::attach(pid)?)?;
     let (begin, mut thorough) = (Instant::now(), Instant::now());
     let mut looks = 0_u64;
     while begin.elapsed().as_secs_f64() < seconds {
@@ -113,7 +113,7 @@ fn looks(pid: u32, seconds: f64) -> Any<f64> {
         if is_thorough {
             thorough = now + Duration::from_millis(2);
         }
-        looker.look(is_thorough)?;
+        sampler.look(is_thorough)?;
         looks += 1;
     }
     Ok(looks as f64 / begin.elapsed().as_secs_f64())

@@ -1,19 +1,20 @@
-//! `ungil dump`: what every thread of a live Python, or of a core file, is doing, what it waits for
-//! and who has that.
+//! `ungil dump`: shows what every thread of a live Python, or of a core file, is doing, what it
+//! waits for and who holds that.
 
-mod short;
+mod format;
+mod render;
+mod short_paths;
 mod style;
-mod text;
-mod words;
 
 use crate::args::{Dump, Target};
 use crate::error::{CliError, DEADLOCK, print};
 use crate::sanitize;
 use crate::signals;
+use crate::width::text_width;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use ungil_format::counted;
+use ungil_format::{counted, wrap};
 use ungil_remote::lock_order::LockOrder;
 use ungil_remote::native::StopPolicy;
 use ungil_remote::snapshot::{
@@ -22,9 +23,9 @@ use ungil_remote::snapshot::{
 use ungil_remote::thread_observer::ThreadObserver;
 use ungil_remote::{AttachError, Python};
 
-pub(crate) use words::death;
+pub(crate) use format::death;
 
-/// Looks into each process and prints what was found.
+/// Reads each target and prints the result.
 pub(crate) fn run(args: &Dump) -> Result<ExitCode, CliError> {
     check(args)?;
     let (targets, mut refused) =
@@ -32,20 +33,21 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, CliError> {
     let mut snapshots = Vec::new();
     let mut failed: Vec<(Target, AttachError)> = Vec::new();
     for target in targets {
-        match look(&target, args) {
+        match snapshot(&target, args) {
             Ok(mut snapshot) => {
                 if args.short {
-                    short::shorten(&mut snapshot);
+                    short_paths::shorten(&mut snapshot);
                 }
                 if !args.json {
-                    print(&text::snapshot(&snapshot, style::Style::of_stdout()))?;
+                    let text = render::snapshot(&snapshot, style::Style::of_stdout());
+                    print(&wrap(&text, text_width(), 4))?;
                 }
                 snapshots.push(snapshot);
             }
-            // One that ended while all are looked at is no failure.
+            // With --all, a process that has ended meanwhile is not a failure.
             Err(AttachError::NoProcess(_) | AttachError::Ended(_) | AttachError::Zombie(_))
                 if args.all => {}
-            // So is one that is starting or ending, but it is there.
+            // Neither is one that is starting or ending, but it exists, so it is listed as skipped.
             Err(error @ (AttachError::NoThread(_) | AttachError::Exec(_))) if args.all => {
                 refused.push((target, error))
             }
@@ -55,14 +57,15 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, CliError> {
     if args.json {
         print_json(args, &snapshots, &failed, &refused)?;
     } else if args.all && !snapshots.is_empty() {
-        print(&words::all(snapshots.len(), &refused))?;
+        print(&wrap(&format::all(snapshots.len(), &refused), text_width(), 2))?;
     }
     if args.all && snapshots.is_empty() && failed.is_empty() {
-        return Err(words::none(&refused));
+        return Err(format::none(&refused));
     }
-    let could =
+    let has_risky_order =
         |snapshot: &Snapshot| snapshot.lock_order.as_ref().is_some_and(|orders| !orders.is_empty());
-    let deadlock = snapshots.iter().any(|snapshot| snapshot.has_deadlock() || could(snapshot));
+    let deadlock =
+        snapshots.iter().any(|snapshot| snapshot.has_deadlock() || has_risky_order(snapshot));
     let has_failed = !failed.is_empty();
     for (_, error) in failed {
         CliError::from(error).report();
@@ -74,27 +77,27 @@ pub(crate) fn run(args: &Dump) -> Result<ExitCode, CliError> {
     })
 }
 
-/// Refuses options that a core, or a live process, has no use for.
+/// Rejects options that do not apply to a core, or to a live process.
 fn check(args: &Dump) -> Result<(), CliError> {
     let has_core = args.targets.iter().any(Target::is_core);
     if has_core && args.stop {
         return Err(CliError::usage(
             "--stop needs a live process",
-            "a core has the registers of every thread",
-            "leave --stop out: --native shows the C frames of all threads",
+            "a core contains the registers of every thread",
+            "omit --stop: --native alone shows the C frames of all threads",
         ));
     }
     if has_core && args.watch.is_some() {
         return Err(CliError::usage(
             "--watch needs a live process",
-            "a core is one moment, and lock orders are seen over many",
-            "leave --watch out: deadlocks that have happened are found in the core",
+            "a core is a single moment, and lock orders are observed over time",
+            "omit --watch: existing deadlocks are found in the core",
         ));
     }
     args.files.check(has_core)
 }
 
-fn look(target: &Target, args: &Dump) -> Result<Snapshot, AttachError> {
+fn snapshot(target: &Target, args: &Dump) -> Result<Snapshot, AttachError> {
     let mut python = target.open(&args.files)?;
     let native = match (args.native, args.stop) {
         (false, _) => None,
@@ -114,7 +117,7 @@ fn look(target: &Target, args: &Dump) -> Result<Snapshot, AttachError> {
                 if orders.left_out > 0 {
                     let cycles = counted(orders.left_out, "cycle");
                     snapshot.warnings.push(format!(
-                        "{cycles} in the order of locks that only the frames that take them refer to are left out: they may be different locks"
+                        "{cycles} in the order of locks left out: only local variables refer to the locks, so they may be different locks"
                     ));
                 }
                 snapshot.lock_order = Some(orders.cycles);
@@ -125,13 +128,13 @@ fn look(target: &Target, args: &Dump) -> Result<Snapshot, AttachError> {
     }
 }
 
-/// Watches the order in which threads take locks, until Ctrl-C at the latest. A process that ends
-/// meanwhile is reported by the look that follows.
+/// Watches the order in which threads take locks, until the time is over or Ctrl-C. The snapshot
+/// that follows reports a process that ends meanwhile.
 fn watch(python: &mut Python, observer: &mut ThreadObserver, seconds: f64) -> LockOrders {
     let (stop, end) = (signals::flag().ok(), Instant::now() + Duration::from_secs_f64(seconds));
-    let is_told = || stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
+    let stop_requested = || stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
     let mut order = LockOrder::default();
-    let mut is_over = || Instant::now() >= end || is_told();
+    let mut is_over = || Instant::now() >= end || stop_requested();
     let watched = watch_lock_order(python, observer, &mut order, &mut is_over);
     match watched.and_then(|()| observer.dump(python)) {
         Ok(dump) => lock_orders(&mut order, python, &dump),
@@ -139,14 +142,14 @@ fn watch(python: &mut Python, observer: &mut ThreadObserver, seconds: f64) -> Lo
     }
 }
 
-/// The Pythons of this machine, and processes that could not be looked into.
+/// Finds the Pythons of this machine, and the processes that could not be read.
 fn every_python() -> (Vec<Target>, Vec<(Target, AttachError)>) {
     let listing = ungil_remote::discovery::pythons();
     let refused = listing.refused.into_iter().map(|(pid, error)| (Target::Process(pid), error));
     (listing.found.iter().map(|found| Target::Process(found.pid)).collect(), refused.collect())
 }
 
-/// One process is an object; several are in a list.
+/// Prints JSON: an object for one process, a list for several.
 fn print_json(
     args: &Dump,
     snapshots: &[Snapshot],
@@ -173,7 +176,7 @@ fn print_json(
         }),
     };
     let value = value.map_err(|e| {
-        CliError::failed("cannot write the result as JSON", e, "report this as a defect")
+        CliError::failed("cannot write the result as JSON", e, "report this as a bug")
     })?;
     print(&format!("{}\n", sanitize::sanitize_json(&format!("{value:#}"))))
 }

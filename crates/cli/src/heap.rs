@@ -1,11 +1,12 @@
-//! `ungil heap`: looks at a heap, live (once or twice) or in a core file, and says what was found.
+//! `ungil heap`: counts the objects of a live process, once or twice, or of a core file.
 
-mod words;
+mod render;
 
 use crate::args::{Heap as Arguments, Order};
 use crate::error::{CliError, INTERRUPTED, print};
 use crate::sanitize;
 use crate::signals;
+use crate::width::{table_width, text_width};
 use cpython_layout::Version;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Serialize, Serializer};
@@ -15,11 +16,12 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use ungil_format::wrap;
 use ungil_remote::Python;
 use ungil_remote::heap::{self, Heap, HeapError, SurveyProgress, TypeCount, TypeGrowth};
 use ungil_remote::snapshot::CoreView;
 
-/// What was asked and what was found; printed as it is with `--json`.
+/// The report, printed as it is with `--json`.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     schema: &'static str,
@@ -30,7 +32,7 @@ struct Report<'a> {
     #[serde(serialize_with = "version_fields")]
     version: Version,
     free_threaded: bool,
-    /// Ctrl-C ended it: what follows is what had been counted.
+    /// Whether Ctrl-C ended it; the figures are what had been counted by then.
     interrupted: bool,
     #[serde(flatten)]
     heap: &'a Heap,
@@ -38,7 +40,7 @@ struct Report<'a> {
     modules: Option<&'a [TypeCount]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     growth: Option<Growth<'a>>,
-    /// What a core and the files that are here leave out.
+    /// Missing parts of a core and of the files it was mapped from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
 }
@@ -52,30 +54,29 @@ fn version_fields<S: Serializer>(version: &Version, serializer: S) -> Result<S::
     fields.serialize(serializer)
 }
 
-/// What changed between two looks.
+/// The growth between two surveys.
 #[derive(Debug, Serialize)]
 struct Growth<'a> {
-    /// From the start of the first look to the start of the second.
+    /// Time from the start of the first survey to the start of the second.
     seconds: f64,
     changes: &'a [TypeGrowth],
 }
 
-/// Looks and prints.
+/// Surveys the heap and prints the report.
 pub(crate) fn run(args: &Arguments) -> Result<ExitCode, CliError> {
     check(args)?;
-    // Before Ctrl-C is caught: decompressing a core may take a while.
+    // Before Ctrl-C is caught, because decompressing a core may take a while.
     let python = args.target.open(&args.files)?;
     let stop = signals::flag()?;
-    let mut heap = look(&python, args, &stop)?;
+    let mut heap = survey(&python, args, &stop)?;
     let mut growth = None;
     if let Some(seconds) = args.diff {
         let begun = Instant::now();
         wait(Duration::from_secs_f64(seconds), &stop);
-        // A first look that was cut short, compared with a whole one, would show growth that is
-        // none.
+        // A partial first survey compared with a complete second one would show false growth.
         if !stop.load(Ordering::Relaxed) && !heap.look.cut_short {
             let apart = begun.elapsed().as_secs_f64() + heap.took_s;
-            let later = look(&python, args, &stop)?;
+            let later = survey(&python, args, &stop)?;
             if !later.look.cut_short {
                 growth = Some((apart, changes(args, &heap, &later)));
                 heap = later;
@@ -83,24 +84,22 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, CliError> {
         }
         if growth.is_none() && !stop.load(Ordering::Relaxed) {
             return Err(CliError::failed(
-                format!("the growth of process {} could not be measured", python.process().pid),
-                "a look took longer than --limit and was cut short",
-                "give it more time with --limit",
+                format!("cannot measure the growth of process {}", python.process().pid),
+                "counting took longer than --limit",
+                "increase --limit",
             ));
         }
     }
     let interrupted = stop.load(Ordering::Relaxed);
     if heap.objects == 0 && !interrupted {
         return Err(CliError::failed(
-            format!("no object was found in {}", args.target),
+            format!("no objects found in {}", args.target),
             match python.process().core().and_then(|core| core.missing().into_iter().next()) {
                 Some(missing) => missing,
-                None => {
-                    "its interpreter is starting or ending, or the look was cut short by --limit"
-                        .into()
-                }
+                None => "its interpreter is starting or ending, or counting was stopped by --limit"
+                    .into(),
             },
-            "look again, or give it more time with --limit",
+            "try again, or increase --limit",
         ));
     }
     order(&mut heap.types, args.sort);
@@ -133,21 +132,18 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, CliError> {
     };
     if args.json {
         let text = serde_json::to_string_pretty(&report).map_err(|e| {
-            CliError::failed(
-                "cannot write the result as JSON",
-                e,
-                "report this as a defect of ungil",
-            )
+            CliError::failed("cannot write the result as JSON", e, "report this as a bug")
         })?;
         print(&format!("{}\n", sanitize::sanitize_json(&text)))?;
     } else {
-        print(&words::report(&report, args.top.unwrap_or(25)))?;
+        let text = render::report(&report, args.top.unwrap_or(25), table_width(false));
+        print(&wrap(&text, text_width(), 2))?;
     }
     Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
-/// One look, with progress once it takes more than a second.
-fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, CliError> {
+/// Surveys the heap, with a progress bar once it takes more than a second.
+fn survey(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, CliError> {
     let begun = Instant::now();
     let mut bar = None;
     let shown = !args.quiet && std::io::stderr().is_terminal();
@@ -155,8 +151,7 @@ fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, Cl
         if shown && begun.elapsed() > Duration::from_secs(1) {
             let bar = bar.get_or_insert_with(|| {
                 let bar = ProgressBar::new(progress.total);
-                // A template that does not parse is a defect of this line alone; the default bar
-                // serves too.
+                // An invalid template is a bug in this line only; the default style works too.
                 if let Ok(style) = ProgressStyle::with_template("{bar:24} {elapsed}  {msg}") {
                     bar.set_style(style);
                 }
@@ -175,20 +170,20 @@ fn look(python: &Python, args: &Arguments, stop: &AtomicBool) -> Result<Heap, Cl
         HeapError::Process(error) => error.into(),
         HeapError::Read(error) => python.process().attach_error(error).into(),
         HeapError::Allocator(_) | HeapError::Collector(_) => CliError::failed(
-            format!("the heap of {} cannot be read", args.target),
+            format!("cannot read the heap of {}", args.target),
             error,
             "use a release build of CPython 3.13 to 3.15, or a newer ungil",
         ),
     })
 }
 
-/// Refuses options that a core, or a live process, has no use for.
+/// Rejects options that do not apply to a core, or to a live process.
 fn check(args: &Arguments) -> Result<(), CliError> {
     if args.target.is_core() && args.diff.is_some() {
         return Err(CliError::usage(
             "--diff needs a live process",
-            "a core does not change",
-            "leave --diff out, or compare the JSON of two cores",
+            "a core is a single moment",
+            "omit --diff, or compare the --json output of two cores",
         ));
     }
     args.files.check(args.target.is_core())

@@ -1,16 +1,16 @@
-//! `ungil profile`: from arguments to a capture, from a capture to files and words.
+//! `ungil profile`: captures a profile, or converts or compares recordings.
 
 mod alloc;
 mod launch;
 mod output;
+mod render;
 mod replay;
-mod words;
 
 use crate::args::{Profile, ProfileMode};
 use crate::error::{CliError, print};
 use crate::signals;
 use indicatif::{ProgressBar, ProgressStyle};
-use launch::{Launched, Waits};
+use launch::{Launched, WaitReporter};
 use output::{Output, Written};
 use std::io::IsTerminal;
 use std::process::{ExitCode, ExitStatus};
@@ -18,71 +18,73 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use ungil_format::{counted, duration};
-use ungil_profile::capture::{Captured, Ending, Options, Progress, TaskMode, capture};
+use ungil_profile::capture::{
+    CaptureEnding, CaptureOptions, CaptureProgress, CaptureResult, TaskMode, capture,
+};
 use ungil_profile::{Build, Builder, Format, Header, Unit};
 use ungil_remote::Python;
 
-/// Profiles, or turns a profile into something else.
+/// Runs the command.
 pub(crate) fn run(args: &Profile) -> Result<ExitCode, CliError> {
-    fits(args)?;
+    check_options(args)?;
     if let Some(path) = &args.replay {
         return replay::replay(args, path);
     }
     if let [before, after] = args.diff.as_slice() {
         return replay::diff(args, before, after);
     }
-    // Before a program is started, or an hour is spent.
+    // Checked before a program is started or an hour is spent.
     output::check(args)?;
     if args.mode == ProfileMode::Alloc {
         return alloc::run(args);
     }
-    output::chosen(args)?;
-    let told = signals::flag()?;
+    output::chosen_format(args)?;
+    let stop = signals::flag()?;
     let Some(pid) = pid(args) else {
-        return started(args, Launched::start(args)?, &told);
+        return started(args, Launched::start(args)?, &stop);
     };
     if !args.args.is_empty() {
         return Err(CliError::usage(
             "arguments after '--' belong to a script or module",
-            format!("{pid} is a process that runs already"),
-            "leave them out, or name a script",
+            format!("{pid} is the PID of a running process"),
+            "omit them, or give a script",
         ));
     }
     let python = Python::attach(pid)?;
-    has_gil(args, &python)?;
-    let (captured, written) = profile(args, python, &told)?;
+    check_gil(args, &python)?;
+    let (captured, written) = profile(args, python, &stop)?;
     report(args, &captured, &written, None)?;
-    complete(&captured, &written)?;
+    check_complete(&captured, &written)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Profiles a program that was started for it. Whatever goes wrong with the profile, the program
-/// runs to its own end, unless ungil is told to end.
+/// Profiles a program that ungil started. If profiling fails the program still runs to its end,
+/// unless ungil is stopped.
 fn started(
     args: &Profile,
     mut launched: Launched,
-    told: &Arc<AtomicBool>,
+    stop: &Arc<AtomicBool>,
 ) -> Result<ExitCode, CliError> {
-    let profiled = launched.python(args.quiet, told).and_then(|python| profile(args, python, told));
+    let profiled = launched.python(args.quiet, stop).and_then(|python| profile(args, python, stop));
     let (captured, written) = match profiled {
         Ok(profiled) => profiled,
         Err(error) => {
             let code = error.report();
             if launched.is_running() && !args.quiet {
-                eprintln!("note: the program goes on without a profile; Ctrl-C ends it");
+                eprintln!("note: the program continues without profiling; Ctrl-C ends it");
             }
-            launched.end(told);
+            launched.end(stop);
             return Ok(code);
         }
     };
-    if captured.ending == Ending::Time && !args.quiet {
-        eprintln!("note: the profile is written; the program goes on, Ctrl-C ends it");
+    if captured.ending == CaptureEnding::TimeLimit && !args.quiet {
+        eprintln!("note: the profile is written; the program continues, Ctrl-C ends it");
     }
-    let status = launched.end(told);
+    let status = launched.end(stop);
     report(args, &captured, &written, Some(&status))?;
-    complete(&captured, &written)?;
-    // What a program was told to do by us or by Ctrl-C is not its own failure.
-    let failed = !told.load(Ordering::Relaxed) && status.is_some_and(|status| !status.success());
+    check_complete(&captured, &written)?;
+    // Termination by us or by Ctrl-C is not the program's own failure.
+    let failed = !stop.load(Ordering::Relaxed) && status.is_some_and(|status| !status.success());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -90,12 +92,12 @@ fn started(
 fn profile(
     args: &Profile,
     python: Python,
-    told: &Arc<AtomicBool>,
-) -> Result<(Captured, Written), CliError> {
+    stop: &Arc<AtomicBool>,
+) -> Result<(CaptureResult, Written), CliError> {
     let header = header(args, &python);
     let mut output = Output::new(args, &header)?;
     let builder = output.builder(header)?;
-    let options = Options {
+    let options = CaptureOptions {
         mode: args.mode.into(),
         rate_hz: args.rate_hz(),
         duration: args.duration.map(Duration::from_secs_f64),
@@ -104,27 +106,27 @@ fn profile(
         tasks: tasks(args),
         native: args.native,
     };
-    let captured = watch(python, &options, builder, told, args);
+    let captured = watch(python, &options, builder, stop, args);
     let written = output.finish(&captured.finished)?;
     Ok((captured, written))
 }
 
-/// Prints what a profile came to.
+/// Prints the summary of a profile.
 fn report(
     args: &Profile,
-    captured: &Captured,
+    captured: &CaptureResult,
     written: &Written,
     status: Option<&Option<ExitStatus>>,
 ) -> Result<(), CliError> {
     print(&if args.json {
-        words::json(captured, written, status)
+        render::json(captured, written, status)
     } else {
-        words::text(captured, written, status)
+        render::text(captured, written, status)
     })
 }
 
-/// Refuses to call a profile done that is cut off, or that has nothing in it.
-fn complete(captured: &Captured, written: &Written) -> Result<(), CliError> {
+/// Returns an error if the recording is incomplete or the profile is empty.
+fn check_complete(captured: &CaptureResult, written: &Written) -> Result<(), CliError> {
     if let Err(error) = &captured.finished.recording
         && written.format == Format::Recording
     {
@@ -137,13 +139,10 @@ fn complete(captured: &Captured, written: &Written) -> Result<(), CliError> {
     Err(CliError::failed(
         "the profile is empty",
         match totals.notes.as_slice() {
-            [] => format!(
-                "no stack of a thread could be read in {}",
-                counted(totals.captured, "look")
-            ),
+            [] => format!("no thread stack could be read in {}", counted(totals.captured, "look")),
             notes => notes.join("; "),
         },
-        "profile it for longer, or use ungil dump to see which threads there are",
+        "profile for longer, or list its threads with ungil dump",
     ))
 }
 
@@ -155,16 +154,18 @@ fn tasks(args: &Profile) -> TaskMode {
     }
 }
 
-/// The process that was named, if one was.
+/// Returns the process id that was given, if any.
 fn pid(args: &Profile) -> Option<u32> {
     args.target.as_ref()?.to_str()?.parse().ok()
 }
 
-/// Refuses to profile a GIL that is off.
-fn has_gil(args: &Profile, python: &Python) -> Result<(), CliError> {
+/// Returns an error if the GIL is to be profiled but is disabled.
+fn check_gil(args: &Profile, python: &Python) -> Result<(), CliError> {
     if args.mode == ProfileMode::Gil && build(python) == Build::FreeThreaded {
         let pid = python.process().pid;
-        return Err(no_gil(format!("process {pid} runs a free-threaded Python whose GIL is off")));
+        return Err(no_gil(format!(
+            "process {pid} runs a free-threaded Python with the GIL disabled"
+        )));
     }
     Ok(())
 }
@@ -173,7 +174,7 @@ fn no_gil(why: String) -> CliError {
     CliError::usage(
         "there is no GIL to profile",
         why,
-        "--mode lock shows what its threads wait for",
+        "use --mode lock to see what its threads wait for",
     )
 }
 
@@ -198,14 +199,14 @@ fn header(args: &Profile, python: &Python) -> Header {
     }
 }
 
-/// Captures, with progress on a terminal.
+/// Captures a profile, with progress on a terminal.
 fn watch(
     python: Python,
-    options: &Options,
+    options: &CaptureOptions,
     builder: Builder,
-    told: &Arc<AtomicBool>,
+    stop: &Arc<AtomicBool>,
     args: &Profile,
-) -> Captured {
+) -> CaptureResult {
     let bar = if args.quiet || !std::io::stderr().is_terminal() {
         ProgressBar::hidden()
     } else {
@@ -215,19 +216,19 @@ fn watch(
         }
         bar
     };
-    let mut waits = Waits::new(args.quiet);
-    let mut tell = |now: Progress| {
+    let mut waits = WaitReporter::new(args.quiet);
+    let mut on_progress = |now: CaptureProgress| {
         if let Some((program, since)) = &now.without_python {
-            waits.tell(&program.display().to_string(), *since);
+            waits.notify(&program.display().to_string(), *since);
         }
         let processes = if now.processes == 1 {
             String::new()
         } else {
             format!(" in {}", counted(now.processes, "process"))
         };
-        let until = options
-            .duration
-            .map_or("Ctrl-C ends it".into(), |most| format!("of {}", duration(most.as_secs_f64())));
+        let until = options.duration.map_or("(Ctrl-C ends it)".into(), |most| {
+            format!("of {}", duration(most.as_secs_f64()))
+        });
         bar.set_message(format!(
             "{} {until}  {} at {}{processes}, {} missed",
             duration(now.elapsed.as_secs_f64()),
@@ -238,14 +239,14 @@ fn watch(
         bar.tick();
     };
     let captured =
-        capture(python, options, builder, &mut || told.load(Ordering::Relaxed), &mut tell);
+        capture(python, options, builder, &mut || stop.load(Ordering::Relaxed), &mut on_progress);
     bar.finish_and_clear();
     captured
 }
 
-/// An option that has no use where it was given is refused, not ignored.
-fn fits(args: &Profile) -> Result<(), CliError> {
-    let looks = [
+/// Rejects options that do not apply, instead of ignoring them.
+fn check_options(args: &Profile) -> Result<(), CliError> {
+    let sampling = [
         ("--rate", args.rate.is_some()),
         ("--threads", !args.threads.is_empty()),
         ("--children", args.children.is_some()),
@@ -254,33 +255,31 @@ fn fits(args: &Profile) -> Result<(), CliError> {
         ("--native", args.native),
     ];
     let alloc = &args.alloc;
-    let samples = [
+    let allocation = [
         ("--every", alloc.every.is_some()),
         ("--patience", alloc.patience.is_some()),
         ("--lines", alloc.lines.is_some()),
     ];
-    let runs = [("--duration", args.duration.is_some()), ("--python", args.python.is_some())];
+    let running = [("--duration", args.duration.is_some()), ("--python", args.python.is_some())];
     let mode = || format!("--mode {}", ungil_profile::Mode::from(args.mode).name());
-    let kept =
+    let offline =
         args.replay.is_some().then_some("--replay").or((!args.diff.is_empty()).then_some("--diff"));
-    let (others, to, why) = match kept {
-        Some(option) => (
-            [looks.as_slice(), &runs].concat(),
-            option.into(),
-            "it reads what was recorded and looks at nothing",
-        ),
+    let (rejected, to, why) = match offline {
+        Some(option) => {
+            ([sampling.as_slice(), &running].concat(), option.into(), "it only reads recordings")
+        }
         None if args.mode == ProfileMode::Alloc => (
-            looks.to_vec(),
+            sampling.to_vec(),
             mode(),
-            "a profile of allocations takes no looks: it samples by bytes, in the process that was named alone",
+            "an allocation profile samples by bytes, and only in the given process",
         ),
-        None => (samples.to_vec(), mode(), "it is an option of --mode alloc"),
+        None => (allocation.to_vec(), mode(), "it is an option of --mode alloc"),
     };
-    match others.iter().find(|(_, given)| *given) {
+    match rejected.iter().find(|(_, given)| *given) {
         Some((option, _)) => Err(CliError::usage(
-            format!("{option} means nothing to {to}"),
+            format!("{option} cannot be used with {to}"),
             why,
-            if kept.is_some() { "leave it out" } else { "leave it out, or use another --mode" },
+            if offline.is_some() { "omit it" } else { "omit it, or use another --mode" },
         )),
         None => Ok(()),
     }

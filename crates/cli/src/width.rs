@@ -1,4 +1,4 @@
-//! The width that tables are fitted to.
+//! The width that tables and sentences are fitted to.
 
 use std::io::IsTerminal;
 
@@ -14,6 +14,13 @@ pub(crate) fn table_width(wide: bool) -> Option<usize> {
     let columns = std::env::var("COLUMNS").ok();
     let size = || crossterm::terminal::size().ok().filter(|_| std::io::stdout().is_terminal());
     Some(choose(columns.as_deref(), || size().map(|(width, _)| usize::from(width))))
+}
+
+/// Returns the width for sentences on standard output; `None` if it is neither a terminal nor
+/// `COLUMNS` is set, so that other programs can read line by line.
+pub(crate) fn text_width() -> Option<usize> {
+    let is_limited = std::env::var_os("COLUMNS").is_some() || std::io::stdout().is_terminal();
+    table_width(!is_limited)
 }
 
 fn choose(columns: Option<&str>, terminal: impl Fn() -> Option<usize>) -> usize {

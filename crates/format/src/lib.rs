@@ -4,10 +4,12 @@
 mod column;
 mod size;
 mod table;
+mod wrap;
 
 pub use column::ColumnUnit;
 pub use size::parse_bytes;
 pub use table::{Align, Fitted, TextTable};
+pub use wrap::{truncate, wrap, wrap_beside};
 
 /// Units of a quantity, the largest first, each with its size in the base unit.
 pub type Units = &'static [(f64, &'static str)];

@@ -1,31 +1,27 @@
-//! The wrapped allocators, and the two functions that ungil has the target call.
-#![allow(unsafe_code)] // Functions that CPython calls as its allocators, and the mapping of the table.
+//! The allocator wrappers that CPython calls while allocations are profiled.
+#![allow(unsafe_code)] // Allocator functions called by CPython.
 
-use crate::filter::maybe;
-use crate::kind::HEAD;
-use crate::python::{Python, now, processor};
-use crate::sampler::{Local, Sampler};
-use crate::wire::{HEADER, head, refusal, state};
-use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
-use std::fs::File;
-use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
+use crate::filter::may_be_sampled;
+use crate::lifecycle::finish;
+use crate::sampler::{Sampler, ThreadLocals};
+use crate::type_detection::HEAD;
+use crate::wire::{head, state};
+use std::ffi::c_void;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::Release};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// `PyMemAllocatorEx`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Allocator {
-    ctx: *mut c_void,
-    malloc: extern "C" fn(*mut c_void, usize) -> *mut c_void,
+    pub(crate) ctx: *mut c_void,
+    pub(crate) malloc: extern "C" fn(*mut c_void, usize) -> *mut c_void,
     calloc: extern "C" fn(*mut c_void, usize, usize) -> *mut c_void,
     realloc: extern "C" fn(*mut c_void, *mut c_void, usize) -> *mut c_void,
-    free: extern "C" fn(*mut c_void, *mut c_void),
+    pub(crate) free: extern "C" fn(*mut c_void, *mut c_void),
 }
 
-// SAFETY: `ctx` is handed to the interpreter's own functions only, which any of its threads may
+// SAFETY: `ctx` is passed only to the interpreter's own functions, which any of its threads may
 // call.
 unsafe impl Send for Allocator {}
 // SAFETY: as above.
@@ -46,10 +42,9 @@ impl Allocator {
         Allocator { ctx: std::ptr::null_mut(), malloc, calloc, realloc, free }
     }
 
-    /// Ours around `original`. The context stays the original's: a thread of a free-threaded build
-    /// that reads the two halves at different times gets a pair that fits, whichever halves it
-    /// gets.
-    fn around<const OBJECT: bool>(original: &Allocator) -> Allocator {
+    /// Wraps `original`. The context stays the original's: a thread of a free-threaded build that
+    /// reads `ctx` and the functions at different times gets a valid pair in any case.
+    pub(crate) fn around<const OBJECT: bool>(original: &Allocator) -> Allocator {
         Allocator {
             ctx: original.ctx,
             malloc: malloc::<OBJECT>,
@@ -59,40 +54,21 @@ impl Allocator {
         }
     }
 
-    fn is(&self, other: &Allocator) -> bool {
+    /// Returns whether both have the same functions.
+    pub(crate) fn is(&self, other: &Allocator) -> bool {
         self.malloc as usize == other.malloc as usize && self.free as usize == other.free as usize
     }
 }
 
-/// `PYMEM_DOMAIN_MEM` and `PYMEM_DOMAIN_OBJ`.
-const DOMAINS: [c_int; 2] = [1, 2];
-const PROT_READ_WRITE: c_int = 3;
-const MAP_SHARED: c_int = 1;
-
-static SAMPLER: OnceLock<Sampler> = OnceLock::new();
-static ORIGINAL: OnceLock<[Allocator; 2]> = OnceLock::new();
-/// Whether blocks are counted. Private to the process, so that a forked child can switch itself
-/// off.
-static ON: AtomicBool = AtomicBool::new(false);
+/// The sampler of this process; set once, when profiling starts.
+pub(crate) static SAMPLER: OnceLock<Sampler> = OnceLock::new();
+/// The allocators of the domains *mem* and *object* before they were wrapped.
+pub(crate) static ORIGINAL: OnceLock<[Allocator; 2]> = OnceLock::new();
+/// Whether blocks are counted. Private to the process, so that a forked child can switch it off.
+pub(crate) static ON: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    static LOCAL: Local = const { Local::new() };
-}
-
-unsafe extern "C" {
-    fn mmap(
-        at: *mut c_void,
-        len: usize,
-        prot: c_int,
-        flags: c_int,
-        fd: c_int,
-        offset: i64,
-    ) -> *mut c_void;
-    fn pthread_atfork(
-        prepare: Option<extern "C" fn()>,
-        parent: Option<extern "C" fn()>,
-        child: Option<extern "C" fn()>,
-    ) -> c_int;
+    pub(crate) static LOCAL: ThreadLocals = const { ThreadLocals::new() };
 }
 
 fn original<const OBJECT: bool>() -> Allocator {
@@ -129,8 +105,7 @@ fn released<const OBJECT: bool>(
     size: usize,
 ) {
     let length = if OBJECT { HEAD.min(size) } else { 0 };
-    // SAFETY: the caller owns the block, which is at least `size` bytes long and not yet given
-    // back.
+    // SAFETY: the caller owns the block, which is at least `size` bytes long and not freed yet.
     let head = unsafe { std::slice::from_raw_parts(block.cast::<u8>(), length) };
     LOCAL.with(|local| sampler.release(local, taken, OBJECT, head));
 }
@@ -156,8 +131,8 @@ extern "C" fn calloc<const OBJECT: bool>(
 }
 
 extern "C" fn free<const OBJECT: bool>(ctx: *mut c_void, block: *mut c_void) {
-    // Before it is given back: from then on another thread may be given the same address.
-    if maybe(block as u64)
+    // Before the block is freed: afterwards another thread may get the same address.
+    if may_be_sampled(block as u64)
         && let Some(sampler) = sampler()
         && let Some(taken) = sampler.take(block as u64)
     {
@@ -172,7 +147,7 @@ extern "C" fn realloc<const OBJECT: bool>(
     size: usize,
 ) -> *mut c_void {
     let sampler = sampler();
-    let taken = sampler.filter(|_| maybe(old as u64)).and_then(|s| s.take(old as u64));
+    let taken = sampler.filter(|_| may_be_sampled(old as u64)).and_then(|s| s.take(old as u64));
     let block = (original::<OBJECT>().realloc)(ctx, old, size);
     if let (Some(sampler), Some(taken)) = (sampler, taken) {
         if block.is_null() {
@@ -183,140 +158,4 @@ extern "C" fn realloc<const OBJECT: bool>(
     }
     allocated::<OBJECT>(block, size);
     block
-}
-
-extern "C" fn forked() {
-    if ON.swap(false, Relaxed)
-        && let Some(sampler) = SAMPLER.get()
-    {
-        sampler.word(head::FORKS).fetch_add(1, Relaxed);
-    }
-}
-
-fn map(path: &CStr) -> Result<&'static [AtomicU64], u64> {
-    let path = OsStr::from_bytes(path.to_bytes());
-    let file = File::options().read(true).write(true).open(path).map_err(|_| refusal::TABLE)?;
-    let length = file.metadata().map_err(|_| refusal::TABLE)?.len() as usize;
-    if length < HEADER * 8 || !length.is_multiple_of(8) {
-        return Err(refusal::FOREIGN);
-    }
-    // SAFETY: a new mapping of a file whose length was just asked for, and which ungil never
-    // shortens.
-    let at = unsafe {
-        mmap(std::ptr::null_mut(), length, PROT_READ_WRITE, MAP_SHARED, file.as_raw_fd(), 0)
-    };
-    if at as isize == -1 {
-        return Err(refusal::TABLE);
-    }
-    // SAFETY: page-aligned, as long as said, never unmapped; whoever else writes to it, does so to
-    // words that are atomic here.
-    Ok(unsafe { std::slice::from_raw_parts(at.cast::<AtomicU64>(), length / 8) })
-}
-
-fn begin(path: &CStr) -> Result<(), u64> {
-    if SAMPLER.get().is_some() {
-        return Err(refusal::TWICE);
-    }
-    let words = map(path)?;
-    let refused = |why: u64| {
-        for (index, value) in [(head::REFUSAL, why), (head::STATE, state::REFUSED)] {
-            words.iter().skip(index).take(1).for_each(|w| w.store(value, Relaxed));
-        }
-        why
-    };
-    let python = Python::find().map_err(refused)?;
-    let sampler = Sampler::new(words, python).map_err(refused)?;
-    sampler.word(head::BEGAN).store(now(), Relaxed);
-    sampler.word(head::PID).store(u64::from(std::process::id()), Relaxed);
-    sampler.word(head::PYTHON).store(sampler.python.offsets.version.hex(), Relaxed);
-    sampler
-        .word(head::FREE_THREADED)
-        .store(u64::from(sampler.python.offsets.free_threaded), Relaxed);
-    let sampler = SAMPLER.get_or_init(|| sampler);
-    let both = ORIGINAL.get_or_init(|| DOMAINS.map(|domain| sampler.python.allocator(domain)));
-    sampler.word(head::PAIR_PS).store(pair_ps(sampler, both), Relaxed);
-    // SAFETY: the handler is a plain function of a library that is never unloaded.
-    unsafe { pthread_atfork(None, None, Some(forked)) };
-    sampler.word(head::PROCESSOR_BEGAN).store(processor(), Relaxed);
-    sampler.word(head::STATE).store(state::RUNNING, Release);
-    ON.store(true, Relaxed);
-    for (domain, ours) in DOMAINS.into_iter().zip(ours(both)) {
-        sampler.python.set_allocator(domain, &ours);
-    }
-    Ok(())
-}
-
-fn ours(both: &[Allocator; 2]) -> [Allocator; 2] {
-    [Allocator::around::<false>(&both[0]), Allocator::around::<true>(&both[1])]
-}
-
-/// How much longer one allocation and its release take for being counted but not sampled: the best
-/// of several rounds.
-fn pair_ps(sampler: &Sampler, both: &[Allocator; 2]) -> u64 {
-    const ROUND: u32 = 512;
-    let best = |with: &Allocator| {
-        let round = |_| {
-            let began = Instant::now();
-            for _ in 0..ROUND {
-                (with.free)(with.ctx, (with.malloc)(with.ctx, 48));
-            }
-            began.elapsed().as_nanos() as u64
-        };
-        (0..8).map(round).min().unwrap_or_default()
-    };
-    let wrapped = Allocator::around::<true>(&both[1]);
-    // Nothing is sampled meanwhile, nor left in the counts.
-    let local_left = |left| LOCAL.with(|local| local.left.replace(left));
-    LOCAL.with(|local| sampler.count(local, 0));
-    let left = local_left(i64::MAX / 2);
-    ON.store(true, Relaxed);
-    let pair = best(&wrapped).saturating_sub(best(&both[1]));
-    ON.store(false, Relaxed);
-    local_left(left);
-    LOCAL.with(|local| sampler.forget(local));
-    pair * 1000 / u64::from(ROUND)
-}
-
-/// Ends it, once: restores the allocators where they are still ours. Typed or not, what was counted
-/// stands.
-fn finish(sampler: &Sampler, how: u64) {
-    if !ON.swap(false, Relaxed) {
-        return;
-    }
-    let Some(both) = ORIGINAL.get() else { return };
-    let mut restored = 1;
-    for ((domain, ours), original) in DOMAINS.into_iter().zip(ours(both)).zip(both) {
-        if sampler.python.allocator(domain).is(&ours) {
-            sampler.python.set_allocator(domain, original);
-        } else {
-            restored = 2;
-        }
-    }
-    if how == state::STOPPED {
-        sampler.read_live();
-    }
-    sampler.word(head::RESTORED).store(restored, Relaxed);
-    sampler.word(head::ENDED).store(now(), Relaxed);
-    sampler.word(head::PROCESSOR_ENDED).store(processor(), Relaxed);
-    sampler.word(head::STATE).store(how, Release);
-}
-
-/// Begins to profile into the table at `path`. 0, or one of [`refusal`].
-///
-/// # Safety
-/// `path` ends with a zero, and the calling thread is attached to the interpreter.
-#[cfg_attr(feature = "library", unsafe(no_mangle))]
-pub unsafe extern "C" fn ungil_start(path: *const c_char) -> c_int {
-    // SAFETY: by the caller's promise.
-    let path = unsafe { CStr::from_ptr(path) };
-    begin(path).map_or_else(|why| why as c_int, |()| 0)
-}
-
-/// Ends the profile and reads the types of live blocks. Does nothing if none runs, or in a forked
-/// child.
-#[cfg_attr(feature = "library", unsafe(no_mangle))]
-pub extern "C" fn ungil_stop() {
-    if let Some(sampler) = SAMPLER.get() {
-        finish(sampler, state::STOPPED);
-    }
 }

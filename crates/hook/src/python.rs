@@ -1,20 +1,20 @@
-//! The interpreter this library was loaded into: what of its interface is used, its frames, and
-//! memory that may not be there.
+//! Access to the interpreter that this library was loaded into: its API functions, its frames, and
+//! memory that may be unmapped.
 //!
-//! Functions are found by name in the process, so that one library serves every version and build,
-//! static or shared. All are public or "unstable" but exported, allocate nothing and count no
-//! reference.
-#![allow(unsafe_code)] // Calls C functions found at run time, and reads the interpreter's own structures by its own offsets.
+//! Functions are found by symbol name in the process, so that one library serves every version and
+//! build, static or shared. All are public or "unstable" but exported; none allocates or changes a
+//! reference count.
+#![allow(unsafe_code)] // Calls C functions found at run time, and reads structures by the interpreter's offsets.
 
 use crate::allocator::Allocator;
-use crate::wire::{LONGEST, refusal};
+use crate::wire::{MAX_TEXT, refusal};
 use cpython_layout::{DebugOffsets, MAX_SIZE};
 use std::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
 
-/// Frames after which a chain counts as damaged.
-const LONGEST_CHAIN: usize = 100_000;
-/// A location table is kept up to this many bytes.
-const LONGEST_LINES: usize = 1 << 20;
+/// Maximum number of frames; a longer chain is considered damaged.
+const MAX_CHAIN: usize = 100_000;
+/// Maximum size of a location table in bytes.
+const MAX_LINE_TABLE: usize = 1 << 20;
 const PR_GET_NAME: c_int = 16;
 const CLOCK_MONOTONIC: c_int = 1;
 const CLOCK_PROCESS_CPUTIME_ID: c_int = 2;
@@ -43,8 +43,8 @@ unsafe extern "C" {
     fn clock_gettime(clock: c_int, time: *mut [i64; 2]) -> c_int;
 }
 
-/// What is used of the interpreter.
-pub(crate) struct Python {
+/// The functions and data of the interpreter that are used.
+pub(crate) struct PythonApi {
     pub(crate) offsets: DebugOffsets,
     code_type: u64,
     pid: c_int,
@@ -58,8 +58,8 @@ pub(crate) struct Python {
     set_allocator: unsafe extern "C" fn(c_int, *const Allocator),
 }
 
-/// The words of a code object by which it is known again, were another to take its place in memory.
-pub(crate) struct Code {
+/// Fields that identify a code object, in case another one takes its address.
+pub(crate) struct CodeIdentity {
     pub(crate) file: Object,
     pub(crate) name: Object,
     pub(crate) lines: Object,
@@ -67,7 +67,7 @@ pub(crate) struct Code {
 }
 
 fn symbol(name: &CStr) -> Result<*mut c_void, u64> {
-    // SAFETY: a null handle is RTLD_DEFAULT, and the name ends with a zero.
+    // SAFETY: a null handle is RTLD_DEFAULT, and the name is NUL-terminated.
     let found = unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) };
     if found.is_null() { Err(refusal::SYMBOLS) } else { Ok(found) }
 }
@@ -81,14 +81,14 @@ macro_rules! function {
     };
 }
 
-impl Python {
-    /// Finds everything in the running process, or says which refusal it is.
-    #[expect(clippy::missing_transmute_annotations, reason = "the field says the type, once")]
-    pub(crate) fn find() -> Result<Python, u64> {
+impl PythonApi {
+    /// Finds all functions in the running process; returns the refusal code if one is missing.
+    #[expect(clippy::missing_transmute_annotations, reason = "the field has the type")]
+    pub(crate) fn find() -> Result<PythonApi, u64> {
         let runtime = symbol(c"_PyRuntime")?.cast::<u8>();
         // SAFETY: `_PyRuntime` is tens of KiB on every version, and its first bytes are constant.
         let offsets = DebugOffsets::parse(unsafe { std::slice::from_raw_parts(runtime, MAX_SIZE) });
-        Ok(Python {
+        Ok(PythonApi {
             offsets: offsets.map_err(|_| refusal::LAYOUT)?,
             code_type: symbol(c"PyCode_Type")? as u64,
             pid: std::process::id() as c_int,
@@ -103,25 +103,25 @@ impl Python {
         })
     }
 
-    /// Calls `each` with every Python frame's code object and offset in its bytecode, innermost
-    /// first, until it says false.
+    /// Calls `each` with every Python frame's code object and bytecode offset, innermost first,
+    /// until it returns false.
     pub(crate) fn walk(&self, mut each: impl FnMut(u64, u32) -> bool) {
         let o = &self.offsets;
         // SAFETY: the allocator was called by a thread that is attached to the interpreter, as its
-        // domain demands, so that the thread's state and its chain of frames are its own and hold
-        // still; offsets are the interpreter's.
+        // domain requires, so the thread state and its frame chain belong to this thread and do not
+        // change; the offsets are the interpreter's.
         unsafe {
             let thread = (self.current)();
             if thread.is_null() {
                 return;
             }
             let mut frame = word(thread, o.thread_state.current_frame) as Object;
-            for _ in 0..LONGEST_CHAIN {
+            for _ in 0..MAX_CHAIN {
                 if frame.is_null() {
                     return;
                 }
-                // The low bits of a stack reference are tags. Frames of the interpreter's own have
-                // None or nothing here.
+                // The low bits of a stack reference are tags. The interpreter's internal frames
+                // have None or nothing here.
                 let executable = (word(frame, o.interpreter_frame.executable) & !7) as Object;
                 if !executable.is_null() && word(executable, o.pyobject.ob_type) == self.code_type {
                     let at = (self.lasti)(frame).max(0) as u32;
@@ -134,13 +134,13 @@ impl Python {
         }
     }
 
-    /// What a code object that [`walk`](Self::walk) has just named is known by.
-    pub(crate) fn code(&self, address: u64) -> Code {
+    /// Returns the identifying fields of a code object that [`walk`](Self::walk) has just passed.
+    pub(crate) fn code(&self, address: u64) -> CodeIdentity {
         let (at, code) = (&self.offsets.code_object, address as Object);
-        // SAFETY: a frame of this thread holds the code object, and the fields are the
+        // SAFETY: a frame of this thread references the code object, and the offsets are the
         // interpreter's.
         unsafe {
-            Code {
+            CodeIdentity {
                 file: word(code, at.filename) as Object,
                 name: word(code, at.qualname) as Object,
                 lines: word(code, at.linetable) as Object,
@@ -149,35 +149,37 @@ impl Python {
         }
     }
 
-    /// The text of a string that a code object holds, as UTF-8, cut at [`LONGEST`] bytes.
-    pub(crate) fn text(&self, string: Object, out: &mut [u8; LONGEST]) -> usize {
+    /// Converts a string of a code object to UTF-8, truncated to [`MAX_TEXT`] bytes; returns its
+    /// length.
+    pub(crate) fn text(&self, string: Object, out: &mut [u8; MAX_TEXT]) -> usize {
         let mut used = 0;
-        // SAFETY: file and qualified names are strings, kept by their code object.
+        // SAFETY: file and qualified names are str objects, referenced by their code object.
         let length = unsafe { (self.length)(string) };
         for at in 0..length {
             // SAFETY: as above, and `at` is below the length.
             let read = unsafe { (self.character)(string, at) };
-            // A lone surrogate has no UTF-8: it is written as ungil-remote's `text` keeps it.
+            // A lone surrogate has no UTF-8 encoding. It is mapped to the private character that
+            // ungil-remote uses for it.
             let character = char::from_u32(read)
                 .or_else(|| char::from_u32(read + 0x10_0000))
                 .unwrap_or(char::REPLACEMENT_CHARACTER);
             match out.get_mut(used..used + character.len_utf8()) {
-                Some(room) => used += character.encode_utf8(room).len(),
+                Some(target) => used += character.encode_utf8(target).len(),
                 None => break,
             }
         }
         used
     }
 
-    /// The bytes of a code object's location table; none if it is unreasonably long.
+    /// Returns the bytes of a code object's location table; empty if it is unreasonably long.
     pub(crate) fn lines(&self, bytes: Object) -> &[u8] {
-        // SAFETY: a location table is a bytes object, kept by its code object for as long as the
-        // frame on the stack.
+        // SAFETY: a location table is a bytes object, referenced by its code object as long as the
+        // frame is on the stack.
         unsafe {
             let size = (self.bytes_size)(bytes);
             let start = (self.bytes)(bytes);
             match usize::try_from(size) {
-                Ok(size) if size <= LONGEST_LINES && !start.is_null() => {
+                Ok(size) if size <= MAX_LINE_TABLE && !start.is_null() => {
                     std::slice::from_raw_parts(start, size)
                 }
                 _ => &[],
@@ -185,29 +187,27 @@ impl Python {
         }
     }
 
-    /// Fills `out` from this process's memory, or says that it is not there. The kernel looks, so
-    /// that nothing can fault.
+    /// Fills `out` from this process's memory; returns false if it is unmapped. The kernel does the
+    /// copy, so it cannot fault.
     pub(crate) fn read(&self, address: u64, out: &mut [u8]) -> bool {
         let local = IoVec { base: out.as_mut_ptr().cast(), len: out.len() };
         let remote = IoVec { base: address as *mut c_void, len: out.len() };
-        // SAFETY: `local` is a buffer of ours; `remote` is only ever read by the kernel, which
-        // checks it.
+        // SAFETY: `local` is our own buffer; only the kernel reads `remote`, and checks it.
         let got = unsafe { process_vm_readv(self.pid, &local, 1, &remote, 1, 0) };
         got == out.len() as isize
     }
 
-    /// The allocator of a domain. The caller holds the GIL, or is attached.
+    /// Returns the allocator of a domain. The caller holds the GIL, or is attached.
     pub(crate) fn allocator(&self, domain: c_int) -> Allocator {
         let mut found = Allocator::none();
-        // SAFETY: a domain of the interpreter's, and room for its answer.
+        // SAFETY: a valid domain, and space for its result.
         unsafe { (self.get_allocator)(domain, &mut found) };
         found
     }
 
     /// Sets the allocator of a domain. The caller holds the GIL, or is attached.
     pub(crate) fn set_allocator(&self, domain: c_int, allocator: &Allocator) {
-        // SAFETY: the functions in it live for as long as the process: this library is never
-        // unloaded.
+        // SAFETY: the functions in it live as long as the process: this library is never unloaded.
         unsafe { (self.set_allocator)(domain, allocator) }
     }
 }
@@ -215,17 +215,17 @@ impl Python {
 /// # Safety
 /// `base + offset` is readable and part of a live structure.
 unsafe fn word(base: Object, offset: u64) -> u64 {
-    // SAFETY: by the caller's promise; unaligned because first lines are 32 bits wide.
+    // SAFETY: the caller's contract; unaligned because first lines are 32 bits wide.
     unsafe { base.add(offset as usize).cast::<u64>().read_unaligned() }
 }
 
-/// This thread's id in the kernel.
+/// Returns this thread's kernel id.
 pub(crate) fn thread_id() -> u64 {
-    // SAFETY: takes nothing, cannot fail.
+    // SAFETY: takes no arguments, cannot fail.
     unsafe { gettid() as u64 }
 }
 
-/// This thread's name in the kernel, as two words.
+/// Returns this thread's kernel name, as two words.
 pub(crate) fn thread_name() -> [u64; 2] {
     let mut name = [0u64; 2];
     // SAFETY: PR_GET_NAME writes 16 bytes to its first argument.
@@ -235,24 +235,24 @@ pub(crate) fn thread_name() -> [u64; 2] {
     name
 }
 
-/// Nanoseconds of the monotonic clock.
-pub(crate) fn now() -> u64 {
+/// Returns the monotonic clock in nanoseconds.
+pub(crate) fn monotonic_ns() -> u64 {
     clock(CLOCK_MONOTONIC)
 }
 
-/// Nanoseconds of processor time that this process has spent.
-pub(crate) fn processor() -> u64 {
+/// Returns the CPU time of this process in nanoseconds.
+pub(crate) fn process_cpu_ns() -> u64 {
     clock(CLOCK_PROCESS_CPUTIME_ID)
 }
 
-/// Nanoseconds of processor time that this thread has spent.
-pub(crate) fn thread_processor() -> u64 {
+/// Returns the CPU time of this thread in nanoseconds.
+pub(crate) fn thread_cpu_ns() -> u64 {
     clock(CLOCK_THREAD_CPUTIME_ID)
 }
 
 fn clock(which: c_int) -> u64 {
     let mut time = [0i64; 2];
-    // SAFETY: a clock that is always there, and room for seconds and nanoseconds.
+    // SAFETY: a clock that always exists, and space for seconds and nanoseconds.
     unsafe { clock_gettime(which, &mut time) };
     let [seconds, nanoseconds] = time;
     (seconds * 1_000_000_000 + nanoseconds) as u64

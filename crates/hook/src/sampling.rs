@@ -1,37 +1,38 @@
-//! Sampling by bytes: which blocks, and how much each stands for.
+//! Sampling by bytes: which blocks are sampled, and how much each stands for.
 //!
-//! Points are strewn over the bytes that a program allocates, one every `every` bytes on average,
-//! as a Poisson process does; a block is sampled when at least one falls into it. A block of `size`
-//! bytes is therefore sampled with the probability `p = 1 - exp(-size / every)` whatever came
-//! before it, and stands for `1 / p` blocks and `size / p` bytes (Horvitz and Thompson's
-//! estimator), which makes every sum unbiased. Its variance is estimated by the sum of `(1 - p)
+//! Sampling points form a Poisson process over the bytes that a program allocates, one every
+//! `every` bytes on average. A block is sampled if at least one point falls into it. So a block of
+//! `size` bytes is sampled with the probability `p = 1 - exp(-size / every)`, independent of
+//! earlier blocks, and stands for `1 / p` blocks and `size / p` bytes (the Horvitz-Thompson
+//! estimator), which makes every sum unbiased. The variance is estimated by the sum of `(1 - p)
 //! (size / p)^2`.
 
-/// What one sampled block stands for.
+/// The weight of one sampled block.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weight {
     /// Blocks.
     pub blocks: f64,
     /// Bytes.
     pub bytes: f64,
-    /// What it adds to the variance of the bytes.
+    /// Contribution to the variance of the bytes.
     pub variance: f64,
 }
 
-/// The weight of a sampled block of `size` bytes when a point falls every `every` bytes on average.
+/// Returns the weight of a sampled block of `size` bytes, with a point every `every` bytes on
+/// average.
 pub fn weight(size: u64, every: u64) -> Weight {
     let size = size as f64;
     if every <= 1 {
         return Weight { blocks: 1.0, bytes: size, variance: 0.0 };
     }
-    // -expm1 keeps its digits where size is far below every.
+    // -expm1 stays precise where size is far below every.
     let p = -(-(size.max(1.0)) / every as f64).exp_m1();
     let bytes = size / p;
     Weight { blocks: 1.0 / p, bytes, variance: (1.0 - p) * bytes * bytes }
 }
 
-/// The next state of a thread's generator (xorshift64*), which must not be 0, and 53 random bits of
-/// it as a number in (0, 1].
+/// Returns the next state of a thread's generator (xorshift64*; must not be 0), and 53 random bits
+/// of it as a number in (0, 1].
 pub fn uniform(state: u64) -> (u64, f64) {
     let mut x = state;
     x ^= x >> 12;
@@ -41,8 +42,8 @@ pub fn uniform(state: u64) -> (u64, f64) {
     (x, (bits + 1) as f64 / (1u64 << 53) as f64)
 }
 
-/// How many bytes to the next point: exponentially distributed. 0 when every block is to be
-/// sampled.
+/// Returns the number of bytes to the next point, exponentially distributed; 0 if every block must
+/// be sampled.
 pub fn gap(every: u64, uniform: f64) -> i64 {
     if every <= 1 { 0 } else { (-uniform.ln() * every as f64) as i64 }
 }
@@ -52,12 +53,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_block_stands_for_itself_when_all_are_sampled() {
+    fn without_sampling_a_block_has_its_own_weight() {
         assert_eq!(weight(48, 1), Weight { blocks: 1.0, bytes: 48.0, variance: 0.0 });
     }
 
     #[test]
-    fn a_small_block_stands_for_the_mean_and_a_large_one_for_itself() {
+    fn small_blocks_weigh_the_mean_and_large_ones_their_size() {
         let small = weight(16, 65536);
         assert!((small.bytes - 65536.0).abs() < 16.0, "{small:?}");
         let large = weight(1 << 30, 65536);
@@ -65,11 +66,10 @@ mod tests {
         assert_eq!(large.variance, 0.0);
     }
 
-    /// The whole sampler in small: known blocks, and the estimates within five of their own
-    /// standard errors. The generator is seeded, so that this is one computation and not an
-    /// experiment.
+    /// Known blocks; the estimates must be within five of their own standard errors. The generator
+    /// is seeded, so the test is deterministic.
     #[test]
-    fn sums_of_known_blocks_are_unbiased_and_the_variance_is_honest() {
+    fn estimates_are_unbiased_within_their_variance() {
         for (seed, sizes) in
             [(1u64, vec![64u64]), (2, vec![16, 5000]), (3, vec![100, 1, 200_000, 40])]
         {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_have_the_mean_that_was_asked_for() {
+    fn gaps_have_the_requested_mean() {
         let (mut state, mut sum, n) = (99, 0i64, 100_000);
         for _ in 0..n {
             let (next, u) = uniform(state);

@@ -1,9 +1,9 @@
-//! How large the tables are, and where each begins in the shared words. Both sides compute it from
+//! The sizes of the tables, and where each begins in the shared words. Both sides compute it from
 //! the same seven sizes.
 
 use crate::wire::{BUCKET, HEADER, code, kind, site, stack, thread};
 
-/// How many slots each table has.
+/// The number of slots of each table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// Threads.
@@ -22,12 +22,12 @@ pub struct Shape {
     pub text: usize,
 }
 
-/// Where a table lies: first word and number of words.
+/// The position of a table, in words.
 pub type Span = std::ops::Range<usize>;
 
 impl Shape {
-    /// For a table whose pages cost nothing until they are used. About 230 MiB of addresses; four
-    /// times the live blocks when every one is sampled.
+    /// Sizes for a table whose pages are allocated on first use: about 230 MiB of address space,
+    /// with four times as many live blocks if every block is sampled.
     pub fn sparse(every: u64) -> Shape {
         let live = if every < 4096 { 1 << 22 } else { 1 << 20 };
         Shape {
@@ -41,7 +41,8 @@ impl Shape {
         }
     }
 
-    /// For a table in a file system that may be small, where every page is taken at once: 34 MiB.
+    /// Sizes for a table on a file system that may be small, where all pages are allocated at once:
+    /// 34 MiB.
     pub fn dense() -> Shape {
         Shape {
             threads: 1 << 12,
@@ -54,13 +55,13 @@ impl Shape {
         }
     }
 
-    /// The seven sizes, in the order of the header.
+    /// Returns the seven sizes, in the order of the header.
     pub fn words(&self) -> [u64; 7] {
         [self.threads, self.codes, self.types, self.stacks, self.sites, self.live, self.text]
             .map(|n| n as u64)
     }
 
-    /// From the header's words; `None` when they are not sizes of tables that ungil makes.
+    /// Parses the header's words; `None` if they are not sizes that ungil uses.
     pub fn from_words(words: &[u64]) -> Option<Shape> {
         let size = |at: usize| {
             let n = usize::try_from(*words.get(at)?).ok()?;
@@ -91,7 +92,7 @@ impl Shape {
         ]
     }
 
-    /// Words of the whole table.
+    /// Returns the words of the whole table.
     pub fn total(&self) -> usize {
         HEADER + self.sizes().iter().sum::<usize>()
     }
@@ -125,11 +126,11 @@ impl Shape {
     pub fn key_span(&self) -> Span {
         self.span(5)
     }
-    /// Two words for each.
+    /// Two words for each live block.
     pub fn block_span(&self) -> Span {
         self.span(6)
     }
-    /// One word a bucket: 1 when a block of it went to the next one.
+    /// One word per bucket: 1 if a block overflowed to the next bucket.
     pub fn spill_span(&self) -> Span {
         self.span(7)
     }
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_lie_one_after_the_other() {
+    fn tables_are_contiguous() {
         for shape in [Shape::dense(), Shape::sparse(1), Shape::sparse(65536)] {
             let mut at = HEADER;
             for which in 0..9 {
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_that_ungil_does_not_make_are_refused() {
+    fn other_sizes_are_rejected() {
         let mut words = Shape::dense().words();
         words[3] = 1000;
         assert_eq!(Shape::from_words(&words), None);

@@ -1,24 +1,24 @@
-//! The tables over shared words, without locks.
+//! Lock-free tables over shared words.
 //!
-//! Codes, types, stacks and sites are interned: a slot is claimed by the hash of what it is about
-//! and never given back, so that its index is the thing's name at once, even while its first finder
-//! still fills it in. Two things with the same 64-bit hash would be one; among a million that
-//! happens once in thirty million profiles.
+//! Codes, types, stacks and sites are interned: a slot is claimed by a 64-bit hash and never
+//! released, so its index is usable immediately, even while the thread that claimed it still fills
+//! it in. Two entries with the same hash would be merged; with a million entries that happens once
+//! in thirty million profiles.
 //!
-//! Live blocks come and go. A block is put in by the thread that got it and taken out by the one
-//! that releases it, which cannot be at the same time, so no slot is ever disputed but when it is
-//! free. Slots lie in buckets that are always looked at as a whole: there are no tombstones, and a
-//! table stays as quick as it was.
+//! Live blocks are added by the thread that allocated them and removed by the one that frees them,
+//! which cannot happen at the same time, so threads compete for free slots only. Slots are grouped
+//! in buckets that are always searched completely: there are no tombstones, and a table does not
+//! get slower with age.
 
 use crate::wire::{BUCKET, HASH, READY, head, live};
 use std::sync::atomic::{
     AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 
-/// Slots that are tried before a table counts as full.
+/// Slots that are probed before a table counts as full.
 const PROBES: usize = 128;
 
-/// Mixes words into a hash that is never 0 (Stafford's variant 13 of the finalizer of splitmix64).
+/// Mixes a word into a hash that is never 0 (Stafford's variant 13 of the splitmix64 finalizer).
 pub fn mix(hash: u64, word: u64) -> u64 {
     let mut x = hash.rotate_left(23) ^ word.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,19 +26,19 @@ pub fn mix(hash: u64, word: u64) -> u64 {
     (x ^ (x >> 31)).max(1)
 }
 
-/// A slot: its index, its words, and whether it is new and must be filled in and then
-/// [`publish`]ed.
+/// A slot. If it is `fresh`, the caller must fill it in and then [`publish`] it.
 #[derive(Debug)]
 pub struct Slot<'a> {
     /// Its index in the table.
     pub index: usize,
     /// Its words.
     pub words: &'a [AtomicU64],
-    /// Whether the caller has to fill it in.
+    /// Whether the caller must fill it in.
     pub fresh: bool,
 }
 
-/// The slot for `hash` in a table of slots of `width` words; `None` when there is no room.
+/// Finds or claims the slot for `hash` in a table of slots of `width` words; `None` if the table is
+/// full.
 pub fn intern(table: &[AtomicU64], width: usize, hash: u64) -> Option<Slot<'_>> {
     let slots = table.len() / width;
     for step in 0..PROBES.min(slots) {
@@ -59,7 +59,7 @@ pub fn intern(table: &[AtomicU64], width: usize, hash: u64) -> Option<Slot<'_>> 
     None
 }
 
-/// Says that a new slot is filled in.
+/// Marks a new slot as filled in.
 pub fn publish(words: &[AtomicU64]) {
     if let Some(ready) = words.get(READY) {
         ready.store(1, Release);
@@ -72,7 +72,7 @@ pub fn add(word: &AtomicU64, what: f64) {
     let _ = word.fetch_update(Relaxed, Relaxed, sum);
 }
 
-/// Takes `count` words of the arena; `None` when it is full. `header` is the whole table's.
+/// Allocates `count` words of the arena; `None` if it is full. `header` is the whole table's.
 pub fn take_text<'a>(
     header: &[AtomicU64],
     arena: &'a [AtomicU64],
@@ -84,18 +84,18 @@ pub fn take_text<'a>(
     Some((at, arena.get(at..at + count)?))
 }
 
-/// Sampled blocks that are live.
+/// The live sampled blocks.
 #[derive(Debug, Clone, Copy)]
-pub struct Live<'a> {
+pub struct LiveBlocks<'a> {
     /// Addresses.
     pub keys: &'a [AtomicU64],
-    /// Two words for each; see [`live`].
+    /// Two words for each block; see [`live`].
     pub blocks: &'a [AtomicU64],
-    /// One word a bucket.
+    /// One word per bucket; see [`Shape::spill_span`](crate::shape::Shape::spill_span).
     pub spills: &'a [AtomicU64],
 }
 
-impl Live<'_> {
+impl LiveBlocks<'_> {
     fn buckets(&self, address: u64) -> impl Iterator<Item = usize> + use<> {
         let count = self.spills.len();
         let home = mix(0, address) as usize;
@@ -106,7 +106,7 @@ impl Live<'_> {
         Some((self.blocks.get(slot * 2 + live::WHERE)?, self.blocks.get(slot * 2 + live::SIZE)?))
     }
 
-    /// Puts a block in; false when there is no room near its place.
+    /// Adds a block; false if the buckets near its hash are full.
     pub fn put(&self, address: u64, place: u64, size: u64) -> bool {
         for bucket in self.buckets(address) {
             for slot in bucket * BUCKET..(bucket + 1) * BUCKET {
@@ -129,10 +129,10 @@ impl Live<'_> {
         false
     }
 
-    /// Takes a block out: its two words, if it was sampled.
+    /// Removes a block; returns its two words if it was sampled.
     pub fn take(&self, address: u64) -> Option<(u64, u64)> {
-        // `free(NULL)` and `realloc(NULL, n)` come here too, and a free slot's key must not be
-        // mistaken for theirs.
+        // `free(NULL)` and `realloc(NULL, n)` reach this function too, and must not match the key
+        // of a free slot.
         if address <= live::CLAIMED {
             return None;
         }
@@ -164,19 +164,19 @@ mod tests {
     }
 
     #[test]
-    fn a_thing_has_one_index_and_a_full_table_says_so() {
+    fn interning_is_stable_and_detects_a_full_table() {
         let table = words(64 * 4);
         let first = intern(&table, 4, 77).map(|s| (s.index, s.fresh));
         assert_eq!(first.map(|f| f.1), Some(true));
         assert_eq!(intern(&table, 4, 77).map(|s| (s.index, s.fresh)), first.map(|f| (f.0, false)));
-        let all = (1000..1063).map(|h| intern(&table, 4, h).expect("room").index);
+        let all = (1000..1063).map(|h| intern(&table, 4, h).expect("a free slot").index);
         let distinct: std::collections::HashSet<usize> = all.chain(first.map(|f| f.0)).collect();
         assert_eq!(distinct.len(), 64);
         assert!(intern(&table, 4, 5).is_none());
     }
 
     #[test]
-    fn text_ends_at_the_arena_s_end() {
+    fn the_arena_is_bounded() {
         let (header, arena) = (words(64), words(10));
         assert_eq!(take_text(&header, &arena, 6).map(|t| (t.0, t.1.len())), Some((0, 6)));
         assert!(take_text(&header, &arena, 5).is_none());
@@ -184,9 +184,9 @@ mod tests {
     }
 
     #[test]
-    fn live_blocks_are_what_was_put_and_not_taken() {
+    fn live_blocks_match_a_model() {
         let (keys, blocks, spills) = (words(256), words(512), words(16));
-        let live = Live { keys: &keys, blocks: &blocks, spills: &spills };
+        let live = LiveBlocks { keys: &keys, blocks: &blocks, spills: &spills };
         let mut truth = HashMap::new();
         let (mut state, mut refused) = (42, 0);
         for n in 0..20_000u64 {
@@ -210,12 +210,11 @@ mod tests {
         assert_eq!(there, truth.len());
     }
 
-    /// Threads that own different blocks, in a table small enough for every bucket to be fought
-    /// for.
+    /// Threads with different blocks, in a table small enough that they compete for every bucket.
     #[test]
-    fn threads_never_lose_each_other_s_blocks() {
+    fn concurrent_threads_lose_no_blocks() {
         let (keys, blocks, spills) = (words(1024), words(2048), words(64));
-        let live = Live { keys: &keys, blocks: &blocks, spills: &spills };
+        let live = LiveBlocks { keys: &keys, blocks: &blocks, spills: &spills };
         std::thread::scope(|scope| {
             for thread in 0..4u64 {
                 scope.spawn(move || {
@@ -237,14 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn no_address_is_no_block() {
+    fn null_is_not_a_block() {
         let (keys, blocks, spills) = (words(64), words(128), words(4));
-        let live = Live { keys: &keys, blocks: &blocks, spills: &spills };
+        let live = LiveBlocks { keys: &keys, blocks: &blocks, spills: &spills };
         assert_eq!((live.take(0), live.take(1)), (None, None));
     }
 
     #[test]
-    fn sums_of_floats_are_sums() {
+    fn floats_are_added() {
         let word = AtomicU64::new(0);
         add(&word, 1.5);
         add(&word, 2.25);

@@ -1,22 +1,22 @@
-//! The table in shared memory, in 64-bit words: which word is what. Written by the library inside
-//! the target, read by ungil.
+//! The format of the shared table, in 64-bit words. The library inside the target writes it, ungil
+//! reads it.
 //!
-//! Words, not structures, so that both sides need no more than an array of atomic words, and no
-//! bytes outside are believed to be of a type they might not be.
+//! Words instead of structures, so that both sides need only a slice of atomic words, and no
+//! foreign bytes are reinterpreted as a type.
 
 /// Word 0 of a table.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"ungilalo");
-/// Changes whenever the meaning of a word does.
+/// Format version; changes whenever the meaning of a word does.
 pub const VERSION: u64 = 1;
 /// Words of the header.
 pub const HEADER: usize = 64;
-/// Frames of a stack that are kept, counted from the innermost.
-pub const DEPTH: usize = 128;
-/// The longest text that is kept, in bytes.
-pub const LONGEST: usize = 1024;
+/// Maximum number of frames of a stack, counted from the innermost.
+pub const MAX_FRAMES: usize = 128;
+/// Maximum length of a text in bytes.
+pub const MAX_TEXT: usize = 1024;
 /// Slots of a bucket of the table of live blocks.
 pub const BUCKET: usize = 16;
-/// A code's or a stack's index when its table was full.
+/// Index of a code or stack that did not fit into its table.
 pub const UNKNOWN: u32 = u32::MAX;
 
 /// Words of the header.
@@ -31,104 +31,103 @@ pub mod head {
     pub const SHAPE: usize = 3;
     /// One of [`state`](super::state).
     pub const STATE: usize = 10;
-    /// Why a start was refused: one of [`refusal`](super::refusal).
+    /// Reason for refusing to start: one of [`refusal`](super::refusal).
     pub const REFUSAL: usize = 11;
-    /// Process id of the target, as it sees itself.
+    /// Process id in the target's own namespace.
     pub const PID: usize = 12;
     /// `Py_Version`.
     pub const PYTHON: usize = 13;
     /// 1 on a free-threaded build.
     pub const FREE_THREADED: usize = 14;
-    /// Set to 1 from outside: sample no more, and restore the allocators at the next sample.
+    /// Set to 1 by ungil: stop sampling and restore the allocators at the next sample.
     pub const STOP: usize = 15;
     /// Monotonic nanoseconds at the start.
     pub const BEGAN: usize = 16;
     /// Monotonic nanoseconds at the end; 0 while it runs.
     pub const ENDED: usize = 17;
-    /// Words of the text arena that are taken.
+    /// Words of the text arena in use.
     pub const TEXT_USED: usize = 18;
-    /// Picoseconds that one allocation and its release take longer for being counted, measured at
-    /// the start.
+    /// Additional picoseconds for counting one allocation and its release, measured at the start.
     pub const PAIR_PS: usize = 19;
-    /// Estimated bytes live now, as a two's complement number.
+    /// Estimated bytes live now, in two's complement.
     pub const LIVE: usize = 20;
-    /// The most of them.
+    /// Maximum of [`LIVE`].
     pub const PEAK: usize = 21;
-    /// Children forked off meanwhile; they are not counted.
+    /// Number of forked children; they are not counted.
     pub const FORKS: usize = 22;
-    /// 1 when the allocators were restored, 2 when somebody had wrapped them since and they were
-    /// left passing through.
+    /// 1 if the allocators were restored, 2 if they had been wrapped by another tool and stay in
+    /// place.
     pub const RESTORED: usize = 23;
-    /// Nanoseconds of processor time the process had spent at the start.
+    /// CPU time of the process at the start, in nanoseconds.
     pub const PROCESSOR_BEGAN: usize = 24;
-    /// And at the end; 0 while it runs.
+    /// CPU time of the process at the end, in nanoseconds; 0 while it runs.
     pub const PROCESSOR_ENDED: usize = 25;
-    /// The first of the six counters of what was dropped, in the order of
+    /// The first of the six counters of dropped entries, in the order of
     /// [`dropped`](super::dropped).
     pub const DROPPED: usize = 32;
 }
 
 /// Values of [`head::STATE`].
 pub mod state {
-    /// Made by ungil, not seen by the library yet.
+    /// Created by ungil, not opened by the library yet.
     pub const PREPARED: u64 = 0;
     /// Sampling.
     pub const RUNNING: u64 = 1;
-    /// The end was reached and the types of live blocks were read.
+    /// Ended as requested; the types of live blocks were read.
     pub const STOPPED: u64 = 2;
-    /// Not started; [`head::REFUSAL`](super::head::REFUSAL) says why.
+    /// Not started; [`head::REFUSAL`](super::head::REFUSAL) has the reason.
     pub const REFUSED: u64 = 3;
-    /// Ended by [`head::STOP`](super::head::STOP); types of live blocks were not read.
+    /// Ended by [`head::STOP`](super::head::STOP); the types of live blocks were not read.
     pub const CUT: u64 = 4;
 }
 
-/// Values of [`head::REFUSAL`], which are also what `ungil_start` returns; 0 is a good start.
+/// Values of [`head::REFUSAL`], which are also the return values of `ungil_start`; 0 is success.
 pub mod refusal {
     /// The table cannot be opened or mapped.
     pub const TABLE: u64 = 1;
-    /// The table is not one of this version.
+    /// The table has another format version.
     pub const FOREIGN: u64 = 2;
-    /// A function or object of CPython's interface is not in the process.
+    /// A function or object of CPython's API is missing in the process.
     pub const SYMBOLS: u64 = 3;
-    /// This CPython is not one whose layout is known.
+    /// The memory layout of this CPython is unknown.
     pub const LAYOUT: u64 = 4;
-    /// It runs already.
+    /// A profile is already running.
     pub const TWICE: u64 = 5;
 }
 
-/// What a counter from [`head::DROPPED`] on counts.
+/// The counters from [`head::DROPPED`] on.
 pub mod dropped {
-    /// Samples whose block found no room among the live ones: their release is not seen.
+    /// Samples whose block did not fit into the live blocks: its release is not seen.
     pub const LIVE: usize = 0;
-    /// Samples for which there was no room among the sites: not in any figure but the exact totals.
+    /// Samples that did not fit into the sites: only in the exact totals.
     pub const SITES: usize = 1;
-    /// Samples whose stack found no room: counted under an unknown place.
+    /// Samples whose stack did not fit: counted under a placeholder.
     pub const STACKS: usize = 2;
-    /// Frames whose code found no room.
+    /// Frames whose code did not fit.
     pub const CODES: usize = 3;
-    /// Types that found no room.
+    /// Types that did not fit.
     pub const TYPES: usize = 4;
-    /// Threads that found no room, and share the last row.
+    /// Threads that did not fit and share the last row.
     pub const THREADS: usize = 5;
 }
 
-/// Words of a thread's row. Only its own thread writes it, but for the last row, which those share
-/// that found no other.
+/// Words of a thread's row. Only its own thread writes it, except for the last row, which is shared
+/// by the threads without a row.
 pub mod thread {
     /// Words of a row.
     pub const WORDS: usize = 8;
-    /// Native id; 0 in a free row.
+    /// Kernel thread id; 0 in a free row.
     pub const TID: usize = 0;
-    /// Allocations, exactly.
+    /// Exact number of allocations.
     pub const ALLOCATIONS: usize = 1;
-    /// Bytes asked for, exactly.
+    /// Exact number of requested bytes.
     pub const BYTES: usize = 2;
-    /// Nanoseconds of processor time spent on samples and on releases of sampled blocks, from one
-    /// in sixteen of them.
+    /// CPU time spent on samples and on releases of sampled blocks, in nanoseconds; one in sixteen
+    /// is measured.
     pub const SPENT: usize = 3;
     /// Samples.
     pub const SAMPLES: usize = 4;
-    /// Its name in the kernel, 16 bytes, as of a late sample.
+    /// Its kernel name, 16 bytes, as of a recent sample.
     pub const NAME: usize = 5;
 }
 
@@ -154,7 +153,7 @@ pub mod kind {
     pub const NAME: usize = 2;
     /// `tp_flags`.
     pub const FLAGS: usize = 3;
-    /// What a block is: an allocation (nothing is known yet).
+    /// Kind of a block that is an allocation (its type is not known yet).
     pub const FRESH: u32 = 0;
     /// Memory of the domain *mem*: items of lists, tables of dicts, buffers.
     pub const MEMORY: u32 = 1;
@@ -171,7 +170,7 @@ pub mod stack {
     /// Its frames, innermost first, as [`text`](super::text); each word is `code << 32 | offset in
     /// the bytecode`.
     pub const FRAMES: usize = 2;
-    /// 1 when frames were left off.
+    /// 1 if outer frames were left out.
     pub const CUT: usize = 3;
 }
 
@@ -181,8 +180,8 @@ pub mod site {
     pub const WORDS: usize = 8;
     /// `stack << 32 | thread`.
     pub const WHERE: usize = 2;
-    /// [`kind::FRESH`](super::kind::FRESH) for allocations, otherwise the kind of what was
-    /// released.
+    /// [`kind::FRESH`](super::kind::FRESH) for allocations, otherwise the kind of the released
+    /// block.
     pub const KIND: usize = 3;
     /// Samples.
     pub const SAMPLES: usize = 4;
@@ -194,7 +193,7 @@ pub mod site {
     pub const VARIANCE: usize = 7;
 }
 
-/// Two words of a live block, beside its address.
+/// The two words of a live block, besides its address.
 pub mod live {
     /// `stack << 32 | thread`, as in a site.
     pub const WHERE: usize = 0;
@@ -208,19 +207,19 @@ pub mod live {
     pub const CLAIMED: u64 = 1;
 }
 
-/// Every table's slot begins with the hash of what it is about (0: free) and a word that is 1 once
-/// it is filled in.
+/// Every slot begins with the hash of its contents (0: free) and a word that is 1 once it is filled
+/// in.
 pub const HASH: usize = 0;
 /// See [`HASH`].
 pub const READY: usize = 1;
 
-/// A reference to bytes or words in the text arena, in one word: first word of the arena and number
-/// of bytes or words.
+/// Encodes a reference to bytes or words in the text arena in one word: first word of the arena,
+/// and number of bytes or words.
 pub fn text(at: usize, len: usize) -> u64 {
     (at as u64) << 32 | (len as u64 & 0xffff_ffff)
 }
 
-/// First word in the arena, and number of bytes or words.
+/// Decodes a reference: first word in the arena, and number of bytes or words.
 pub fn of_text(word: u64) -> (usize, usize) {
     ((word >> 32) as usize, (word & 0xffff_ffff) as usize)
 }
@@ -230,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reference_to_text_is_one_word() {
+    fn text_references_round_trip() {
         assert_eq!(of_text(text(70_000, 12)), (70_000, 12));
     }
 }

@@ -1,6 +1,6 @@
-"""Run inside a live Python by `sys.remote_exec` (PEP 768) for `ungil profile --mode alloc PID`: begins or ends the profile.
+"""Run inside a live Python by `sys.remote_exec` (PEP 768) for `ungil profile --mode alloc PID`: starts or ends the profile.
 
-ungil appends one line that calls `ask` with what to do. Nothing is printed in the target: what goes wrong is left in a file.
+ungil appends one line that calls `ask`. Nothing is printed in the target: errors are written to a file.
 """
 
 

@@ -1,4 +1,4 @@
-"""Started by `ungil profile --mode alloc` in the program's place: loads the library, then runs the program as __main__.
+"""Started by `ungil profile --mode alloc` instead of the program: loads the library, then runs the program as __main__.
 
     alloc_start.py LIBRARY TABLE DESCRIPTOR script|module TARGET [ARGUMENTS...]
 """
@@ -15,11 +15,12 @@ def start(sys):
     library, table, descriptor, how, target, *arguments = sys.argv[1:]
     loaded = ctypes.PyDLL(library)
     refused = loaded.ungil_start(os.fsencode(table))
-    # The library has the table mapped: the program is to find its descriptors as it would without us.
+    # The library has mapped the table. The program must find its descriptors as without ungil.
     os.close(int(descriptor))
     if refused:
         sys.exit(70)
-    # Registered first, called last: after threads were waited for and the program's own handlers.
+    # Registered first, so it is called last: after threads were joined and after the program's own
+    # handlers.
     atexit.register(loaded.ungil_stop)
 
     main = vars(sys.modules["__main__"])
@@ -33,7 +34,7 @@ def start(sys):
 
             if not sys.flags.safe_path:
                 sys.path[0] = os.getcwd()
-            # Kept, so that what the module made is live until the end, as it would be.
+            # Keeps the module's globals alive until the end, as without ungil.
             main.update(runpy.run_module(target, run_name="__main__", alter_sys=True))
         else:
             import io
@@ -47,7 +48,7 @@ def start(sys):
     except SystemExit:
         raise
     except BaseException as error:
-        # As the program alone would have it: without this file's frame.
+        # Shows the traceback that the program alone would have: without this file's frame.
         trace = error.__traceback__.tb_next
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)

@@ -1,93 +1,93 @@
-//! Allocations by line, type and thread, for a program that ungil starts or one that lets itself be
-//! asked.
+//! Allocations by line, type and thread, of a program that ungil starts or of a running process.
 //!
-//! The library of `ungil-hook` does the sampling inside the target and fills a table in shared
-//! memory. Here is the rest: making the table, having the library loaded ([`launch`], [`attach`]),
-//! and making sense of the table afterwards ([`Allocations`]).
+//! The library of `ungil-hook` samples inside the target and fills a table in shared memory. This
+//! module creates the table, loads the library into the target ([`launch`], [`attach`]), and
+//! decodes the table afterwards ([`Allocations`]).
 
-mod ask;
+mod attach;
 mod decode;
 mod error;
+mod launch;
 mod lines;
+mod notes;
 mod profile;
-mod start;
+mod render;
 mod table;
-mod words;
 
-pub use ask::{Ask, attach};
-pub use error::Error;
-pub use lines::{Line, Share};
-pub use start::{Launch, launch};
+pub use attach::{AttachRequest, attach};
+pub use error::AllocError;
+pub use launch::{LaunchRequest, launch};
+pub use lines::{LineAllocations, TypeShare};
 
 use cpython_layout::Version;
 use serde::Serialize;
 use std::rc::Rc;
 
-/// Mean number of bytes between two samples, unless asked otherwise: a heap of 100 MiB gives 1,600
-/// samples, and a line that holds a tenth of it is known to 8 %.
-pub const EVERY: u64 = 64 << 10;
+/// Default mean number of bytes between two samples. A heap of 100 MiB gives 1,600 samples, and a
+/// line that holds a tenth of it is known to 8 %.
+pub const DEFAULT_SAMPLE_BYTES: u64 = 64 << 10;
 
 /// The library, compiled by the build script.
 const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ungil_hook.so"));
 
-/// What was allocated, where, by whom, and what became of it.
+/// An allocation profile: what was allocated, where, by which thread, and whether it was freed.
 #[derive(Debug, Default, Clone)]
 pub struct Allocations {
-    /// Process id, as the target sees itself.
+    /// Process id in the target's own namespace.
     pub pid: u32,
-    /// Its Python.
+    /// Version of its Python.
     pub version: Option<Version>,
-    /// Whether that build has no GIL.
+    /// Whether it is a free-threaded build.
     pub free_threaded: bool,
-    /// Mean number of bytes between two samples; 1 means that nothing is estimated.
+    /// Mean number of bytes between two samples; 1 means that every block is counted.
     pub every: u64,
-    /// From start to end; `None` if the end was not reached.
+    /// Duration in seconds; `None` if the end was not reached.
     pub duration_s: Option<f64>,
     /// Allocations, counted one by one.
     pub allocations: u64,
     /// Bytes asked for, counted one by one.
     pub bytes: u64,
-    /// The most bytes that were live at once, of those allocated since the start; estimated.
+    /// Estimated maximum of bytes live at once, of those allocated since the start.
     pub peak_bytes: u64,
-    /// Who allocated.
-    pub threads: Vec<Thread>,
+    /// Threads that allocated.
+    pub threads: Vec<AllocatingThread>,
     /// Stacks, outermost frame first.
-    pub stacks: Vec<Vec<Place>>,
+    pub stacks: Vec<Vec<SourceLine>>,
     /// Sums by stack, thread, type and fate, the largest first.
-    pub rows: Vec<Row>,
-    /// What the profile itself cost.
-    pub cost: Cost,
+    pub rows: Vec<AllocationRow>,
+    /// Cost of the profiling.
+    pub cost: HookCost,
     /// How it ended.
-    pub end: End,
-    /// What is not in the figures, and why: one sentence each.
+    pub end: AllocEnd,
+    /// Limits of the figures: one sentence each.
     pub notes: Vec<String>,
 }
 
 /// A thread that allocated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Thread {
+pub struct AllocatingThread {
     #[serde(skip)]
     row: u32,
-    /// The kernel's number of it.
+    /// Kernel thread id.
     pub id: u64,
-    /// The kernel's name of it, which Python sets from 3.14 on; `main` for the first one.
+    /// Thread name in the kernel, which Python sets from 3.14 on; `main` for the main thread.
     pub name: String,
     /// Allocations, counted one by one.
     pub allocations: u64,
     /// Bytes asked for, counted one by one.
     pub bytes: u64,
-    /// Samples taken.
+    /// Number of samples.
     pub samples: u64,
-    /// Nanoseconds it spent on samples.
+    /// Nanoseconds that it spent on sampling.
     pub spent_ns: u64,
 }
 
 /// A line of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
-    /// The file as the interpreter has it; empty where there is none.
+pub struct SourceLine {
+    /// File name, as the interpreter has it; empty if there is none.
     pub file: Rc<str>,
-    /// Qualified name of the function, or in brackets what stands there instead.
+    /// Qualified name of the function, or a placeholder in parentheses.
     pub function: Rc<str>,
     /// The function's first line.
     pub first: u32,
@@ -95,17 +95,17 @@ pub struct Place {
     pub line: u32,
 }
 
-impl Place {
-    fn unknown(why: &str) -> Place {
-        Place { file: "".into(), function: why.into(), first: 0, line: 0 }
+impl SourceLine {
+    fn unknown(why: &str) -> SourceLine {
+        SourceLine { file: "".into(), function: why.into(), first: 0, line: 0 }
     }
 }
 
-/// What became of a block.
+/// The fate of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Fate {
-    /// All there were: live and freed together, by place but without types.
+pub enum BlockFate {
+    /// All blocks, live and freed, by line but without types.
     Allocated,
     /// Freed before the end. Types were read on release.
     Freed,
@@ -115,84 +115,83 @@ pub enum Fate {
 
 /// Blocks of one stack, thread, type and fate.
 #[derive(Debug, Clone)]
-pub struct Row {
+pub struct AllocationRow {
     /// Index of [`Allocations::stacks`].
     pub stack: usize,
     /// Index of [`Allocations::threads`].
     pub thread: Option<usize>,
-    /// The type, or in brackets what it is instead; empty for [`Fate::Allocated`].
+    /// The type, or a placeholder in parentheses; empty for [`BlockFate::Allocated`].
     pub kind: Rc<str>,
-    /// What became of them.
-    pub fate: Fate,
-    /// How many, and how large.
-    pub sum: Sum,
+    /// Their fate.
+    pub fate: BlockFate,
+    /// Their number and size.
+    pub sum: AllocationSum,
 }
 
-/// A sum over sampled blocks. Exact where every block was sampled.
+/// A sum over sampled blocks; exact if every block was sampled.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-pub struct Sum {
+pub struct AllocationSum {
     /// Samples.
     pub samples: u64,
-    /// Blocks they stand for.
+    /// Estimated number of blocks.
     pub blocks: f64,
-    /// Bytes they stand for.
+    /// Estimated number of bytes.
     pub bytes: f64,
     /// Estimated variance of the bytes.
     pub variance: f64,
 }
 
-impl Sum {
-    /// Adds another.
-    pub fn add(&mut self, other: &Sum) {
+impl AllocationSum {
+    /// Adds another sum.
+    pub fn add(&mut self, other: &AllocationSum) {
         self.samples += other.samples;
         self.blocks += other.blocks;
         self.bytes += other.bytes;
         self.variance += other.variance;
     }
 
-    /// Standard error of the bytes.
+    /// Returns the standard error of the bytes.
     pub fn error(&self) -> f64 {
         self.variance.sqrt()
     }
 }
 
-/// What the profile cost the target.
+/// Cost of the profiling in the target.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Serialize)]
-pub struct Cost {
-    /// How much longer an allocation and its release took for being counted, in nanoseconds,
-    /// measured when it began.
+pub struct HookCost {
+    /// Additional nanoseconds for counting one allocation and its release, measured at the start.
     pub pair_ns: f64,
     /// Samples.
     pub samples: u64,
-    /// Seconds spent on them by all threads together, and on releases of sampled blocks.
+    /// Seconds that all threads together spent on samples and on releases of sampled blocks.
     pub samples_s: f64,
-    /// Seconds of processor time that the target spent meanwhile; `None` if its end was not seen.
+    /// CPU seconds of the target meanwhile; `None` if its end was not seen.
     pub processor_s: Option<f64>,
 }
 
-/// How a profile ended.
+/// How an allocation profile ended.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum End {
-    /// As asked, and with the types of what was live.
+pub enum AllocEnd {
+    /// As requested, including the types of live blocks.
     Whole,
-    /// Sampling was stopped, but the target could not be asked for types.
+    /// Sampling was stopped, but the types of live blocks could not be read.
     Cut,
-    /// The target went away.
+    /// The target ended without stopping the profile.
     #[default]
     Lost,
 }
 
 impl Allocations {
-    /// The sum of all rows of a fate.
-    pub fn total(&self, fate: Fate) -> Sum {
-        let mut total = Sum::default();
+    /// Returns the sum of all rows of one fate.
+    pub fn total(&self, fate: BlockFate) -> AllocationSum {
+        let mut total = AllocationSum::default();
         self.rows.iter().filter(|r| r.fate == fate).for_each(|r| total.add(&r.sum));
         total
     }
 
-    /// Seconds the profile cost all threads together: what was measured of samples, and the rest at
-    /// [`Cost::pair_ns`] each.
+    /// Returns the seconds that the profiling cost all threads together: measured for samples, and
+    /// [`HookCost::pair_ns`] for every allocation.
     pub fn cost_s(&self) -> f64 {
         self.cost.samples_s + self.allocations as f64 * self.cost.pair_ns / 1e9
     }

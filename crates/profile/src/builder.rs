@@ -1,17 +1,17 @@
-//! Builds a profile sample by sample: interns what is new, sums the rest, and hands it on to a
+//! Builds a profile from samples: interns new entries, sums weights, and forwards everything to a
 //! recording if there is one.
 //!
-//! Made for 200,000 looks a second: a thread seen in the same place as last time costs a comparison
-//! and two additions, a known stack's next frame a comparison or one look-up by hash. Every table
-//! has a bound: what comes after it is full is counted where it can be and said to be left out, so
-//! that a target that never repeats itself does not exhaust memory.
+//! Designed for 200,000 looks per second: a thread seen with the same stack as before costs one
+//! comparison and two additions; the next frame of a known stack costs one comparison or one hash
+//! lookup. Every table is bounded, so that a target that never repeats itself does not exhaust
+//! memory. Entries beyond a bound are counted under a placeholder.
 
 mod intern;
 
 use crate::header::{Header, Totals};
 use crate::model::*;
 use crate::profile::Profile;
-use crate::writer::Writer;
+use crate::writer::RecordingWriter;
 use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 use std::io;
@@ -19,20 +19,20 @@ use std::io;
 /// Bounds of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Rows of each table of names: strings, functions, frames, locks, pauses.
+    /// Maximum rows of each table of names: strings, functions, frames, locks, pauses.
     pub names: usize,
-    /// Bytes of all strings; one string is cut at 4 KiB.
+    /// Maximum bytes of all strings. A single string is truncated to 4 KiB.
     pub string_bytes: usize,
-    /// Stacks.
+    /// Maximum number of stacks.
     pub stacks: usize,
-    /// Different combinations of thread, stack, activity, lock and holder.
+    /// Maximum number of combinations of thread, stack, activity, lock and holder.
     pub rows: usize,
-    /// Threads.
+    /// Maximum number of threads.
     pub threads: usize,
 }
 
 impl Limits {
-    /// For what has its bounds already.
+    /// No bounds, for input that is bounded already.
     pub(crate) const NONE: Limits = Limits {
         names: usize::MAX,
         string_bytes: usize::MAX,
@@ -43,7 +43,7 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// At most about half a GiB when everything is full.
+    /// Bounds that limit memory to about half a GiB.
     fn default() -> Limits {
         Limits {
             names: 1 << 20,
@@ -55,43 +55,43 @@ impl Default for Limits {
     }
 }
 
-/// A profile being made.
+/// Builds a profile.
 pub struct Builder {
     profile: Profile,
     limits: Limits,
     string_bytes: usize,
-    // Strings come from the target, which may choose them so that a weak hash collides.
+    // SipHash, because the target chooses the strings and could provoke collisions of a weak hash.
     strings: HashMap<Box<str>, StringId>,
     functions: FxHashMap<Function, FunctionId>,
     frames: FxHashMap<Frame, FrameId>,
     stacks: FxHashMap<Stack, StackId>,
-    /// For each stack the one that last grew from it: the hash is asked only where a caller's
-    /// callee changes.
-    grown: Vec<StackId>,
+    /// For each stack, the child that was used last. The hash table is consulted only where a
+    /// caller's callee changes.
+    last_child: Vec<StackId>,
     threads: FxHashMap<(u32, u32), ThreadId>,
     locks: FxHashMap<(u32, u64, StringId), LockId>,
-    rows: FxHashMap<Key, usize>,
-    /// For each thread the row it last added to.
+    rows: FxHashMap<RowKey, usize>,
+    /// For each thread, the row that was used last.
     last: Vec<Option<usize>>,
-    recording: Option<Writer<Box<dyn io::Write + Send>>>,
+    recording: Option<RecordingWriter<Box<dyn io::Write + Send>>>,
 }
 
-/// What is left when a builder is done.
+/// The result of a builder.
 #[derive(Debug)]
 pub struct Finished {
     /// The profile.
     pub profile: Profile,
-    /// Why the recording is not complete, if it is not; the profile is.
+    /// The error if the recording is incomplete. The profile is complete in any case.
     pub recording: io::Result<()>,
 }
 
 impl Builder {
-    /// A profile of nothing yet, with the default bounds.
+    /// Creates an empty profile with the default bounds.
     pub fn new(header: Header) -> Builder {
         Builder::with_limits(header, Limits::default())
     }
 
-    /// A profile of nothing yet.
+    /// Creates an empty profile.
     pub fn with_limits(header: Header, limits: Limits) -> Builder {
         let root = Stack { parent: StackId::EMPTY, frame: FrameId(0) };
         let header = header.bounded();
@@ -105,7 +105,7 @@ impl Builder {
             functions: FxHashMap::default(),
             frames: FxHashMap::default(),
             stacks: FxHashMap::default(),
-            grown: vec![StackId::EMPTY],
+            last_child: vec![StackId::EMPTY],
             threads: FxHashMap::default(),
             locks: FxHashMap::default(),
             rows: FxHashMap::default(),
@@ -114,19 +114,19 @@ impl Builder {
         }
     }
 
-    /// Also writes everything that comes from now on to `to`, as a recording; to be called before
-    /// anything is added. A failure of `to` ends the recording, not the profile: see [`Finished`].
+    /// Also writes everything to `to`, as a recording. Must be called before anything is added. A
+    /// failure of `to` ends the recording, not the profile: see [`Finished`].
     pub fn record(mut self, to: impl io::Write + Send + 'static) -> Builder {
-        self.recording = Some(Writer::new(Box::new(to), &self.profile.header));
+        self.recording = Some(RecordingWriter::new(Box::new(to), &self.profile.header));
         self
     }
 
-    /// The profile so far; its totals are still empty but for what was left out.
+    /// Returns the profile so far. Of its totals only `left_out` is set.
     pub fn so_far(&self) -> &Profile {
         &self.profile
     }
 
-    /// Adds a pause; past the bound on names it is counted in [`Totals::left_out`] alone. `detail`
+    /// Adds a pause. Beyond the bound on names it is only counted in [`Totals::left_out`]. `detail`
     /// may be empty.
     pub fn pause(
         &mut self,
@@ -146,26 +146,26 @@ impl Builder {
             return;
         }
         self.profile.pauses.push(pause);
-        self.tell(|to| to.pause(pause));
+        self.record_with(|to| to.pause(pause));
     }
 
-    /// Adds what one look saw of one thread. Ids must be this builder's.
+    /// Adds a sample. Its ids must be this builder's.
     pub fn sample(&mut self, sample: Sample) {
         let Sample { weight, thread, stack, activity, lock, holder, .. } = sample;
-        self.add(Key { thread, stack, activity, lock, holder }, Weight { samples: 1, weight });
-        self.tell(|to| to.sample(&sample));
+        self.add(RowKey { thread, stack, activity, lock, holder }, Weight { samples: 1, weight });
+        self.record_with(|to| to.sample(&sample));
     }
 
-    /// Adds a sum that has no place in time, such as an allocation site's.
-    pub fn row(&mut self, key: Key, weight: Weight) {
+    /// Adds a sum without a time, such as that of an allocation site.
+    pub fn row(&mut self, key: RowKey, weight: Weight) {
         self.add(key, weight);
-        self.tell(|to| to.row(&key, &weight));
+        self.record_with(|to| to.row(&key, &weight));
     }
 
-    fn add(&mut self, key: Key, weight: Weight) {
+    fn add(&mut self, key: RowKey, weight: Weight) {
         let row = match self.last[key.thread.index()] {
             Some(row) if self.profile.rows[row].0 == key => row,
-            _ => self.find(key, weight.samples),
+            _ => self.row_index(key, weight.samples),
         };
         let sum = &mut self.profile.rows[row].1;
         sum.samples = sum.samples.saturating_add(weight.samples);
@@ -173,11 +173,11 @@ impl Builder {
         self.last[key.thread.index()] = Some(row);
     }
 
-    /// The key's row, or when all rows are taken the one for what its thread was doing, wherever it
-    /// was.
-    fn find(&mut self, mut key: Key, samples: u64) -> usize {
+    /// Returns the row of a key. If all rows are taken, returns the row for the thread's activity
+    /// with a placeholder stack.
+    fn row_index(&mut self, mut key: RowKey, samples: u64) -> usize {
         if self.rows.len() >= self.limits.rows && !self.rows.contains_key(&key) {
-            let stack = self.left_out();
+            let stack = self.left_out_stack();
             key.stack = self.stack(stack.parent, stack.frame);
             (key.lock, key.holder) = (None, None);
             self.profile.totals.left_out = self.profile.totals.left_out.saturating_add(samples);
@@ -190,8 +190,8 @@ impl Builder {
         row
     }
 
-    /// Ends the profile, and the recording with it. `totals.left_out` is added to what was left out
-    /// here.
+    /// Finishes the profile and the recording. What was left out here is added to
+    /// `totals.left_out`.
     pub fn finish(mut self, mut totals: Totals) -> Finished {
         totals.left_out = totals.left_out.saturating_add(self.profile.totals.left_out);
         self.profile.totals = totals.bounded();
@@ -199,7 +199,7 @@ impl Builder {
         Finished { profile: self.profile, recording }
     }
 
-    fn tell(&mut self, what: impl FnOnce(&mut Writer<Box<dyn io::Write + Send>>)) {
+    fn record_with(&mut self, what: impl FnOnce(&mut RecordingWriter<Box<dyn io::Write + Send>>)) {
         if let Some(to) = &mut self.recording {
             what(to);
         }

@@ -1,16 +1,16 @@
-//! Collapsed stacks: a line for each stack, its frames from root to leaf with semicolons between
-//! them, a blank and its weight, as flamegraph.pl, inferno, speedscope and many more read it.
+//! Collapsed stacks, as read by flamegraph.pl, inferno, speedscope and others: one line per stack,
+//! with its frames from root to leaf separated by semicolons, a space, and its weight.
 //!
-//! The first frame is the thread. What a thread that was not running waited for is one frame more
-//! at the leaf, in brackets. Weights are nanoseconds (bytes for allocations), so that lines add up
-//! to the profile.
+//! The first frame is the thread. A stack of a waiting thread has one more frame at the leaf, in
+//! brackets: what it waited for. Weights are nanoseconds (bytes for allocations), so that the lines
+//! add up to the profile.
 
 use crate::model::*;
 use crate::profile::Profile;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-/// Writes the profile; lines are sorted, and each stack is one.
+/// Writes the profile. Lines are sorted, and each stack is one line.
 pub(crate) fn write(profile: &Profile, to: &mut dyn Write) -> io::Result<()> {
     let frames: Vec<String> =
         (0..profile.frames.len() as u32).map(|f| name(profile, FrameId(f))).collect();
@@ -40,7 +40,7 @@ fn name(profile: &Profile, frame: FrameId) -> String {
     clean(&profile.frame_label(frame))
 }
 
-/// Without what separates frames and lines.
+/// Replaces the characters that separate frames and lines.
 fn clean(text: &str) -> String {
     text.chars()
         .map(|c| match c {

@@ -1,8 +1,8 @@
-//! Two profiles side by side: what takes more and what takes less than before.
+//! Compares two profiles: what takes more and what takes less than before.
 //!
-//! Runs differ in length, in process and thread ids, in addresses, and code between them in line
-//! numbers. So profiles are compared by share; functions are the same if name and file are, threads
-//! and locks if their names are.
+//! Two runs differ in duration, in process and thread ids, in addresses, and (if the code changed)
+//! in line numbers. So shares are compared; functions are identified by name and file, threads and
+//! locks by name.
 
 use crate::builder::{Builder, Limits};
 use crate::model::*;
@@ -10,16 +10,16 @@ use crate::profile::Profile;
 use rustc_hash::FxHashMap;
 use ungil_format::percent;
 
-/// Two profiles in the tables of one.
-pub(crate) struct Merged {
-    /// The tables of both, with the rows of the later one.
+/// Two profiles with common tables.
+pub(crate) struct MergedProfiles {
+    /// The common tables, with the rows of the later profile.
     pub(crate) profile: Profile,
-    /// The rows of the earlier one.
-    pub(crate) before: Vec<(Key, Weight)>,
+    /// The rows of the earlier profile.
+    pub(crate) before: Vec<(RowKey, Weight)>,
 }
 
-impl Merged {
-    pub(crate) fn new(before: &Profile, after: &Profile) -> Merged {
+impl MergedProfiles {
+    pub(crate) fn new(before: &Profile, after: &Profile) -> MergedProfiles {
         let mut merger = Merger {
             to: Builder::with_limits(after.header.clone(), Limits::NONE),
             functions: FxHashMap::default(),
@@ -30,20 +30,20 @@ impl Merged {
         }
         let before = merger.add(before);
         let profile = merger.to.finish(after.totals.clone()).profile;
-        Merged { profile, before }
+        MergedProfiles { profile, before }
     }
 }
 
 struct Merger {
     to: Builder,
-    /// The first line of the profile that came first counts.
-    functions: FxHashMap<(String, String, Kind), FunctionId>,
-    /// A number for each name that stands for a thread or a lock.
+    /// Functions by name, file and kind. The first line number seen is kept.
+    functions: FxHashMap<(String, String, FrameKind), FunctionId>,
+    /// A number for each name of a thread or lock.
     names: FxHashMap<String, u32>,
 }
 
 impl Merger {
-    fn add(&mut self, from: &Profile) -> Vec<(Key, Weight)> {
+    fn add(&mut self, from: &Profile) -> Vec<(RowKey, Weight)> {
         let functions: Vec<FunctionId> =
             from.functions.iter().map(|f| self.function(from, f)).collect();
         let frames: Vec<FrameId> = from
@@ -57,10 +57,10 @@ impl Merger {
         }
         let threads: Vec<ThreadId> = from.threads.iter().map(|t| self.thread(from, t)).collect();
         let locks: Vec<LockId> = from.locks.iter().map(|l| self.lock(from, l)).collect();
-        let mut sums: FxHashMap<Key, usize> = FxHashMap::default();
-        let mut rows: Vec<(Key, Weight)> = Vec::new();
+        let mut sums: FxHashMap<RowKey, usize> = FxHashMap::default();
+        let mut rows: Vec<(RowKey, Weight)> = Vec::new();
         for (key, weight) in &from.rows {
-            let key = Key {
+            let key = RowKey {
                 thread: threads[key.thread.index()],
                 stack: stacks[key.stack.index()],
                 activity: key.activity,
@@ -89,7 +89,7 @@ impl Merger {
         *self.names.entry(name).or_insert(next)
     }
 
-    /// Threads without a name are one.
+    /// Maps all threads of one name to one thread; those without a name are one, too.
     fn thread(&mut self, from: &Profile, thread: &Thread) -> ThreadId {
         let name = match from.string(thread.name) {
             "" => "threads without a name",
@@ -99,7 +99,8 @@ impl Merger {
         self.to.thread(number, 0, name)
     }
 
-    /// Locks of a kind without a name are one.
+    /// Maps all locks of one kind and name to one lock; those of a kind without a name are one,
+    /// too.
     fn lock(&mut self, from: &Profile, lock: &Lock) -> LockId {
         let (kind, name) = (from.string(lock.kind), from.string(lock.name));
         let number = self.number(format!("lock {kind} {name}"));
@@ -107,55 +108,52 @@ impl Merger {
     }
 }
 
-/// What a function took before and after.
+/// The share of a function or line before and after.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The function's name.
     pub name: String,
-    /// Its file and line: the function's first, or the line itself.
+    /// File and line: the function's first line, or the line itself.
     pub place: String,
-    /// The part of all weight that was its own before, 0 to 1.
+    /// Share of the total that was its own before, 0 to 1.
     pub before: f64,
-    /// And after.
+    /// Share of the total that was its own after, 0 to 1.
     pub after: f64,
 }
 
 impl Change {
-    /// How much more of the whole it takes, -1 to 1.
+    /// Returns the difference of the shares, -1 to 1.
     pub fn change(&self) -> f64 {
         self.after - self.before
     }
 
-    /// In words: `spin (app.py:60): 12.0 % of all before, 31.0 % after (+19.0)`.
-    pub fn words(&self) -> String {
+    /// Formats the change: `spin (app.py:60): 12.0 % before, 31.0 % after (+19.0)`.
+    pub fn describe(&self) -> String {
         let (before, after) = (percent(self.before), percent(self.after));
         let change = 100.0 * self.change();
         let place =
             if self.place.is_empty() { String::new() } else { format!(" ({})", self.place) };
-        format!("{}{place}: {before} of all before, {after} after ({change:+.1})", self.name)
+        format!("{}{place}: {before} before, {after} after ({change:+.1})", self.name)
     }
 }
 
 /// What to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// Functions.
+pub enum ChangeBy {
     Function,
-    /// Lines.
     Line,
 }
 
-/// What changed between two profiles, by what each function or line took itself, in whatever
-/// activity; the largest change first. Parts of a whole, so that the profiles need not have lasted
-/// equally long.
-pub fn changes(before: &Profile, after: &Profile, by: By) -> Vec<Change> {
-    let merged = Merged::new(before, after);
+/// Lists what changed between two profiles in the own share of each function or line, over all
+/// activities, the largest change first. Shares make profiles of different duration comparable.
+pub fn changes(before: &Profile, after: &Profile, by: ChangeBy) -> Vec<Change> {
+    let merged = MergedProfiles::new(before, after);
     let profile = &merged.profile;
     let mut sums: FxHashMap<(FunctionId, u32), [u64; 2]> = FxHashMap::default();
     for (side, rows) in [&merged.before, &profile.rows].into_iter().enumerate() {
         for (key, weight) in rows.iter().filter(|(key, _)| key.stack != StackId::EMPTY) {
             let frame = profile.frames[profile.stacks[key.stack.index()].frame.index()];
-            let line = if by == By::Line { frame.line } else { 0 };
+            let line = if by == ChangeBy::Line { frame.line } else { 0 };
             let sum = &mut sums.entry((frame.function, line)).or_default()[side];
             *sum = sum.saturating_add(weight.weight);
         }
@@ -167,7 +165,7 @@ pub fn changes(before: &Profile, after: &Profile, by: By) -> Vec<Change> {
             let function = profile.functions[id.index()];
             let file = profile.string(function.file);
             let file = file.rsplit('/').next().unwrap_or(file);
-            let line = if by == By::Line { line } else { function.first_line };
+            let line = if by == ChangeBy::Line { line } else { function.first_line };
             let place =
                 if file.is_empty() || line == 0 { file.into() } else { format!("{file}:{line}") };
             let [before, after] = [sums[0] as f64 / wholes[0], sums[1] as f64 / wholes[1]];

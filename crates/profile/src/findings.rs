@@ -1,8 +1,9 @@
-//! What a profile says in a few sentences, each with its figure: what is waited for and who holds
-//! it, what runs, what the GIL and the collector take, and whether the profile can be believed.
-//! Nothing is said that is too small to mean anything.
+//! The main findings of a profile, one sentence each with its figure: what is waited for and who
+//! holds it, what runs, what the GIL and the collector take, and whether the profile is reliable.
+//! Findings below a threshold are left out.
 
 mod pauses;
+mod warnings;
 
 use crate::header::{Mode, Unit};
 use crate::model::*;
@@ -11,55 +12,55 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::Hash;
 use ungil_format::{counted, percent};
 
-/// Most sentences.
-const MOST: usize = 5;
-/// What a lock, a line or the GIL must take of the whole to be named.
-const MEANS: f64 = 0.05;
-/// And what pauses must.
-const PAUSES_MEAN: f64 = 0.02;
-/// A profile that spends more than this waiting outside of Python says so.
-const IDLE: f64 = 0.9;
-/// Samples below which shares mean nothing.
-const FEW: u64 = 50;
+/// Maximum number of findings.
+const MAX_FINDINGS: usize = 5;
+/// Minimum share of the total for a finding about a lock, a line or the GIL.
+const MIN_SHARE: f64 = 0.05;
+/// Minimum share of the total for a finding about pauses.
+const MIN_PAUSE_SHARE: f64 = 0.02;
+/// Minimum share of time outside Python for the finding that the program is idle.
+const MIN_IDLE_SHARE: f64 = 0.9;
+/// Minimum number of samples for findings about shares.
+const MIN_SAMPLES: u64 = 50;
 
-/// One thing a profile says.
+/// One finding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// What it is about.
-    pub topic: Topic,
-    /// The part of the whole it is about, 0 to 1.
+    /// The topic.
+    pub topic: FindingTopic,
+    /// The share of the total that it is about, 0 to 1.
     pub share: f64,
     /// The sentence, without a full stop.
     pub text: String,
 }
 
-/// What a finding is about.
+/// The topic of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Topic {
+pub enum FindingTopic {
     /// Waiting for a lock.
     Lock,
     /// Waiting for the GIL.
     Gil,
-    /// The collector's work, and pauses.
+    /// Garbage collection and stop-the-world pauses.
     Pauses,
     /// A function that runs, or allocates.
     Function,
     /// A line that runs, or allocates.
     Line,
-    /// Nothing to do.
+    /// The program is mostly idle.
     Idle,
-    /// How far the profile can be believed.
+    /// A limit to the profile's reliability.
     Warning,
 }
 
-/// What the profile says: at most five, the largest share first, warnings last.
+/// Returns the findings of a profile: at most five, the largest share first, warnings last.
 pub fn findings(profile: &Profile) -> Vec<Finding> {
-    let warnings = warnings(profile);
+    let warnings = warnings::warnings(profile);
     let total = profile.total();
     let mut found = Vec::new();
-    if total.weight > 0 && total.samples >= FEW {
-        let sums = Sums { profile, total: total.weight as f64 };
+    if total.weight > 0 && total.samples >= MIN_SAMPLES {
+        let sums = ProfileSums { profile, total: total.weight as f64 };
         match profile.header.unit {
             Unit::Bytes => found.extend(sums.allocations()),
             Unit::Nanoseconds => {
@@ -72,68 +73,19 @@ pub fn findings(profile: &Profile) -> Vec<Finding> {
         }
     }
     found.sort_by(|a, b| b.share.total_cmp(&a.share));
-    found.truncate(MOST.saturating_sub(warnings.len()));
+    found.truncate(MAX_FINDINGS.saturating_sub(warnings.len()));
     found.extend(warnings);
     found
 }
 
-fn warnings(profile: &Profile) -> Vec<Finding> {
-    let (totals, samples) = (&profile.totals, profile.total().samples);
-    let warn = |share, text| Finding { topic: Topic::Warning, share, text };
-    let mut found = Vec::new();
-    let nothing = match profile.header.mode {
-        Mode::Lock => Some("no thread waited for a lock"),
-        Mode::Gil => Some("no thread had the GIL or waited for it"),
-        Mode::Gc => Some("the collector did not run"),
-        _ => None,
-    };
-    if let (Some(nothing), 0, FEW..) = (nothing, samples, totals.captured) {
-        found.push(warn(1.0, format!("{nothing} in {}", counted(totals.captured, "look"))));
-    } else if samples < FEW && profile.header.unit == Unit::Nanoseconds {
-        found.push(warn(
-            1.0,
-            format!("only {}: too few to say anything of shares", counted(samples, "sample")),
-        ));
-    }
-    let (missed, torn) = (totals.missed_share(), totals.torn_share(samples));
-    if missed >= 0.05 {
-        let why = match totals.busy_share() {
-            None => "",
-            Some(busy) if busy > 0.5 => {
-                ", most of them because the profiler got no processor: the machine is busy"
-            }
-            Some(_) => ", most of them because a look takes longer than the rate allows",
-        };
-        let text = format!(
-            "{} of the looks that were due were missed{why}; short things are under-counted",
-            percent(missed)
-        );
-        found.push(warn(missed, text));
-    }
-    if torn >= 0.005 {
-        let text = format!(
-            "{} of the stacks were torn while they were read and are left out",
-            percent(torn)
-        );
-        found.push(warn(torn, text));
-    }
-    if totals.left_out > 0 && samples > 0 {
-        let share = totals.left_out as f64 / samples as f64;
-        let text =
-            format!("a table was full: {} without a place", counted(totals.left_out, "sample"));
-        found.push(warn(share, text));
-    }
-    found
-}
-
-/// What sums up a profile.
-struct Sums<'a> {
+/// Computes the findings from a profile's rows.
+struct ProfileSums<'a> {
     profile: &'a Profile,
     total: f64,
 }
 
-impl Sums<'_> {
-    fn rows(&self, is_of: impl Fn(Activity) -> bool) -> impl Iterator<Item = (&Key, u64)> {
+impl ProfileSums<'_> {
+    fn rows(&self, is_of: impl Fn(Activity) -> bool) -> impl Iterator<Item = (&RowKey, u64)> {
         let rows = self.profile.rows.iter();
         rows.filter(move |(key, _)| is_of(key.activity)).map(|(key, weight)| (key, weight.weight))
     }
@@ -142,33 +94,33 @@ impl Sums<'_> {
         self.profile.leaf_to_root(stack).next()
     }
 
-    /// Locks by name; those without one by address.
+    /// Returns findings about locks, by name, or by address if a lock has no name.
     fn locks(&self) -> Vec<Finding> {
-        let mut locks: FxHashMap<String, Waits> = FxHashMap::default();
+        let mut locks: FxHashMap<String, LockWaits> = FxHashMap::default();
         for (key, weight) in self.rows(|of| of == Activity::LOCK) {
             let Some(id) = key.lock else { continue };
             let lock = &self.profile.locks[id.index()];
             let waits = locks.entry(self.profile.lock_label(lock)).or_default();
-            waits.placed = self.profile.string(lock.name).contains(" at ");
+            waits.name_has_line = self.profile.string(lock.name).contains(" at ");
             waits.weight += weight as f64;
             waits.threads.insert(key.thread);
             add(&mut waits.lines, self.python_leaf(key.stack), weight);
             add(&mut waits.holders, key.holder, weight);
         }
-        let found = locks.into_iter().filter(|(_, w)| w.weight / self.total >= MEANS);
+        let found = locks.into_iter().filter(|(_, w)| w.weight / self.total >= MIN_SHARE);
         found.map(|(label, waits)| self.lock(&label, &waits)).collect()
     }
 
-    fn lock(&self, label: &str, waits: &Waits) -> Finding {
+    fn lock(&self, label: &str, waits: &LockWaits) -> Finding {
         let share = waits.weight / self.total;
         let mut more = vec![counted(waits.threads.len(), "thread")];
-        let line = most(&waits.lines).filter(|_| !waits.placed);
+        let line = heaviest(&waits.lines).filter(|_| !waits.name_has_line);
         let place = line.map_or(String::new(), |line| format!(" at {}", self.at(line)));
         let article =
             if ["the ", "a ", "an "].iter().any(|a| label.starts_with(a)) { "" } else { "the " };
-        more.push(match most(&waits.holders) {
+        more.push(match heaviest(&waits.holders) {
             Some(frame) => format!("most often held at {}", self.at(frame)),
-            None => "holder not known".into(),
+            None => "holder unknown".into(),
         });
         let what = match self.profile.header.mode {
             Mode::Lock => "is for",
@@ -180,21 +132,22 @@ impl Sums<'_> {
             percent(share),
             more.join(", ")
         );
-        Finding { topic: Topic::Lock, share, text }
+        Finding { topic: FindingTopic::Lock, share, text }
     }
 
-    /// The function and the line that run most themselves.
+    /// Returns findings about the function and the line with the most running time of their own.
     fn running(&self) -> Vec<Finding> {
         let frames = self.rows(Activity::is_busy).map(|(key, weight)| {
-            // A collection that a line sets off is not that line's work.
-            let leaf = self.leaf(key.stack).filter(|f| self.profile.function(*f).kind != Kind::Gc);
+            // A collection that a line triggers is not that line's work.
+            let leaf =
+                self.leaf(key.stack).filter(|f| self.profile.function(*f).kind != FrameKind::Gc);
             (leaf, weight)
         });
         self.hottest(frames, self.total, &format!("of {} runs", self.profile.header.mode.what()))
     }
 
-    /// The function and the line with the largest sums of `whole`: one sentence where the line is
-    /// the function's.
+    /// Returns findings about the function and the line with the largest sums of `whole`: one
+    /// sentence if the line belongs to the function.
     fn hottest(
         &self,
         frames: impl Iterator<Item = (Option<FrameId>, u64)>,
@@ -210,7 +163,7 @@ impl Sums<'_> {
                 weight,
             );
         }
-        let (Some(line), Some(function)) = (most(&lines), most(&functions)) else {
+        let (Some(line), Some(function)) = (heaviest(&lines), heaviest(&functions)) else {
             return Vec::new();
         };
         let (of_line, of_function) =
@@ -218,14 +171,15 @@ impl Sums<'_> {
         let name = |frame| self.profile.string(self.profile.function(frame).name);
         let at = self.at(line);
         let line_alone = Finding {
-            topic: Topic::Line,
+            topic: FindingTopic::Line,
             share: of_line,
             text: format!("{} {what} at {at} in {}", percent(of_line), name(line)),
         };
         let called = &self.profile.functions[function.index()];
         let (called, file) = (self.profile.string(called.name), self.profile.string(called.file));
         let head = format!("{} {what} in {called}", percent(of_function));
-        let about_function = |text| Finding { topic: Topic::Function, share: of_function, text };
+        let about_function =
+            |text| Finding { topic: FindingTopic::Function, share: of_function, text };
         let found = if self.profile.frames[line.index()].function != function {
             let file = file.rsplit('/').next().unwrap_or(file);
             let place = if file.is_empty() { String::new() } else { format!(" ({file})") };
@@ -235,7 +189,7 @@ impl Sums<'_> {
         } else {
             vec![about_function(format!("{head}, most often at {at} ({})", percent(of_line)))]
         };
-        found.into_iter().filter(|finding| finding.share >= MEANS).collect()
+        found.into_iter().filter(|finding| finding.share >= MIN_SHARE).collect()
     }
 
     fn gil(&self) -> Option<Finding> {
@@ -248,10 +202,10 @@ impl Sums<'_> {
         }
         let share = weight / self.total;
         let place =
-            most(&lines).map_or(String::new(), |f| format!(", most often at {}", self.at(f)));
+            heaviest(&lines).map_or(String::new(), |f| format!(", most often at {}", self.at(f)));
         let (of, threads) = (self.profile.header.mode.what(), counted(threads.len(), "thread"));
         let text = format!("{} of {of} waits for the GIL ({threads}{place})", percent(share));
-        (share >= MEANS).then_some(Finding { topic: Topic::Gil, share, text })
+        (share >= MIN_SHARE).then_some(Finding { topic: FindingTopic::Gil, share, text })
     }
 
     fn idle(&self) -> Option<Finding> {
@@ -259,10 +213,11 @@ impl Sums<'_> {
         let share = self.rows(idle).map(|(_, w)| w as f64).sum::<f64>() / self.total;
         let of = self.profile.header.mode.what();
         let text = format!("{} of {of} is in system calls or idle", percent(share));
-        (share >= IDLE).then_some(Finding { topic: Topic::Idle, share, text })
+        (share >= MIN_IDLE_SHARE).then_some(Finding { topic: FindingTopic::Idle, share, text })
     }
 
-    /// The functions and lines with the most live memory, and with the most that came and went.
+    /// Returns findings about the functions and lines with the most live memory, and with the most
+    /// allocated and freed memory.
     fn allocations(&self) -> Vec<Finding> {
         let about = |activity, what: &str| {
             let rows = || {
@@ -272,16 +227,16 @@ impl Sums<'_> {
             let sum: f64 = rows().map(|(_, weight)| weight as f64).sum();
             self.hottest(rows(), sum, &format!("of {what} was allocated"))
         };
-        let freed = "the memory that came and went";
+        let freed = "freed memory";
         [about(Activity::Live, "live memory"), about(Activity::Freed, freed)].concat()
     }
 
-    /// The line nearest the leaf that is in a file: of a collection, a type or C code, where it was
-    /// come to.
+    /// Returns the frame nearest the leaf that has a Python file: the caller of a collection, a
+    /// type or C code.
     fn python_leaf(&self, stack: StackId) -> Option<FrameId> {
         self.profile.leaf_to_root(stack).find(|frame| {
             let function = self.profile.function(*frame);
-            function.file != StringId::EMPTY && function.kind != Kind::Native
+            function.file != StringId::EMPTY && function.kind != FrameKind::Native
         })
     }
 
@@ -292,11 +247,11 @@ impl Sums<'_> {
     }
 }
 
-/// What is waited for one lock.
+/// Waiting for one lock.
 #[derive(Default)]
-struct Waits {
-    /// Whether its name says where it is waited for.
-    placed: bool,
+struct LockWaits {
+    /// Whether its name includes the line of the wait.
+    name_has_line: bool,
     weight: f64,
     threads: FxHashSet<ThreadId>,
     lines: FxHashMap<FrameId, u64>,
@@ -310,8 +265,9 @@ fn add<K: Hash + Eq>(sums: &mut FxHashMap<K, u64>, key: Option<K>, weight: u64) 
     }
 }
 
-/// The heaviest; the first of equals, so that a profile always says the same.
-fn most<K: Copy + Ord + Hash>(sums: &FxHashMap<K, u64>) -> Option<K> {
+/// Returns the key with the largest sum; of equal ones the first, so that the result is
+/// deterministic.
+fn heaviest<K: Copy + Ord + Hash>(sums: &FxHashMap<K, u64>) -> Option<K> {
     sums.iter()
         .max_by_key(|(key, weight)| (**weight, std::cmp::Reverse(**key)))
         .map(|(key, _)| *key)

@@ -1,14 +1,14 @@
 //! The Firefox Profiler's processed format: a track for each thread, a category for each activity,
-//! and markers for pauses and for every wait for a lock, with the holder's line.
+//! and markers for pauses and for every lock wait, with the holder's line.
 //!
-//! Tables and version are the crate `fxprof-processed-profile`'s. It has no place for a script's
-//! line, so that it is in the label.
+//! The crate `fxprof-processed-profile` writes the tables and the version. It has no field for a
+//! script's line, so the line is part of the label.
 
 use crate::header::Unit;
 use crate::model::*;
 use crate::profile::Profile;
 use crate::recording::Recording;
-use crate::timeline::{Run, Timeline};
+use crate::timeline::{ActivityRun, Timeline};
 use fx::{
     CategoryColor, CategoryHandle, CpuDelta, MarkerFieldFormat, MarkerTiming, StringHandle,
     Timestamp,
@@ -19,38 +19,38 @@ use std::io::{self, Write};
 use std::time::Duration;
 use ungil_remote::ThreadState;
 
-/// With more samples than this, equal ones that follow each other are one.
-const MANY: u64 = 1 << 20;
+/// Number of samples above which equal consecutive samples are merged.
+const MAX_UNMERGED_SAMPLES: u64 = 1 << 20;
 
-/// Writes the profile; threads that were never seen are not there.
+/// Writes the profile. Threads without samples are left out.
 pub(crate) fn write(
     profile: &Profile,
     recording: Option<&Recording>,
     to: &mut dyn Write,
 ) -> io::Result<()> {
-    let line = Timeline::of(profile, recording, profile.total().samples > MANY)?;
-    let mut page = Page::new(profile);
+    let line = Timeline::of(profile, recording, profile.total().samples > MAX_UNMERGED_SAMPLES)?;
+    let mut writer = FirefoxWriter::new(profile);
     if let Some(note) = line.note() {
-        page.to.set_product(&format!("{} ({note})", profile.header.command));
+        writer.to.set_product(&format!("{} ({note})", profile.header.command));
     }
     for (thread, runs) in
         profile.threads.iter().zip(&line.threads).filter(|(_, runs)| !runs.is_empty())
     {
-        page.thread(thread, runs);
+        writer.thread(thread, runs);
     }
-    page.pauses();
-    serde_json::to_writer(to, &page.to).map_err(io::Error::from)
+    writer.pauses();
+    serde_json::to_writer(to, &writer.to).map_err(io::Error::from)
 }
 
-struct Page<'a> {
+struct FirefoxWriter<'a> {
     profile: &'a Profile,
     to: fx::Profile,
     categories: [CategoryHandle; Activity::ALL.len()],
     processes: Vec<(u32, fx::ProcessHandle, fx::ThreadHandle)>,
 }
 
-impl Page<'_> {
-    fn new(profile: &Profile) -> Page<'_> {
+impl FirefoxWriter<'_> {
+    fn new(profile: &Profile) -> FirefoxWriter<'_> {
         let began = Duration::from_nanos(profile.header.started_ns().unwrap_or(0));
         let began = fx::ReferenceTimestamp::from_duration_since_unix_epoch(began);
         let hz = profile.header.rate_asked_hz;
@@ -60,7 +60,7 @@ impl Page<'_> {
             began,
             fx::SamplingInterval::from_nanos(interval),
         );
-        // Nothing in it is an address that a symbol server could know.
+        // No frame is an address that a symbol server could resolve.
         to.set_symbolicated(true);
         let categories = Activity::ALL.map(|activity| {
             let color = match activity {
@@ -78,10 +78,10 @@ impl Page<'_> {
             };
             to.add_category(activity.description(), color)
         });
-        Page { profile, to, categories, processes: Vec::new() }
+        FirefoxWriter { profile, to, categories, processes: Vec::new() }
     }
 
-    fn thread(&mut self, thread: &Thread, runs: &[Run]) {
+    fn thread(&mut self, thread: &Thread, runs: &[ActivityRun]) {
         let profile = self.profile;
         let start = time(runs.first().map_or(0, |r| r.start_ns));
         let known = self.processes.iter().find(|p| p.0 == thread.pid).map(|p| p.1);
@@ -107,7 +107,7 @@ impl Page<'_> {
                 Unit::Nanoseconds => run.samples,
                 Unit::Bytes => run.weight,
             };
-            // A weight has 32 bits there.
+            // The format's weights have 32 bits.
             while weight > 0 {
                 let part = i32::try_from(weight).unwrap_or(i32::MAX);
                 self.to.add_sample(track, time(run.end_ns), stack, CpuDelta::from_nanos(ran), part);
@@ -119,7 +119,7 @@ impl Page<'_> {
         }
     }
 
-    fn stack(&mut self, track: fx::ThreadHandle, key: &Key) -> Option<fx::StackHandle> {
+    fn stack(&mut self, track: fx::ThreadHandle, key: &RowKey) -> Option<fx::StackHandle> {
         let mut parent = None;
         let labels =
             self.profile.root_to_leaf(key.stack).into_iter().map(|f| self.profile.frame_label(f));
@@ -137,14 +137,14 @@ impl Page<'_> {
         parent
     }
 
-    fn wait(&mut self, track: fx::ThreadHandle, run: &Run) {
+    fn wait(&mut self, track: fx::ThreadHandle, run: &ActivityRun) {
         let Some(lock) = run.key.lock else { return };
         let lock = self.profile.lock_label(&self.profile.locks[lock.index()]);
         let holder = match run.key.holder {
             Some(frame) => format!("held in {}", self.profile.frame_label(frame)),
-            None => "holder not known".into(),
+            None => "holder unknown".into(),
         };
-        let marker = Marker {
+        let marker = IntervalMarker {
             name: self.to.intern_string("waits for a lock"),
             what: self.to.intern_string(&lock),
             more: self.to.intern_string(&holder),
@@ -157,15 +157,15 @@ impl Page<'_> {
         );
     }
 
-    /// Pauses are their process's, and stand at its first thread.
+    /// Adds the pauses as markers of the first thread of their process.
     fn pauses(&mut self) {
         for pause in &self.profile.pauses {
             let Some((.., track)) = self.processes.iter().find(|p| p.0 == pause.pid) else {
                 continue;
             };
             let end = pause.start_ns.saturating_add(pause.duration_ns);
-            let marker = Marker {
-                name: self.to.intern_string(pause.kind.words()),
+            let marker = IntervalMarker {
+                name: self.to.intern_string(pause.kind.description()),
                 what: self.to.intern_string(self.profile.string(pause.detail)),
                 more: self.to.intern_string(""),
                 category: self.categories[Activity::SUSPENDED.number() as usize],
@@ -179,9 +179,9 @@ impl Page<'_> {
     }
 }
 
-/// Runs of waiting for one lock, each with the holder it was last seen to have.
-fn waits(runs: &[Run]) -> Vec<Run> {
-    let mut waits: Vec<Run> = Vec::new();
+/// Merges runs of waiting for one lock, each with the last known holder.
+fn waits(runs: &[ActivityRun]) -> Vec<ActivityRun> {
+    let mut waits: Vec<ActivityRun> = Vec::new();
     for run in runs.iter().filter(|r| r.key.activity == Activity::LOCK) {
         match waits.last_mut() {
             Some(last)
@@ -201,15 +201,15 @@ fn time(ns: u64) -> Timestamp {
     Timestamp::from_nanos_since_reference(ns)
 }
 
-/// A pause, or a wait.
-struct Marker {
+/// A marker for a pause or a lock wait.
+struct IntervalMarker {
     name: StringHandle,
     what: StringHandle,
     more: StringHandle,
     category: CategoryHandle,
 }
 
-impl fx::StaticSchemaMarker for Marker {
+impl fx::StaticSchemaMarker for IntervalMarker {
     const UNIQUE_MARKER_TYPE_NAME: &'static str = "ungil";
     const LOCATIONS: fx::MarkerLocations = fx::MarkerLocations::MARKER_CHART
         .union(fx::MarkerLocations::MARKER_TABLE)

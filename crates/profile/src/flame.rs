@@ -1,14 +1,13 @@
-//! The flame graph: one page of HTML that holds its profile, needs no network and lets itself be
-//! asked: by activity, thread and lock, by name, from the callers' side, and beside an earlier
+//! The flame graph: one HTML page that contains its profile and needs no network. It filters by
+//! activity, thread and lock, searches by name, shows callers, and compares with an earlier
 //! profile.
 //!
-//! The page is `flame/page.html` with its style and script put in, and the profile as gzipped JSON
-//! in base64, so that nothing a function is called can end the script. Trees are made in the page,
-//! from the same rows every other format is made from. Drawing is our own: the libraries for it
-//! draw an element a box, which 100,000 boxes are too many for, and know neither locks nor
-//! activities.
+//! The page is `flame/page.html` with its style and script inserted. The profile is gzipped JSON in
+//! base64, so that no function name can end the script element. The page builds the trees itself,
+//! from the same rows as every other format. Drawing is our own code: libraries use one element per
+//! box, which is too slow for 100,000 boxes, and have no notion of locks and activities.
 
-use crate::diff::Merged;
+use crate::diff::MergedProfiles;
 use crate::findings::findings;
 use crate::header::Unit;
 use crate::model::*;
@@ -24,45 +23,45 @@ const STYLE: &str = include_str!("flame/style.css");
 const SCRIPT: [&str; 4] = [
     include_str!("flame/tree.js"),
     include_str!("flame/draw.js"),
-    include_str!("flame/words.js"),
+    include_str!("flame/format.js"),
     include_str!("flame/page.js"),
 ];
 
-/// What the page is given; `flame/tree.js` reads it.
+/// The page's data, read by `flame/tree.js`.
 #[derive(Serialize)]
-struct Data<'a> {
+struct PageData<'a> {
     title: String,
     about: String,
-    /// What there is an amount of.
+    /// What the weights are an amount of.
     what: &'a str,
     unit: Unit,
     findings: Vec<String>,
     notes: Vec<String>,
-    /// Name, file, first line, kind's number.
+    /// Name, file, first line, kind number.
     functions: Vec<(&'a str, &'a str, u32, u8)>,
-    frames: Frames,
-    stacks: Stacks,
+    frames: FrameColumns,
+    stacks: StackColumns,
     threads: Vec<String>,
     locks: Vec<String>,
-    after: Rows,
-    before: Option<Rows>,
+    after: RowColumns,
+    before: Option<RowColumns>,
 }
 
 #[derive(Serialize)]
-struct Frames {
+struct FrameColumns {
     function: Vec<u32>,
     line: Vec<u32>,
 }
 
 #[derive(Serialize)]
-struct Stacks {
+struct StackColumns {
     parent: Vec<u32>,
     frame: Vec<u32>,
 }
 
-/// A profile's rows by column; -1 is none.
+/// A profile's rows by column; -1 stands for none.
 #[derive(Default, Serialize)]
-struct Rows {
+struct RowColumns {
     thread: Vec<u32>,
     stack: Vec<u32>,
     activity: Vec<u8>,
@@ -72,9 +71,9 @@ struct Rows {
     weight: Vec<u64>,
 }
 
-impl Rows {
-    fn of(rows: &[(Key, Weight)]) -> Rows {
-        let mut all = Rows::default();
+impl RowColumns {
+    fn of(rows: &[(RowKey, Weight)]) -> RowColumns {
+        let mut all = RowColumns::default();
         for (key, weight) in rows {
             all.thread.push(key.thread.0);
             all.stack.push(key.stack.0);
@@ -97,18 +96,18 @@ pub(crate) fn write(
     match before {
         None => page(&data(profile, None, profile), to),
         Some(before) => {
-            let merged = Merged::new(before, profile);
+            let merged = MergedProfiles::new(before, profile);
             page(&data(&merged.profile, Some((before, &merged.before)), profile), to)
         }
     }
 }
 
-/// What is said of the profile is said of it as it was before it was merged with another.
+/// Builds the page's data. Findings are of the `unmerged` profile.
 fn data<'a>(
     profile: &'a Profile,
-    before: Option<(&Profile, &[(Key, Weight)])>,
+    before: Option<(&Profile, &[(RowKey, Weight)])>,
     unmerged: &Profile,
-) -> Data<'a> {
+) -> PageData<'a> {
     let functions = profile.functions.iter();
     let functions = functions
         .map(|f| (profile.string(f.name), profile.string(f.file), f.first_line, f.kind as u8));
@@ -128,11 +127,16 @@ fn data<'a>(
     let found = match before {
         None => findings(unmerged).into_iter().map(|f| f.text).collect(),
         Some((before, _)) => {
-            let changes = crate::diff::changes(before, unmerged, crate::diff::By::Function);
-            changes.iter().take(5).filter(|c| c.change().abs() >= 0.01).map(|c| c.words()).collect()
+            let changes = crate::diff::changes(before, unmerged, crate::diff::ChangeBy::Function);
+            changes
+                .iter()
+                .take(5)
+                .filter(|c| c.change().abs() >= 0.01)
+                .map(|c| c.describe())
+                .collect()
         }
     };
-    Data {
+    PageData {
         title,
         about: about(profile),
         what: profile.header.mode.what(),
@@ -140,27 +144,27 @@ fn data<'a>(
         findings: found,
         notes,
         functions: functions.collect(),
-        frames: Frames {
+        frames: FrameColumns {
             function: profile.frames.iter().map(|f| f.function.0).collect(),
             line: profile.frames.iter().map(|f| f.line).collect(),
         },
-        stacks: Stacks {
+        stacks: StackColumns {
             parent: profile.stacks.iter().map(|s| s.parent.0).collect(),
             frame: profile.stacks.iter().map(|s| s.frame.0).collect(),
         },
         threads: profile.threads.iter().map(|t| profile.thread_label(t)).collect(),
         locks: profile.locks.iter().map(|l| profile.lock_label(l)).collect(),
-        after: Rows::of(&profile.rows),
-        before: before.map(|(_, rows)| Rows::of(rows)),
+        after: RowColumns::of(&profile.rows),
+        before: before.map(|(_, rows)| RowColumns::of(rows)),
     }
 }
 
-/// One line: what was looked at, how, and what it cost.
+/// Describes the profile in one line: what was sampled, how, and at what cost.
 fn about(profile: &Profile) -> String {
     let (header, totals) = (&profile.header, &profile.totals);
     let mut parts = Vec::new();
     if !header.python.is_empty() {
-        let build = header.build.map_or(String::new(), |b| format!(" {}", b.words()));
+        let build = header.build.map_or(String::new(), |b| format!(" {}", b.description()));
         parts.push(format!("Python {}{build}", header.python));
     }
     parts.push(format!("mode {}", header.mode.name()));
@@ -168,9 +172,13 @@ fn about(profile: &Profile) -> String {
         parts.push(duration(totals.duration_ns as f64 / 1e9));
     }
     if let Some(reached) = totals.rate_reached_hz().filter(|_| totals.captured > 0) {
-        parts.push(format!("{} of {} asked", frequency(reached), frequency(header.rate_asked_hz)));
         parts.push(format!(
-            "{} captured, {} missed, {} torn",
+            "{} ({} requested)",
+            frequency(reached),
+            frequency(header.rate_asked_hz)
+        ));
+        parts.push(format!(
+            "{} looks, {} missed, {} stacks torn",
             totals.taken(),
             totals.missed,
             totals.torn
@@ -179,7 +187,7 @@ fn about(profile: &Profile) -> String {
     match totals.own_cpu_ns {
         Some(cpu) if totals.duration_ns > 0 => {
             parts.push(format!(
-                "own cost {} of a core",
+                "profiler used {} of a core",
                 percent(cpu as f64 / totals.duration_ns as f64)
             ));
         }
@@ -189,13 +197,13 @@ fn about(profile: &Profile) -> String {
     parts.join(" · ")
 }
 
-fn page(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
-    // Places are looked for in the page alone, never in what was put into it.
+fn page(data: &PageData<'_>, to: &mut dyn Write) -> io::Result<()> {
+    // Placeholders are searched in the page only, never in what was inserted.
     let mut rest = PAGE;
     while let Some((text, after)) = rest.split_once("{{") {
         to.write_all(text.as_bytes())?;
-        let (place, after) = after.split_once("}}").unwrap_or((after, ""));
-        match place {
+        let (placeholder, after) = after.split_once("}}").unwrap_or((after, ""));
+        match placeholder {
             "title" => to.write_all(escaped(&data.title).as_bytes())?,
             "style" => to.write_all(STYLE.as_bytes())?,
             "script" => SCRIPT.iter().try_for_each(|s| to.write_all(s.as_bytes()))?,
@@ -206,7 +214,7 @@ fn page(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
     to.write_all(rest.as_bytes())
 }
 
-fn profile(data: &Data<'_>, to: &mut dyn Write) -> io::Result<()> {
+fn profile(data: &PageData<'_>, to: &mut dyn Write) -> io::Result<()> {
     let base64 = EncoderWriter::new(to, &base64::engine::general_purpose::STANDARD);
     let mut gzip = GzEncoder::new(base64, Compression::default());
     serde_json::to_writer(&mut gzip, data).map_err(io::Error::from)?;

@@ -1,6 +1,6 @@
-//! The formats a profile can be written in, by name and by a file's ending, and the writing itself:
-//! to a file of the same folder that takes the place of the old one when it is whole, so that
-//! nobody ever reads half a profile.
+//! The formats of a profile, by name and by file extension, and writing them to files. A file is
+//! written under a temporary name in the same folder and then renamed, so that no reader sees half
+//! a profile.
 
 use crate::profile::Profile;
 use crate::recording::Recording;
@@ -9,10 +9,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// A format.
+/// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One page of HTML.
+    /// A flame graph: one HTML page.
     Flame,
     /// speedscope's JSON.
     Speedscope,
@@ -20,9 +20,9 @@ pub enum Format {
     Firefox,
     /// pprof's protocol buffer, gzipped.
     Pprof,
-    /// A line a stack, as flamegraph.pl and its kin read it.
+    /// Collapsed stacks, as read by flamegraph.pl.
     Collapsed,
-    /// ungil's own: can be turned into every other.
+    /// ungil's own recording, which can be converted to every other format.
     Recording,
 }
 
@@ -37,7 +37,7 @@ impl Format {
         Format::Recording,
     ];
 
-    /// The name on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Format::Flame => "flame",
@@ -49,9 +49,8 @@ impl Format {
         }
     }
 
-    /// Endings of file names that mean it, longest first; the first is the one to give a file that
-    /// has none.
-    pub fn endings(self) -> &'static [&'static str] {
+    /// Returns the file extensions, longest first. The first is the default.
+    pub fn extensions(self) -> &'static [&'static str] {
         match self {
             Format::Flame => &[".html", ".htm"],
             Format::Speedscope => &[".speedscope.json", ".speedscope"],
@@ -62,7 +61,7 @@ impl Format {
         }
     }
 
-    /// What opens it, in words.
+    /// Returns the names of the programs that open it.
     pub fn opens_with(self) -> &'static str {
         match self {
             Format::Flame => "any browser",
@@ -74,24 +73,24 @@ impl Format {
         }
     }
 
-    /// The format of that name.
+    /// Returns the format with that name.
     pub fn of_name(name: &str) -> Option<Format> {
         Format::ALL.into_iter().find(|f| f.name() == name)
     }
 
-    /// The format a file's name ends like.
+    /// Returns the format for the extension of a file name.
     pub fn of_path(path: &Path) -> Option<Format> {
         let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
-        Format::ALL.into_iter().find(|f| f.endings().iter().any(|e| name.ends_with(e)))
+        Format::ALL.into_iter().find(|f| f.extensions().iter().any(|e| name.ends_with(e)))
     }
 }
 
-/// A profile in a format, as bytes. `recording` gives the formats with a time line (speedscope,
-/// Firefox, a recording) the order of the samples; without one they have the sums, one after the
+/// Writes a profile in a format. With a `recording`, the formats with a timeline (speedscope,
+/// Firefox, recording) have the samples in order; without one they have the sums, one after the
 /// other.
 ///
 /// # Errors
-/// `to` takes no more, or the recording cannot be read any more.
+/// Writing to `to` or reading the recording failed.
 pub fn write_to(
     format: Format,
     profile: &Profile,
@@ -111,11 +110,11 @@ pub fn write_to(
     }
 }
 
-/// A profile in a format, as a file that is there whole or not at all. A Firefox profile whose name
-/// ends with `.gz` is gzipped.
+/// Writes a profile to a file, which is either complete or not replaced at all. A Firefox profile
+/// is compressed if the name ends in `.gz`.
 ///
 /// # Errors
-/// The file cannot be written, or the recording cannot be read any more.
+/// Writing the file or reading the recording failed.
 pub fn write(
     format: Format,
     profile: &Profile,
@@ -133,20 +132,20 @@ pub fn write(
     })
 }
 
-/// Two profiles as one flame graph that shows what changed, as a file that is there whole or not at
-/// all.
+/// Writes a flame graph of the difference between two profiles to a file, which is either complete
+/// or not replaced at all.
 ///
 /// # Errors
-/// The file cannot be written.
+/// Writing the file failed.
 pub fn write_difference(before: &Profile, after: &Profile, path: &Path) -> io::Result<()> {
     atomically(path, |to| flame::write(after, Some(before), to))
 }
 
 impl Profile {
-    /// Writes this profile as a recording, without an order in time.
+    /// Writes this profile as a recording without an order in time.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Writing the file failed.
     pub fn save(&self, path: &Path) -> io::Result<()> {
         write(Format::Recording, self, None, path)
     }

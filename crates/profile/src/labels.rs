@@ -1,20 +1,19 @@
-//! What functions, frames, threads and locks are called where there is one line for it: the same in
-//! every format and in words.
+//! One-line labels of functions, frames, threads and locks, the same in every format and in text.
 
 use crate::model::*;
 use crate::profile::Profile;
 use ungil_remote::{ThreadState, WaitTarget};
 
 impl Profile {
-    /// A frame: `put (app.py:31)`, or the name alone where there is no file.
+    /// Formats a frame: `put (app.py:31)`, or the name alone if it has no file.
     pub fn frame_label(&self, frame: FrameId) -> String {
         let function = self.function(frame);
         let (name, place) = (self.string(function.name), self.place(frame));
         if place.is_empty() { name.into() } else { format!("{name} ({place})") }
     }
 
-    /// A frame's place: `app.py:31`, with the last part of the file's path; empty if it has no
-    /// file.
+    /// Formats a frame's file and line: `app.py:31`, with the last part of the path; empty if it
+    /// has no file.
     pub fn place(&self, frame: FrameId) -> String {
         let function = self.function(frame);
         let file = self.string(function.file);
@@ -26,7 +25,7 @@ impl Profile {
         }
     }
 
-    /// A thread: its name and the kernel's id.
+    /// Formats a thread: its name and kernel id.
     pub fn thread_label(&self, thread: &Thread) -> String {
         match self.string(thread.name) {
             "" => format!("thread {}", thread.native_id),
@@ -35,8 +34,8 @@ impl Profile {
         }
     }
 
-    /// A lock: ``dict `cache` `` or ``Lock `q.mutex` in worker()`` if its name is known, else its
-    /// kind and address. A mutex of the runtime's own is called by its name alone.
+    /// Formats a lock: ``dict `cache` `` or ``Lock `q.mutex` in worker()``, or its kind and address
+    /// if the name is unknown. A runtime mutex is shown by its name alone.
     pub fn lock_label(&self, lock: &Lock) -> String {
         let (kind, name) = (self.string(lock.kind), self.string(lock.name));
         let target = WaitTarget::from_name(kind);
@@ -56,8 +55,8 @@ impl Profile {
         format!("{label} `{what}`{place}")
     }
 
-    /// What a thread that was not running waited for, in brackets; `None` if it ran.
-    pub fn wait_label(&self, key: &Key) -> Option<String> {
+    /// Formats what a waiting thread waited for, in brackets; `None` if it ran.
+    pub fn wait_label(&self, key: &RowKey) -> Option<String> {
         match (key.activity, key.lock) {
             (activity, _) if activity.is_busy() => None,
             (Activity::Thread(ThreadState::Lock | ThreadState::Event), Some(lock)) => {

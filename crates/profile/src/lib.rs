@@ -1,6 +1,6 @@
-//! Samples over time become one profile, and a profile becomes its formats: flame graph,
+//! Turns samples over time into one profile, and writes a profile in its formats: flame graph,
 //! speedscope, Firefox Profiler, pprof, collapsed stacks, and a binary recording that can be
-//! replayed into any of them.
+//! converted into any of them.
 
 pub mod alloc;
 mod builder;
@@ -24,13 +24,13 @@ mod wire;
 mod writer;
 
 pub use builder::{Builder, Finished, Limits};
-pub use diff::{By, Change, changes};
-pub use findings::{Finding, Topic, findings};
+pub use diff::{Change, ChangeBy, changes};
+pub use findings::{Finding, FindingTopic, findings};
 pub use format::{Format, write, write_difference, write_to};
 pub use header::{Build, Header, Mode, Totals, Unit};
 pub use model::{
-    Activity, Frame, FrameId, Function, FunctionId, Key, Kind, Lock, LockId, Pause, PauseKind,
-    Sample, Stack, StackId, StringId, Thread, ThreadId, Weight,
+    Activity, Frame, FrameId, FrameKind, Function, FunctionId, Lock, LockId, Pause, PauseKind,
+    RowKey, Sample, Stack, StackId, StringId, Thread, ThreadId, Weight,
 };
 pub use profile::Profile;
-pub use recording::{Error, Recording};
+pub use recording::{Recording, RecordingError};

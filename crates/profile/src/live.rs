@@ -1,24 +1,25 @@
-//! A program while it runs: looks at a steady pace, summed up into views that somebody watches.
+//! Live monitoring for `ungil top`: samples a process at a steady rate and sums the samples up into
+//! views for display.
 //!
-//! A [`Look`] is what one moment shows of every thread. A [`Tally`] adds looks up. A [`View`] is
-//! what a reader is shown: the last seconds or the whole time, in plain numbers and words that can
-//! be written as JSON. [`Live`] makes looks and views in a thread of its own, at a pace that keeps
-//! its cost under what was allowed.
+//! A [`Look`] holds what one sampling round saw of every thread. A [`Tally`] adds looks up. A
+//! [`View`] is what is shown: the last seconds or the whole time, as plain numbers and text that
+//! serialize to JSON. [`LiveMonitor`] produces looks and views in a thread of its own, at a rate
+//! that keeps its cost within a budget.
 
+mod cpu;
 mod look;
-mod make;
 mod memory;
-mod reader;
-mod run;
-mod spent;
+mod monitor;
 mod tally;
+mod thread_reader;
 mod view;
+mod view_builder;
 
-pub use look::{Look, Seen};
-pub use run::{Live, Next, Pace};
-pub use tally::{Contended, Seconds, Tally};
+pub use look::{Look, ThreadObservation};
+pub use monitor::{LiveMonitor, MonitorOptions, NextView};
+pub use tally::{ContendedObject, StateSeconds, Tally};
 pub use view::SCHEMA;
 pub use view::{
-    Cost, GilView, LineView, MemoryView, ObjectView, OtherThreads, PauseView, ProcessView, Shares,
-    Span, ThreadView, View, WaitView, WorldView,
+    CollectorView, GilView, LineView, MemoryView, MonitoringCost, ObjectView, OtherThreads,
+    ProcessView, Shares, StopTheWorldView, ThreadView, View, ViewSpan, WaitView,
 };

@@ -1,6 +1,6 @@
-//! What a profile is made of: functions, lines of them, stacks, threads, locks, pauses, samples,
-//! and the ids by which they name each other. Ids are made by [`crate::Builder`] and hold in its
-//! profile.
+//! The entries of a profile: functions, lines, stacks, threads, locks, pauses and samples, and the
+//! ids by which they refer to each other. [`crate::Builder`] assigns ids; they are valid in its
+//! profile only.
 
 use serde::{Deserialize, Serialize, Serializer};
 use ungil_remote::ThreadState;
@@ -12,7 +12,7 @@ macro_rules! ids {
         pub struct $name(pub(crate) u32);
 
         impl $name {
-            /// Its row in the profile's table.
+            /// Returns its row in the profile's table.
             pub fn index(self) -> usize {
                 self.0 as usize
             }
@@ -41,40 +41,46 @@ impl StringId {
 }
 
 impl StackId {
-    /// The stack with no frame: every stack's root.
+    /// The stack without frames, the root of every stack.
     pub const EMPTY: StackId = StackId(0);
 }
 
-/// What sort of thing a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum FrameKind {
     /// A Python function.
     Python,
-    /// A function of machine code: file is its library, line 0.
+    /// A native function; its file is the library, its line 0.
     Native,
-    /// The garbage collector, at the leaf of the thread that runs it.
+    /// The garbage collector, as the leaf of the thread that runs it.
     Gc,
-    /// An asyncio task that the frames above (towards the leaf) run in.
+    /// An asyncio task, which runs the frames towards the leaf.
     Task,
     /// A type, as the leaf of an allocation.
     Type,
-    /// Said by ungil itself, such as what it stands for is left out.
+    /// A placeholder of ungil's own, such as for frames that were left out.
     Note,
 }
 
-impl Kind {
-    /// Every kind; a kind's place here is its number in a recording.
-    pub const ALL: [Kind; 6] =
-        [Kind::Python, Kind::Native, Kind::Gc, Kind::Task, Kind::Type, Kind::Note];
+impl FrameKind {
+    /// All kinds. The index of a kind is its number in a recording.
+    pub const ALL: [FrameKind; 6] = [
+        FrameKind::Python,
+        FrameKind::Native,
+        FrameKind::Gc,
+        FrameKind::Task,
+        FrameKind::Type,
+        FrameKind::Note,
+    ];
 }
 
-/// What a sample is of: a thread in a state, or memory.
+/// What a sample measures: a thread in a state, or memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Activity {
     /// A thread.
     Thread(ThreadState),
-    /// Memory that was allocated and is in use at the end (profiles of allocations).
+    /// Memory that is still allocated at the end (allocation profiles).
     Live,
     /// Memory that was allocated and freed again.
     Freed,
@@ -89,13 +95,13 @@ impl Activity {
     pub const GIL: Activity = Activity::Thread(ThreadState::Gil);
     /// A thread that sleeps in a system call.
     pub const SYSCALL: Activity = Activity::Thread(ThreadState::Syscall);
-    /// A thread that waits for something to happen.
+    /// A thread that waits for an event.
     pub const EVENT: Activity = Activity::Thread(ThreadState::Event);
     /// A thread suspended by a stop-the-world pause.
     pub const SUSPENDED: Activity = Activity::Thread(ThreadState::Suspended);
 
-    /// Every activity; an activity's place here is its number in a recording. New ones are added at
-    /// the end.
+    /// All activities. The index of an activity is its number in a recording, so new ones are added
+    /// at the end.
     pub const ALL: [Activity; 10] = [
         Activity::Thread(ThreadState::Running),
         Activity::Thread(ThreadState::Lock),
@@ -109,7 +115,7 @@ impl Activity {
         Activity::Thread(ThreadState::Ending),
     ];
 
-    /// Its name in JSON.
+    /// Returns the name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Activity::Thread(state) => state.name(),
@@ -118,7 +124,7 @@ impl Activity {
         }
     }
 
-    /// In words.
+    /// Returns a description.
     pub fn description(self) -> &'static str {
         match self {
             Activity::Thread(state) => state.description(),
@@ -126,12 +132,12 @@ impl Activity {
         }
     }
 
-    /// Returns whether a thread was on a processor, or ready to be.
+    /// Returns whether the thread was on a CPU, or ready to be.
     pub fn is_busy(self) -> bool {
         matches!(self, Activity::Thread(ThreadState::Running | ThreadState::Native))
     }
 
-    /// Its place in [`Activity::ALL`].
+    /// Returns the index in [`Activity::ALL`].
     pub(crate) fn number(self) -> u8 {
         Activity::ALL.iter().position(|&activity| activity == self).unwrap_or(0) as u8
     }
@@ -148,12 +154,12 @@ impl Serialize for Activity {
 pub struct Function {
     /// Qualified name.
     pub name: StringId,
-    /// Its file as the interpreter has it.
+    /// File name, as the interpreter has it.
     pub file: StringId,
-    /// Line on which it begins; 0 if there is none.
+    /// First line; 0 if it has none.
     pub first_line: u32,
-    /// What sort of thing it is.
-    pub kind: Kind,
+    /// Its kind.
+    pub kind: FrameKind,
 }
 
 /// A line of a function.
@@ -165,7 +171,7 @@ pub struct Frame {
     pub line: u32,
 }
 
-/// A stack: its caller's stack and one frame more. [`StackId::EMPTY`]'s own row stands for itself.
+/// A stack: its caller's stack and one more frame. The row of [`StackId::EMPTY`] is its own parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stack {
     /// The stack without its leaf.
@@ -179,47 +185,48 @@ pub struct Stack {
 pub struct Thread {
     /// Its process.
     pub pid: u32,
-    /// The kernel's id of it.
+    /// Kernel thread id.
     pub native_id: u32,
     /// Its name; empty if unknown.
     pub name: StringId,
 }
 
 impl Thread {
-    /// From here on [`Thread::native_id`] is no thread's: the row is of the tasks that wait in the
-    /// thread with the number that is this much less. The kernel's own go up to 2^22.
+    /// Offset of synthetic thread ids. A [`Thread::native_id`] of at least this value is a
+    /// synthetic thread for the waiting tasks of the thread with the id that is this much smaller.
+    /// Kernel thread ids are at most 2^22.
     pub const TASKS: u32 = 1 << 30;
 }
 
-/// A lock, or the object whose lock it is.
+/// A lock, or the object that contains it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {
     /// Its process.
     pub pid: u32,
     /// Address of the object, or of the bare mutex.
     pub address: u64,
-    /// Its type, such as `threading.Lock` or `dict`, or the name of a mutex of the runtime's own.
+    /// Type of the object, such as `threading.Lock` or `dict`, or the name of a runtime mutex.
     pub kind: StringId,
     /// What refers to it, such as `cache at app.py:31`; empty if unknown.
     pub name: StringId,
 }
 
-/// Why everything stood still.
+/// The kind of a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PauseKind {
     /// A collection.
     Collection,
-    /// All threads stopped, for whatever reason.
+    /// All threads suspended, for any reason.
     StopTheWorld,
 }
 
 impl PauseKind {
-    /// In words.
-    pub fn words(self) -> &'static str {
+    /// Returns a description.
+    pub fn description(self) -> &'static str {
         match self {
             PauseKind::Collection => "garbage collection",
-            PauseKind::StopTheWorld => "stop the world",
+            PauseKind::StopTheWorld => "stop-the-world pause",
         }
     }
 }
@@ -229,55 +236,55 @@ impl PauseKind {
 pub struct Pause {
     /// Its process.
     pub pid: u32,
-    /// Why.
+    /// The kind.
     pub kind: PauseKind,
     /// When it was first seen, in nanoseconds on the samples' clock.
     pub start_ns: u64,
-    /// How long it was seen to last, in nanoseconds.
+    /// Observed duration in nanoseconds.
     pub duration_ns: u64,
-    /// What more is known, such as `generation 2`; may be empty.
+    /// Additional information, such as `generation 2`; may be empty.
     pub detail: StringId,
 }
 
-/// One thread as one look saw it.
+/// One thread in one look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// When, in nanoseconds since the profile began.
+    /// Time in nanoseconds since the profile began.
     pub at_ns: u64,
-    /// What it stands for, in the header's unit: usually the time since the thread was last seen.
+    /// Weight in the header's unit: usually the time since the thread was last seen.
     pub weight: u64,
     /// The thread.
     pub thread: ThreadId,
-    /// Where it was.
+    /// Its stack.
     pub stack: StackId,
-    /// What it did.
+    /// Its activity.
     pub activity: Activity,
     /// What it waited for.
     pub lock: Option<LockId>,
-    /// Where the holder of that lock was.
+    /// Frame of the lock's holder.
     pub holder: Option<FrameId>,
 }
 
-/// What weights are summed by.
+/// The key of a sum of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct RowKey {
     /// The thread.
     pub thread: ThreadId,
-    /// Where it was.
+    /// Its stack.
     pub stack: StackId,
-    /// What it did.
+    /// Its activity.
     pub activity: Activity,
     /// What it waited for.
     pub lock: Option<LockId>,
-    /// Where the holder of that lock was.
+    /// Frame of the lock's holder.
     pub holder: Option<FrameId>,
 }
 
-/// How much was seen of one [`Key`].
+/// The weight of one [`RowKey`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Weight {
-    /// Samples.
+    /// Number of samples.
     pub samples: u64,
-    /// Their weights' sum, in the header's unit.
+    /// Sum of their weights, in the header's unit.
     pub weight: u64,
 }

@@ -1,10 +1,10 @@
 //! pprof: the gzipped protocol buffer of
 //! <https://github.com/google/pprof/blob/main/proto/profile.proto>.
 //!
-//! Two values a sample: samples, and time in nanoseconds (or space in bytes), which is the default.
-//! Labels: `thread`, `pid`, `tid`, `activity`, `lock` and `holder`, so that `-tagfocus`, `-tagroot
-//! thread` and the like work. The message is written by hand: it is ten kinds of fields, and a
-//! generated one would bring a code generator. The tests read it back with a library.
+//! A sample has two values: the count, and time in nanoseconds (or space in bytes), which is the
+//! default. Labels are `thread`, `pid`, `tid`, `activity`, `lock` and `holder`, for `-tagfocus`,
+//! `-tagroot thread` and the like. The messages are encoded by hand: they have ten kinds of fields,
+//! and generated code would need a code generator. The tests decode them with a library.
 
 use crate::header::Unit;
 use crate::model::*;
@@ -13,80 +13,87 @@ use flate2::{Compression, write::GzEncoder};
 use rustc_hash::FxHashMap;
 use std::io::{self, Write};
 
-/// Writes the profile. A sample is a row of the profile.
+/// Writes the profile. Each row becomes a sample.
 pub(crate) fn write(profile: &Profile, to: &mut dyn Write) -> io::Result<()> {
     let mut to = GzEncoder::new(to, Compression::default());
-    let mut strings = Strings::new(profile);
-    let mut out = Message::default();
+    let mut strings = StringTable::new(profile);
+    let mut out = ProtoMessage::default();
     let (what, unit) = match profile.header.unit {
         Unit::Nanoseconds => ("time", "nanoseconds"),
         Unit::Bytes => ("space", "bytes"),
     };
     for (name, unit) in [("samples", "count"), (what, unit)] {
-        let kind = Message::default().number(1, strings.id(name)).number(2, strings.id(unit));
+        let kind = ProtoMessage::default().number(1, strings.id(name)).number(2, strings.id(unit));
         out = out.message(1, &kind);
     }
     to.write_all(&out.0)?;
-    let labels = Labels::new(profile, &mut strings);
+    let labels = SampleLabels::new(profile, &mut strings);
     for (key, weight) in &profile.rows {
         let locations = profile.leaf_to_root(key.stack).map(|f| u64::from(f.0) + 1);
         let mut sample =
-            Message::default().packed(1, locations).packed(2, [weight.samples, weight.weight]);
+            ProtoMessage::default().packed(1, locations).packed(2, [weight.samples, weight.weight]);
         for (name, value) in labels.of(key) {
-            sample = sample.message(3, &Message::default().number(1, name).number(2, value));
+            sample = sample.message(3, &ProtoMessage::default().number(1, name).number(2, value));
         }
         let thread = &profile.threads[key.thread.index()];
         for (name, value) in [(labels.pid, thread.pid), (labels.tid, thread.native_id)] {
-            sample = sample.message(3, &Message::default().number(1, name).number(3, value.into()));
+            sample =
+                sample.message(3, &ProtoMessage::default().number(1, name).number(3, value.into()));
         }
-        to.write_all(&Message::default().message(2, &sample).0)?;
+        to.write_all(&ProtoMessage::default().message(2, &sample).0)?;
     }
-    // One mapping for all: tools expect every location in one.
+    // One mapping for all locations: tools expect each location to have one.
     let program = strings.id(&profile.header.command);
-    let mapping =
-        Message::default().number(1, 1).number(5, program).number(7, 1).number(8, 1).number(9, 1);
-    to.write_all(&Message::default().message(3, &mapping).0)?;
+    let mapping = ProtoMessage::default()
+        .number(1, 1)
+        .number(5, program)
+        .number(7, 1)
+        .number(8, 1)
+        .number(9, 1);
+    to.write_all(&ProtoMessage::default().message(3, &mapping).0)?;
     for (i, frame) in profile.frames.iter().enumerate() {
-        let line = Message::default()
+        let line = ProtoMessage::default()
             .number(1, u64::from(frame.function.0) + 1)
             .number(2, frame.line.into());
-        let location = Message::default().number(1, i as u64 + 1).number(2, 1).message(4, &line);
-        to.write_all(&Message::default().message(4, &location).0)?;
+        let location =
+            ProtoMessage::default().number(1, i as u64 + 1).number(2, 1).message(4, &line);
+        to.write_all(&ProtoMessage::default().message(4, &location).0)?;
     }
     for (i, f) in profile.functions.iter().enumerate() {
-        let names = Message::default().number(1, i as u64 + 1).number(2, f.name.0.into());
+        let names = ProtoMessage::default().number(1, i as u64 + 1).number(2, f.name.0.into());
         let function = names
             .number(3, f.name.0.into())
             .number(4, f.file.0.into())
             .number(5, f.first_line.into());
-        to.write_all(&Message::default().message(5, &function).0)?;
+        to.write_all(&ProtoMessage::default().message(5, &function).0)?;
     }
     let comment = strings.id(&format!("ungil profile of {}", profile.header.command));
     let time = strings.id(what);
     for text in &strings.all {
-        to.write_all(&Message::default().bytes(6, text.as_bytes()).0)?;
+        to.write_all(&ProtoMessage::default().bytes(6, text.as_bytes()).0)?;
     }
     let started = profile.header.started_ns().unwrap_or(0);
-    let mut tail = Message::default().number(9, started).number(10, profile.totals.duration_ns);
+    let mut tail =
+        ProtoMessage::default().number(9, started).number(10, profile.totals.duration_ns);
     if profile.header.rate_asked_hz > 0.0 && profile.header.unit == Unit::Nanoseconds {
-        let kind = Message::default().number(1, time).number(2, strings.id(unit));
+        let kind = ProtoMessage::default().number(1, time).number(2, strings.id(unit));
         tail = tail.message(11, &kind).number(12, (1e9 / profile.header.rate_asked_hz) as u64);
     }
     to.write_all(&tail.number(13, comment).number(14, time).0)?;
     to.finish().map(drop)
 }
 
-/// The string table: the profile's own, whose first is the empty string as here, and more after
-/// them.
-struct Strings<'a> {
+/// The string table: the profile's strings (the first is the empty string, as required), then
+/// additional ones.
+struct StringTable<'a> {
     all: Vec<std::borrow::Cow<'a, str>>,
     more: FxHashMap<String, u64>,
 }
 
-impl<'a> Strings<'a> {
-    fn new(profile: &'a Profile) -> Strings<'a> {
+impl<'a> StringTable<'a> {
+    fn new(profile: &'a Profile) -> StringTable<'a> {
         let all = profile.strings.iter().map(|s| (&**s).into()).collect();
-        Strings { all, more: FxHashMap::default() }
+        StringTable { all, more: FxHashMap::default() }
     }
 
     fn id(&mut self, text: &str) -> u64 {
@@ -100,8 +107,8 @@ impl<'a> Strings<'a> {
     }
 }
 
-/// The strings' ids of every label there is.
-struct Labels {
+/// String ids of all labels.
+struct SampleLabels {
     names: [u64; 4],
     pid: u64,
     tid: u64,
@@ -111,10 +118,10 @@ struct Labels {
     holders: FxHashMap<FrameId, u64>,
 }
 
-impl Labels {
-    fn new(profile: &Profile, strings: &mut Strings<'_>) -> Labels {
+impl SampleLabels {
+    fn new(profile: &Profile, strings: &mut StringTable<'_>) -> SampleLabels {
         let held = profile.rows.iter().filter_map(|(k, _)| k.holder);
-        Labels {
+        SampleLabels {
             names: ["thread", "activity", "lock", "holder"].map(|n| strings.id(n)),
             pid: strings.id("pid"),
             tid: strings.id("tid"),
@@ -125,7 +132,7 @@ impl Labels {
         }
     }
 
-    fn of(&self, key: &Key) -> impl Iterator<Item = (u64, u64)> {
+    fn of(&self, key: &RowKey) -> impl Iterator<Item = (u64, u64)> {
         let [thread, activity, lock, holder] = self.names;
         [
             Some((thread, self.threads[key.thread.index()])),
@@ -138,11 +145,11 @@ impl Labels {
     }
 }
 
-/// A protocol buffer message in the making.
+/// A protocol buffer message being encoded.
 #[derive(Default)]
-struct Message(Vec<u8>);
+struct ProtoMessage(Vec<u8>);
 
-impl Message {
+impl ProtoMessage {
     fn varint(&mut self, mut n: u64) {
         while n >= 0x80 {
             self.0.push(n as u8 | 0x80);
@@ -151,25 +158,25 @@ impl Message {
         self.0.push(n as u8);
     }
 
-    fn number(mut self, field: u64, n: u64) -> Message {
+    fn number(mut self, field: u64, n: u64) -> ProtoMessage {
         self.varint(field << 3);
         self.varint(n);
         self
     }
 
-    fn bytes(mut self, field: u64, bytes: &[u8]) -> Message {
+    fn bytes(mut self, field: u64, bytes: &[u8]) -> ProtoMessage {
         self.varint(field << 3 | 2);
         self.varint(bytes.len() as u64);
         self.0.extend_from_slice(bytes);
         self
     }
 
-    fn message(self, field: u64, message: &Message) -> Message {
+    fn message(self, field: u64, message: &ProtoMessage) -> ProtoMessage {
         self.bytes(field, &message.0)
     }
 
-    fn packed(self, field: u64, numbers: impl IntoIterator<Item = u64>) -> Message {
-        let mut inner = Message::default();
+    fn packed(self, field: u64, numbers: impl IntoIterator<Item = u64>) -> ProtoMessage {
+        let mut inner = ProtoMessage::default();
         numbers.into_iter().for_each(|n| inner.varint(n));
         self.message(field, &inner)
     }

@@ -1,57 +1,57 @@
-//! A recording: a profile with its order in time, in one file that is written as a stream while it
-//! is sampled, and that can be turned into every other format later. Its layout is in
-//! `docs/reference/recording.md` and, by name, in `wire.rs`; `writer.rs` writes it.
+//! Recordings: a profile with its order in time, in one file. It is streamed while the profile is
+//! taken, and can be converted to every other format later. `docs/recording.md` describes the
+//! layout, `wire.rs` has its constants, and `writer.rs` writes it.
 //!
-//! A recording comes from outside: it may be cut off by a kill or a full disk, damaged, or made to
-//! do harm. It is read up to where it stops making sense, and said to end there; its tables have
-//! the builder's bounds, and what a small file may define is bounded by its size.
+//! A recording is untrusted input: it may be cut off by a kill or a full disk, damaged, or
+//! malicious. It is read up to the first inconsistency, and reported to end there. Its tables have
+//! the builder's bounds, and the size of the file bounds what it may define.
 
 mod read;
 mod state;
 
 use crate::model::Sample;
 use crate::profile::Profile;
-use crate::writer::Writer;
+use crate::writer::RecordingWriter;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Why a recording could not be read at all.
+/// An error that prevents reading a recording at all.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum RecordingError {
     /// The file could not be read.
     #[error("{path} cannot be read")]
     Io {
         /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The file is something else.
-    #[error("{path} is no recording of ungil's")]
+    /// The file is not a recording.
+    #[error("{path} is not a recording of ungil profile")]
     Foreign {
         /// The file.
         path: String,
     },
-    /// Made by an ungil whose recordings are different.
-    #[error("{path} is a recording of version {version}, and this ungil reads versions 1 and 2")]
+    /// The recording has an unsupported version.
+    #[error("{path} has recording version {version}; this ungil reads versions 1 and 2")]
     Version {
         /// The file.
         path: String,
-        /// The version it has.
+        /// Its version.
         version: u8,
     },
-    /// It stops making sense before it says what it is of.
-    #[error("{path} ends before its first block does: {why}")]
+    /// The file is damaged before the end of the header.
+    #[error("{path} is damaged at its beginning: {why}")]
     Empty {
         /// The file.
         path: String,
-        /// What does not fit.
+        /// The inconsistency.
         why: String,
     },
 }
 
-/// A recording that was read once: its sum, and where to read its order again.
+/// A recording that was read once: its sums, and where to read the samples in order again.
 #[derive(Debug)]
 pub struct Recording {
     path: PathBuf,
@@ -65,37 +65,39 @@ impl Recording {
     ///
     /// # Errors
     /// The file cannot be read, or is not a recording.
-    pub fn open(path: &Path) -> Result<Recording, Error> {
+    pub fn open(path: &Path) -> Result<Recording, RecordingError> {
         let read = read::read(open(path)?, path, |_| {})?;
         Ok(Recording { path: path.into(), profile: read.profile, cut: read.cut, timed: read.timed })
     }
 
-    /// The sum of all samples.
+    /// Returns the sum of all samples.
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
 
-    /// The sum of all samples.
+    /// Returns the sum of all samples.
     pub fn into_profile(self) -> Profile {
         self.profile
     }
 
-    /// Why it ends early, if it does. The profile's totals are then what the samples add up to.
+    /// Returns why the recording ends early, if it does. The totals are then derived from the
+    /// samples.
     pub fn cut(&self) -> Option<&str> {
         self.cut.as_deref()
     }
 
-    /// Whether its samples have an order in time; a profile that was saved as a sum has none.
+    /// Returns whether the samples have an order in time. A profile that was saved as sums has
+    /// none.
     pub fn timed(&self) -> bool {
         self.timed
     }
 
-    /// Gives every sample in the order in which they were taken. Ids are those of
+    /// Calls `each` with every sample in the order in which they were taken. Ids are those of
     /// [`Recording::profile`].
     ///
     /// # Errors
-    /// The file cannot be read any more.
-    pub fn samples(&self, each: impl FnMut(&Sample)) -> Result<(), Error> {
+    /// The file can no longer be read.
+    pub fn samples(&self, each: impl FnMut(&Sample)) -> Result<(), RecordingError> {
         read::read(open(&self.path)?, &self.path, each).map(drop)
     }
 }
@@ -112,13 +114,13 @@ impl Profile {
     ///
     /// # Errors
     /// The file cannot be read, or is not a recording.
-    pub fn load(path: &Path) -> Result<Profile, Error> {
+    pub fn load(path: &Path) -> Result<Profile, RecordingError> {
         Recording::open(path).map(Recording::into_profile)
     }
 
     /// Writes this profile as a recording without an order in time.
     pub(crate) fn record(&self, to: &mut dyn io::Write) -> io::Result<()> {
-        let mut writer = Writer::new(to, &self.header);
+        let mut writer = RecordingWriter::new(to, &self.header);
         self.strings.iter().skip(1).for_each(|s| writer.string(s));
         self.functions.iter().for_each(|f| writer.function(*f));
         self.frames.iter().for_each(|f| writer.frame(*f));
@@ -131,7 +133,7 @@ impl Profile {
     }
 }
 
-fn open(path: &Path) -> Result<impl Read, Error> {
-    let failed = |source| Error::Io { path: path.display().to_string(), source };
+fn open(path: &Path) -> Result<impl Read, RecordingError> {
+    let failed = |source| RecordingError::Io { path: path.display().to_string(), source };
     File::open(path).map(|f| BufReader::with_capacity(64 << 10, f)).map_err(failed)
 }

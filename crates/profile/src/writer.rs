@@ -1,6 +1,6 @@
-//! Writes a recording as it comes: what is the same as the look before costs a byte before
-//! compression, and a block is handed on at least once a second, so that what a killed profiler saw
-//! can be read up to that second.
+//! Writes a recording as a stream. A sample equal to the previous one of its thread takes one byte
+//! before compression. A block is written at least once a second, so that a killed profiler loses
+//! at most a second.
 
 use crate::header::{Header, Totals};
 use crate::model::*;
@@ -9,47 +9,52 @@ use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// A block is handed on when its text is this long.
-const FULL: usize = 64 << 10;
-/// Or when this much time is in it, in nanoseconds.
-const OLD_NS: u64 = 1_000_000_000;
+/// A block is written when its text has this length.
+const MAX_BUFFERED_TEXT: usize = 64 << 10;
+/// A block is written when it covers this much time, in nanoseconds.
+const MAX_BLOCK_NS: u64 = 1_000_000_000;
 
-/// The last a thread was seen to do.
+/// The activity of a thread in one sample.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) struct Seen {
+pub(crate) struct ThreadActivity {
     pub(crate) stack: StackId,
     pub(crate) activity: Activity,
     pub(crate) lock: Option<LockId>,
     pub(crate) holder: Option<FrameId>,
 }
 
-impl Default for Seen {
-    fn default() -> Seen {
-        Seen { stack: StackId::EMPTY, activity: Activity::RUNNING, lock: None, holder: None }
+impl Default for ThreadActivity {
+    fn default() -> ThreadActivity {
+        ThreadActivity {
+            stack: StackId::EMPTY,
+            activity: Activity::RUNNING,
+            lock: None,
+            holder: None,
+        }
     }
 }
 
-/// A recording on its way to a file.
-pub(crate) struct Writer<W> {
+/// Writes a recording.
+pub(crate) struct RecordingWriter<W> {
     to: W,
     text: Vec<u8>,
     body: Vec<u8>,
     deflate: Compress,
     failed: Option<io::Error>,
-    /// Time of the current look, and how long it is after the one before.
+    /// Time of the current look, and its distance from the previous one.
     at_ns: u64,
     period_ns: u64,
     begun_ns: u64,
     next_thread: u32,
-    seen: Vec<Seen>,
+    seen: Vec<ThreadActivity>,
     stacks: u32,
 }
 
-impl<W: Write> Writer<W> {
-    pub(crate) fn new(to: W, header: &Header) -> Writer<W> {
-        let mut writer = Writer {
+impl<W: Write> RecordingWriter<W> {
+    pub(crate) fn new(to: W, header: &Header) -> RecordingWriter<W> {
+        let mut writer = RecordingWriter {
             to,
-            text: Vec::with_capacity(FULL + 1024),
+            text: Vec::with_capacity(MAX_BUFFERED_TEXT + 1024),
             body: Vec::new(),
             deflate: Compress::new(Compression::fast(), false),
             failed: None,
@@ -62,7 +67,7 @@ impl<W: Write> Writer<W> {
         };
         writer.failed = writer.to.write_all(&MAGIC).err();
         writer.json(DEFINE_HEADER, header);
-        writer.hand_on();
+        writer.flush_block();
         writer
     }
 
@@ -71,8 +76,8 @@ impl<W: Write> Writer<W> {
     }
 
     fn begin(&mut self, operation: u64, operand: u64) {
-        if self.text.len() >= FULL {
-            self.hand_on();
+        if self.text.len() >= MAX_BUFFERED_TEXT {
+            self.flush_block();
         }
         self.put(operand << 3 | operation);
     }
@@ -89,10 +94,10 @@ impl<W: Write> Writer<W> {
 
     fn json(&mut self, what: u64, value: &impl Serialize) {
         match serde_json::to_vec(value) {
-            Ok(bytes) if bytes.len() < LONGEST_TEXT / 2 => self.bytes(what, &bytes),
+            Ok(bytes) if bytes.len() < MAX_BLOCK_TEXT / 2 => self.bytes(what, &bytes),
             Ok(_) => {
                 self.failed =
-                    Some(io::Error::other("the header or the totals are longer than a block"))
+                    Some(io::Error::other("the header or the totals do not fit into a block"))
             }
             Err(e) => self.failed = Some(e.into()),
         }
@@ -120,7 +125,7 @@ impl<W: Write> Writer<W> {
     }
 
     pub(crate) fn thread(&mut self, t: Thread) {
-        self.seen.push(Seen::default());
+        self.seen.push(ThreadActivity::default());
         self.define(DEFINE_THREAD, &[t.pid.into(), t.native_id.into(), t.name.0.into()]);
     }
 
@@ -143,9 +148,9 @@ impl<W: Write> Writer<W> {
             .for_each(|n| self.put(n));
     }
 
-    pub(crate) fn row(&mut self, key: &Key, weight: &Weight) {
+    pub(crate) fn row(&mut self, key: &RowKey, weight: &Weight) {
         self.begin(ROW, key.thread.0.into());
-        let (lock, holder) = (maybe(key.lock.map(|l| l.0)), maybe(key.holder.map(|h| h.0)));
+        let (lock, holder) = (optional(key.lock.map(|l| l.0)), optional(key.holder.map(|h| h.0)));
         let activity = key.activity.number().into();
         [key.stack.0.into(), activity, lock, holder, weight.samples, weight.weight]
             .into_iter()
@@ -153,14 +158,14 @@ impl<W: Write> Writer<W> {
     }
 
     pub(crate) fn sample(&mut self, s: &Sample) {
-        // Three bits of an operand belong to the operation, so that a time must not take all 64;
-        // 2^59 ns are 18 years.
+        // The operation takes three bits, so a time must not need all 64; 2^59 ns are 18 years.
         let at_ns = s.at_ns.min(1 << 59);
         if at_ns != self.at_ns || self.next_thread == 0 {
             self.look(at_ns);
         }
         let Some(last) = self.seen.get_mut(s.thread.index()) else { return };
-        let now = Seen { stack: s.stack, activity: s.activity, lock: s.lock, holder: s.holder };
+        let now =
+            ThreadActivity { stack: s.stack, activity: s.activity, lock: s.lock, holder: s.holder };
         let before = std::mem::replace(last, now);
         let thread = zigzag(i64::from(s.thread.0) - i64::from(self.next_thread));
         let weight = zigzag(s.weight.wrapping_sub(self.period_ns) as i64);
@@ -170,8 +175,8 @@ impl<W: Write> Writer<W> {
             self.put(weight);
             self.put(now.activity.number().into());
             self.put(zigzag(i64::from(now.stack.0) - i64::from(before.stack.0)));
-            self.put(maybe(now.lock.map(|l| l.0)));
-            self.put(maybe(now.holder.map(|h| h.0)));
+            self.put(optional(now.lock.map(|l| l.0)));
+            self.put(optional(now.holder.map(|h| h.0)));
         } else if weight != 0 {
             self.begin(WEIGHED, thread);
             self.put(weight);
@@ -181,8 +186,8 @@ impl<W: Write> Writer<W> {
     }
 
     fn look(&mut self, at_ns: u64) {
-        if at_ns.abs_diff(self.begun_ns) >= OLD_NS {
-            self.hand_on();
+        if at_ns.abs_diff(self.begun_ns) >= MAX_BLOCK_NS {
+            self.flush_block();
             self.begun_ns = at_ns;
         }
         let step = at_ns.wrapping_sub(self.at_ns);
@@ -192,9 +197,9 @@ impl<W: Write> Writer<W> {
         self.next_thread = 0;
     }
 
-    /// Hands on the block as it is. After a failure nothing is written any more: a gap would be
-    /// worse than an end.
-    fn hand_on(&mut self) {
+    /// Writes the current block. After a failure nothing more is written: a recording must not have
+    /// a gap.
+    fn flush_block(&mut self) {
         if self.failed.is_none() && !self.text.is_empty() {
             self.failed = self.write_block().err();
         }
@@ -203,7 +208,7 @@ impl<W: Write> Writer<W> {
 
     fn write_block(&mut self) -> io::Result<()> {
         self.body.clear();
-        // Deflate grows what it cannot shrink by 5 bytes in 16 KiB at most.
+        // Deflate expands incompressible data by at most 5 bytes in 16 KiB.
         self.body.reserve(self.text.len() + self.text.len() / 1024 + 64);
         self.deflate.reset();
         let status =
@@ -221,7 +226,7 @@ impl<W: Write> Writer<W> {
 
     pub(crate) fn finish(mut self, totals: &Totals) -> io::Result<()> {
         self.json(DEFINE_TOTALS, totals);
-        self.hand_on();
+        self.flush_block();
         match self.failed.take() {
             Some(e) => Err(e),
             None => self.to.flush(),
@@ -229,7 +234,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// An id that may be missing, in one number.
-fn maybe(id: Option<u32>) -> u64 {
+/// Encodes an optional id.
+fn optional(id: Option<u32>) -> u64 {
     id.map_or(0, |id| u64::from(id) + 1)
 }

@@ -1,4 +1,4 @@
-//! Formats by name, and files that are there whole or not at all.
+//! Formats by name, and files that are written completely or not at all.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod common;
@@ -14,7 +14,7 @@ use ungil_profile::*;
 fn formats_have_names_and_endings() {
     for format in Format::ALL {
         assert_eq!(Format::of_name(format.name()), Some(format));
-        for ending in format.endings() {
+        for ending in format.extensions() {
             assert_eq!(Format::of_path(Path::new(&format!("/tmp/a.b{ending}"))), Some(format));
         }
     }
@@ -23,8 +23,8 @@ fn formats_have_names_and_endings() {
 }
 
 #[test]
-fn a_file_is_there_whole_or_not_at_all() {
-    let known = Known::of(contended_into);
+fn a_file_is_replaced_completely_or_not_at_all() {
+    let known = KnownProfile::of(contended_into);
     let folder = known.dir.path();
     let path = folder.join("flame.html");
     std::fs::write(&path, "older").unwrap();
@@ -33,7 +33,7 @@ fn a_file_is_there_whole_or_not_at_all() {
     assert!(
         write(Format::Flame, known.profile(), None, &folder.join("nowhere/flame.html")).is_err()
     );
-    // The recording's file is gone: what was there before stays, and nothing half-written does.
+    // The recording's file is missing: the old output stays, and no partial file does.
     std::fs::remove_file(folder.join("known.ungil")).unwrap();
     let before = std::fs::read(&path).unwrap();
     assert!(write(Format::Speedscope, known.profile(), Some(&known.recording), &path).is_err());
@@ -49,9 +49,9 @@ fn a_file_is_there_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_new_file_has_the_permissions_new_files_have() {
+fn a_new_file_has_default_permissions() {
     use std::os::unix::fs::PermissionsExt;
-    let known = Known::of(contended_into);
+    let known = KnownProfile::of(contended_into);
     let (path, plain) = (known.dir.path().join("flame.html"), known.dir.path().join("plain"));
     std::fs::write(&plain, "").unwrap();
     write(Format::Flame, known.profile(), None, &path).unwrap();

@@ -1,4 +1,4 @@
-//! What known profiles say in words, and what changed between two.
+//! Findings of known profiles, and differences between two.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod common;
@@ -11,38 +11,38 @@ fn texts(profile: &Profile) -> Vec<String> {
 }
 
 #[test]
-fn a_contended_program_is_told_what_it_waits_for() {
+fn names_the_contended_locks_and_their_holders() {
     let profile = contended().finish(totals()).profile;
     assert_eq!(
         texts(&profile),
         [
             "38.0 % of thread time waits for the dict `cache` at app.py:31 (8 threads, most often held at app.py:47)",
             "20.0 % of thread time runs at app.py:62 in spin",
-            "10.0 % of thread time waits for the threading.Lock 0x7f0000002000 at app.py:31 (8 threads, holder not known)",
+            "10.0 % of thread time waits for the threading.Lock 0x7f0000002000 at app.py:31 (8 threads, holder unknown)",
             "6.00 % of thread time waits for the GIL (8 threads, most often at app.py:62)",
-            "6.00 % of thread time goes to garbage collection: 2.00 % collects, 4.00 % is suspended for it (20 pauses, \
-             the longest 2.00 ms)",
+            "6.00 % of thread time is spent on garbage collection: 2.00 % collecting, 4.00 % suspended \
+             meanwhile (20 pauses, the longest 2.00 ms)",
         ]
     );
 }
 
-/// A profile of one thread whose rows are `(function, activity, lock, weight)`, each weight in as
-/// many samples.
+/// Builds a profile of one thread from rows `(function, activity, lock, weight)`; a row has as many
+/// samples as its weight.
 fn of(header: Header, totals: Totals, rows: &[(&str, Activity, Option<&str>, u64)]) -> Profile {
     let mut b = Builder::new(header);
     for (i, (name, activity, lock, weight)) in rows.iter().enumerate() {
-        let function = b.function(name, "a.py", 1, Kind::Python);
+        let function = b.function(name, "a.py", 1, FrameKind::Python);
         let frame = b.frame(function, 10 + i as u32);
         let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
         let lock = lock.map(|name| b.lock(7, i as u64, "Lock", name));
-        let key = Key { thread, stack, activity: *activity, lock, holder: None };
+        let key = RowKey { thread, stack, activity: *activity, lock, holder: None };
         b.row(key, Weight { samples: *weight, weight: *weight });
     }
     b.finish(totals).profile
 }
 
 #[test]
-fn nothing_is_said_that_means_nothing() {
+fn leaves_out_insignificant_findings() {
     let none: [&str; 0] = [];
     let names: Vec<String> = (0..40).map(|i| format!("f{i}")).collect();
     let small: Vec<_> =
@@ -55,25 +55,25 @@ fn nothing_is_said_that_means_nothing() {
     );
     assert_eq!(
         texts(&of(header(), Totals::default(), &[("f", Activity::RUNNING, None, 49)])),
-        ["only 49 samples: too few to say anything of shares"]
+        ["only 49 samples: too few for reliable shares"]
     );
 }
 
 #[test]
-fn the_hottest_function_is_named_beside_the_hottest_line() {
+fn names_the_hottest_function_and_the_hottest_line() {
     // Function f has two lines of 20, g one of 25.
     let mut b = Builder::new(header());
     for (name, line, weight) in [("f", 1, 200), ("f", 2, 170), ("g", 7, 230)] {
-        let function = b.function(name, "/srv/a.py", 1, Kind::Python);
+        let function = b.function(name, "/srv/a.py", 1, FrameKind::Python);
         let frame = b.frame(function, line);
         let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
-        let key = Key { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
+        let key = RowKey { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
         b.row(key, Weight { samples: weight, weight });
     }
-    let idle = b.function("h", "/srv/a.py", 1, Kind::Python);
+    let idle = b.function("h", "/srv/a.py", 1, FrameKind::Python);
     let (thread, frame) = (b.thread(7, 70, ""), b.frame(idle, 9));
     let stack = b.stack(StackId::EMPTY, frame);
-    let key = Key { thread, stack, activity: Activity::SYSCALL, lock: None, holder: None };
+    let key = RowKey { thread, stack, activity: Activity::SYSCALL, lock: None, holder: None };
     b.row(key, Weight { samples: 400, weight: 400 });
     assert_eq!(
         texts(&b.finish(Totals::default()).profile),
@@ -87,14 +87,14 @@ fn the_hottest_function_is_named_beside_the_hottest_line() {
 }
 
 #[test]
-fn a_pause_is_the_collectors_only_if_it_collected_meanwhile() {
+fn attributes_a_pause_to_the_collector_only_during_a_collection() {
     let stopped = |pauses: &[(PauseKind, u64)]| {
         let mut b = Builder::new(header());
-        let function = b.function("f", "a.py", 1, Kind::Python);
+        let function = b.function("f", "a.py", 1, FrameKind::Python);
         let frame = b.frame(function, 1);
         let (thread, stack) = (b.thread(7, 70, ""), b.stack(StackId::EMPTY, frame));
         for (activity, weight) in [(Activity::SUSPENDED, 100), (Activity::SYSCALL, 100)] {
-            let key = Key { thread, stack, activity, lock: None, holder: None };
+            let key = RowKey { thread, stack, activity, lock: None, holder: None };
             b.row(key, Weight { samples: weight, weight });
         }
         for &(kind, start) in pauses {
@@ -105,7 +105,7 @@ fn a_pause_is_the_collectors_only_if_it_collected_meanwhile() {
     assert_eq!(
         stopped(&[(PauseKind::StopTheWorld, 0)]),
         [
-            "50.0 % of thread time is suspended by stop-the-world pauses that are not the collector's (1 pause, the longest 2.00 ms)"
+            "50.0 % of thread time is suspended by stop-the-world pauses outside garbage collection (1 pause, the longest 2.00 ms)"
         ]
     );
     assert_eq!(
@@ -117,8 +117,8 @@ fn a_pause_is_the_collectors_only_if_it_collected_meanwhile() {
 }
 
 #[test]
-fn rates_are_of_rounds_and_misses_have_their_cause() {
-    // Two processes: two looks a round.
+fn rates_count_rounds_and_misses_name_their_cause() {
+    // Two processes: two looks per round.
     let totals = Totals {
         duration_ns: 1_000_000_000,
         captured: 1414,
@@ -129,23 +129,23 @@ fn rates_are_of_rounds_and_misses_have_their_cause() {
     };
     assert_eq!(totals.rate_reached_hz().unwrap().round(), 707.0);
     assert!((totals.missed_share() - 0.293).abs() < 1e-9);
-    let says = |totals| {
+    let warning = |totals| {
         texts(&of(header(), totals, &[("f", Activity::SYSCALL, None, 100)])).pop().unwrap()
     };
     assert_eq!(
-        says(totals.clone()),
-        "29.3 % of the looks that were due were missed, most of them because the profiler got no processor: the machine is busy; \
-         short things are under-counted"
+        warning(totals.clone()),
+        "29.3 % of the looks were missed, most of them because all CPUs were busy; short events are \
+         under-counted"
     );
     assert_eq!(
-        says(Totals { missed_busy: Some(3), ..totals }),
-        "29.3 % of the looks that were due were missed, most of them because a look takes longer than the rate allows; short \
-         things are under-counted"
+        warning(Totals { missed_busy: Some(3), ..totals }),
+        "29.3 % of the looks were missed, most of them because a look takes longer than the period; \
+         short events are under-counted"
     );
 }
 
 #[test]
-fn locks_of_one_name_are_one_and_modes_have_their_words() {
+fn locks_of_one_name_are_merged() {
     let header = Header { mode: Mode::Lock, ..header() };
     let rows = [
         ("f", Activity::LOCK, Some("pool at a.py:3"), 35),
@@ -156,15 +156,15 @@ fn locks_of_one_name_are_one_and_modes_have_their_words() {
     assert_eq!(
         texts(&of(header, Totals::default(), &rows)),
         [
-            "70.0 % of lock waiting is for the Lock `pool` at a.py:3 (1 thread, holder not known)",
-            "20.0 % of lock waiting is for the Lock `log` at a.py:12 (1 thread, holder not known)",
-            "10.0 % of lock waiting is for the Lock `rest` at a.py:13 (1 thread, holder not known)",
+            "70.0 % of lock waiting is for the Lock `pool` at a.py:3 (1 thread, holder unknown)",
+            "20.0 % of lock waiting is for the Lock `log` at a.py:12 (1 thread, holder unknown)",
+            "10.0 % of lock waiting is for the Lock `rest` at a.py:13 (1 thread, holder unknown)",
         ]
     );
 }
 
 #[test]
-fn locks_are_called_what_they_are() {
+fn locks_are_labelled_by_kind_and_name() {
     let mut b = Builder::new(header());
     let mut label = |kind: &str, address: u64, name: &str| {
         let id = b.lock(7, address, kind, name);
@@ -186,26 +186,29 @@ fn locks_are_called_what_they_are() {
 }
 
 #[test]
-fn a_profile_that_cannot_be_believed_says_so_and_keeps_to_five() {
+fn unreliable_profiles_have_warnings_and_at_most_five_findings() {
     let totals = Totals { captured: 800, missed: 200, torn: 10, left_out: 5, ..Totals::default() };
     let names = ["a", "b", "c", "d", "e", "f"];
     let rows: Vec<_> = names.iter().map(|n| ("f", Activity::LOCK, Some(*n), 160)).collect();
     let found = findings(&of(header(), totals, &rows));
     assert_eq!(found.len(), 5);
-    let warnings: Vec<&str> =
-        found.iter().filter(|f| f.topic == Topic::Warning).map(|f| f.text.as_str()).collect();
+    let warnings: Vec<&str> = found
+        .iter()
+        .filter(|f| f.topic == FindingTopic::Warning)
+        .map(|f| f.text.as_str())
+        .collect();
     assert_eq!(
         warnings,
         [
-            "20.0 % of the looks that were due were missed; short things are under-counted",
-            "1.03 % of the stacks were torn while they were read and are left out",
-            "a table was full: 5 samples without a place",
+            "20.0 % of the looks were missed; short events are under-counted",
+            "1.03 % of the stacks changed while they were read and are left out",
+            "a table was full: 5 samples without a stack",
         ]
     );
 }
 
 #[test]
-fn memory_is_told_by_line() {
+fn memory_findings_name_lines() {
     let header = Header { mode: Mode::Alloc, unit: Unit::Bytes, ..header() };
     let rows = [
         ("keep", Activity::Live, None, 300),
@@ -216,13 +219,13 @@ fn memory_is_told_by_line() {
         texts(&of(header, Totals::default(), &rows)),
         [
             "100 % of live memory was allocated in keep, most often at a.py:10 (75.0 %)",
-            "100 % of the memory that came and went was allocated at a.py:11 in drop",
+            "100 % of freed memory was allocated at a.py:11 in drop",
         ]
     );
 }
 
 #[test]
-fn changes_are_parts_of_a_whole() {
+fn changes_are_shares_of_the_total() {
     let before = of(
         header(),
         totals(),
@@ -237,13 +240,13 @@ fn changes_are_parts_of_a_whole() {
             ("n", Activity::RUNNING, None, 1000),
         ],
     );
-    let found: Vec<(String, f64, f64)> = changes(&before, &after, By::Function)
+    let found: Vec<(String, f64, f64)> = changes(&before, &after, ChangeBy::Function)
         .into_iter()
         .map(|c| (c.name, c.before, c.after))
         .collect();
-    let told = [("f", 0.5, 0.25), ("n", 0.0, 0.25), ("g", 0.5, 0.5)];
-    assert_eq!(found, told.map(|(n, b, a)| (n.to_string(), b, a)));
-    let lines = changes(&before, &after, By::Line);
-    assert_eq!(lines[0].words(), "f (a.py:10): 50.0 % of all before, 25.0 % after (-25.0)");
-    assert!(changes(&after, &after, By::Line).iter().all(|c| c.change() == 0.0));
+    let expected = [("f", 0.5, 0.25), ("n", 0.0, 0.25), ("g", 0.5, 0.5)];
+    assert_eq!(found, expected.map(|(n, b, a)| (n.to_string(), b, a)));
+    let lines = changes(&before, &after, ChangeBy::Line);
+    assert_eq!(lines[0].describe(), "f (a.py:10): 50.0 % before, 25.0 % after (-25.0)");
+    assert!(changes(&after, &after, ChangeBy::Line).iter().all(|c| c.change() == 0.0));
 }

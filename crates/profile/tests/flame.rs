@@ -1,13 +1,13 @@
-//! The flame graph's page in a real browser: it draws every frame, finds, zooms and turns by
-//! keyboard, asks for nothing, complains of nothing, whatever functions are called and however many
-//! there are.
+//! The flame graph page in a real browser: it draws every frame, searches, zooms and is controlled
+//! by keyboard, makes no requests and logs no errors, with any function names and any number of
+//! boxes.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 #[path = "common/browser.rs"]
 mod browser;
 mod common;
 
-use browser::Page;
+use browser::FlamePage;
 use common::*;
 use std::path::PathBuf;
 use ungil_profile::*;
@@ -24,7 +24,7 @@ fn known() -> (tempfile::TempDir, PathBuf) {
     page(|path| write(Format::Flame, &profile, None, path).unwrap())
 }
 
-/// Names and per mille, as [`Page::boxes`] gives them.
+/// Names and widths in per mille, as from [`FlamePage::boxes`].
 fn named(boxes: &[(&str, i64)]) -> Vec<(String, i64)> {
     let mut all: Vec<(String, i64)> = boxes.iter().map(|(n, w)| ((*n).into(), *w)).collect();
     all.sort();
@@ -35,11 +35,11 @@ const CACHE: &str = "waiting for dict `cache` at app.py:31";
 const OTHER: &str = "waiting for threading.Lock 0x7f0000002000";
 
 #[test]
-fn a_page_shows_finds_zooms_and_turns() {
+fn draws_searches_zooms_and_inverts() {
     let (_dir, file) = known();
-    let mut page = Page::open(&file, 1400, "light");
+    let mut page = FlamePage::open(&file, 1400, "light");
     // Every frame of every stack, as wide as its share: of 50 looks 19 wait for the cache, 5 for
-    // the other lock, 3 for the GIL, 2 are stopped, 10 spin, 1 collects, 10 are in the system.
+    // the other lock, 3 for the GIL, 2 are suspended, 10 spin, 1 collects, 10 are in a system call.
     let all = named(&[
         ("all", 1000),
         ("<module>", 1000),
@@ -61,7 +61,7 @@ fn a_page_shows_finds_zooms_and_turns() {
     assert!(tables.contains("3.04 s38.0 %8put (app.py:31)evict (app.py:47)"), "{tables}");
     assert!(tables.contains("spin (app.py:62)1.60 s20.0 %"), "{tables}");
 
-    // Searching: the share of what passes through it, callees included.
+    // Searching: the share that passes through a match, callees included.
     page.press("/");
     page.insert("spin");
     assert_eq!(page.text("matched"), "32.0 % matched (2.56 s)");
@@ -123,9 +123,9 @@ fn a_page_shows_finds_zooms_and_turns() {
 }
 
 #[test]
-fn a_page_is_asked_by_activity_thread_and_lock() {
+fn filters_by_activity_thread_and_lock() {
     let (_dir, file) = known();
-    let mut page = Page::open(&file, 400, "dark");
+    let mut page = FlamePage::open(&file, 400, "dark");
     let fits = page.value("document.documentElement.scrollWidth <= innerWidth");
     assert_eq!(fits, true, "wider than a telephone");
     let dark = page.value("getComputedStyle(document.body).backgroundColor");
@@ -154,23 +154,23 @@ fn a_page_is_asked_by_activity_thread_and_lock() {
     page.is_content(&file);
 }
 
-/// A profile in which `spin` takes `spin` looks and `put` 100.
+/// A profile in which `spin` takes `spin` looks and `put` takes 100.
 fn two(spin: u64) -> Profile {
     let mut b = Builder::new(header());
     for (name, looks) in [("spin", spin), ("put", 100)] {
-        let function = b.function(name, "/srv/app.py", 1, Kind::Python);
+        let function = b.function(name, "/srv/app.py", 1, FrameKind::Python);
         let frame = b.frame(function, 2);
         let (thread, stack) = (b.thread(7, 70, "t"), b.stack(StackId::EMPTY, frame));
-        let key = Key { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
+        let key = RowKey { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
         b.row(key, Weight { samples: looks, weight: looks * 1_000_000 });
     }
     b.finish(totals()).profile
 }
 
 #[test]
-fn two_profiles_show_what_changed() {
+fn a_difference_shows_what_changed() {
     let (_dir, file) = page(|path| write_difference(&two(100), &two(300), path).unwrap());
-    let mut page = Page::open(&file, 1400, "light");
+    let mut page = FlamePage::open(&file, 1400, "light");
     assert_eq!(page.boxes(), named(&[("all", 1000), ("spin", 750), ("put", 250)]));
     let colours = page.value(
         "Object.fromEntries(ungil.view.root.children.map(n => [ungil.profile.describe(n.key).name, ungil.graph.colour(n, false)]))",
@@ -178,23 +178,24 @@ fn two_profiles_show_what_changed() {
     let hue = |name: &str| colours[name].as_str().unwrap().to_string();
     assert!(hue("spin").starts_with("hsl(4 "), "more is red: {colours}");
     assert!(hue("put").starts_with("hsl(214 "), "less is blue: {colours}");
-    assert!(
-        page.text("findings")
-            .contains("spin (app.py:1): 50.0 % of all before, 75.0 % after (+25.0)")
-    );
+    assert!(page.text("findings").contains("spin (app.py:1): 50.0 % before, 75.0 % after (+25.0)"));
     page.press("b");
     assert_eq!(page.boxes(), named(&[("all", 1000), ("spin", 500), ("put", 500)]));
     page.is_content(&file);
 }
 
 #[test]
-fn a_page_of_a_hundred_thousand_boxes_draws_what_is_seen() {
+fn a_page_of_100_000_boxes_draws_the_visible_ones() {
     let mut b = Builder::new(header());
     let frames: Vec<FrameId> = (0..2000u32)
         .map(|i| {
             let name = NAMES[i as usize % NAMES.len()];
-            let function =
-                b.function(&format!("{name}{i}"), &format!("/srv/m{}.py", i % 50), i, Kind::Python);
+            let function = b.function(
+                &format!("{name}{i}"),
+                &format!("/srv/m{}.py", i % 50),
+                i,
+                FrameKind::Python,
+            );
             b.frame(function, i)
         })
         .collect();
@@ -205,13 +206,13 @@ fn a_page_of_a_hundred_thousand_boxes_draws_what_is_seen() {
         for depth in 0..100 {
             stack = b.stack(stack, frames[(branch + depth * 7) % 2000]);
         }
-        let key = Key { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
+        let key = RowKey { thread, stack, activity: Activity::RUNNING, lock: None, holder: None };
         b.row(key, Weight { samples: 1, weight: 1000 + branch as u64 });
     }
     let profile = b.finish(totals()).profile;
     assert!(profile.stacks.len() > 100_000);
     let (_dir, file) = page(|path| write(Format::Flame, &profile, None, path).unwrap());
-    let mut page = Page::open(&file, 1400, "light");
+    let mut page = FlamePage::open(&file, 1400, "light");
     assert_eq!(page.value("Number(document.getElementById('graph').dataset.count)"), 100_001);
     let boxes = page.boxes().len();
     assert!((1000..100_002).contains(&boxes), "{boxes}");

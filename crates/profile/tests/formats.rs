@@ -1,4 +1,4 @@
-//! Every format is read back by other means than it was written, and says what the profile says.
+//! Every format is read back by independent code, and has the contents of the profile.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod common;
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use ungil_profile::*;
 
-/// Weight by thread's label, and of what did not run.
+/// Weight by the thread's label, and by what it waited for.
 fn by_thread(profile: &Profile) -> HashMap<String, u64> {
     let mut sums = HashMap::new();
     for (key, weight) in &profile.rows {
@@ -28,8 +28,7 @@ fn numbers(value: &Value) -> Vec<u64> {
     value.as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect()
 }
 
-/// What speedscope's import demands of a file of sampled profiles, as the page its `$schema` names
-/// describes it.
+/// The rules of speedscope's import for sampled profiles, from the schema that `$schema` names.
 fn speedscope_rules() -> Value {
     let units = ["none", "nanoseconds", "microseconds", "milliseconds", "seconds", "bytes"];
     let frame = json!({
@@ -68,7 +67,7 @@ fn speedscope_rules() -> Value {
     })
 }
 
-fn speedscope_holds(known: &Known, timed: bool) {
+fn speedscope_holds(known: &KnownProfile, timed: bool) {
     let file = known.json(Format::Speedscope, timed);
     let validator = jsonschema::validator_for(&speedscope_rules()).unwrap();
     let errors: Vec<String> =
@@ -91,25 +90,25 @@ fn speedscope_holds(known: &Known, timed: bool) {
         }
     }
     sums.retain(|_, w| *w > 0);
-    let mut told = HashMap::new();
+    let mut expected = HashMap::new();
     for (key, weight) in &known.profile().rows {
-        // A running thread without a frame has no place in speedscope.
+        // speedscope cannot represent a running thread without frames.
         if key.stack != StackId::EMPTY || !key.activity.is_busy() {
             let thread = &known.profile().threads[key.thread.index()];
-            *told.entry(known.profile().thread_label(thread)).or_default() += weight.weight;
+            *expected.entry(known.profile().thread_label(thread)).or_default() += weight.weight;
         }
     }
-    told.retain(|_, w| *w > 0);
-    assert_eq!(sums, told);
+    expected.retain(|_, w| *w > 0);
+    assert_eq!(sums, expected);
 }
 
-fn pprof(known: &Known) -> proto::Profile {
+fn pprof(known: &KnownProfile) -> proto::PprofProfile {
     let mut bytes = Vec::new();
     GzDecoder::new(known.bytes(Format::Pprof, false).as_slice()).read_to_end(&mut bytes).unwrap();
     prost::Message::decode(bytes.as_slice()).unwrap()
 }
 
-fn pprof_holds(known: &Known) {
+fn pprof_holds(known: &KnownProfile) {
     let (profile, file) = (known.profile(), pprof(known));
     let text = |id: i64| file.string_table[usize::try_from(id).unwrap()].as_str();
     assert_eq!(text(0), "");
@@ -129,7 +128,7 @@ fn pprof_holds(known: &Known) {
                 (text(function.name).into(), text(function.filename).into(), line.line)
             })
             .collect();
-        let told: Vec<(String, String, i64)> = profile
+        let expected: Vec<(String, String, i64)> = profile
             .leaf_to_root(key.stack)
             .map(|f| {
                 let function = profile.function(f);
@@ -137,7 +136,7 @@ fn pprof_holds(known: &Known) {
                 (name.into(), file.into(), profile.frames[f.index()].line.into())
             })
             .collect();
-        assert_eq!(places, told);
+        assert_eq!(places, expected);
         assert_eq!(sample.value, [weight.samples as i64, weight.weight as i64]);
         let label = |name: &str| sample.label.iter().find(|l| text(l.key) == name);
         *threads.entry(text(label("thread").unwrap().str).to_string()).or_default() +=
@@ -153,7 +152,7 @@ fn pprof_holds(known: &Known) {
     assert_eq!(threads, by_thread(profile));
 }
 
-fn collapsed_holds(known: &Known) {
+fn collapsed_holds(known: &KnownProfile) {
     let text = String::from_utf8(known.bytes(Format::Collapsed, false)).unwrap();
     let mut sums: HashMap<String, u64> = HashMap::new();
     let mut seen = std::collections::HashSet::new();
@@ -168,7 +167,7 @@ fn collapsed_holds(known: &Known) {
 }
 
 /// Follows every index of the Firefox Profiler's tables.
-fn firefox_holds(known: &Known, timed: bool) {
+fn firefox_holds(known: &KnownProfile, timed: bool) {
     let (profile, file) = (known.profile(), known.json(Format::Firefox, timed));
     assert!(file["meta"]["preprocessedProfileVersion"].as_u64().unwrap() >= 40);
     let categories = file["meta"]["categories"].as_array().unwrap().len() as u64;
@@ -202,8 +201,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn every_format_says_what_the_profile_says(run in run()) {
-        let known = Known::of(|b| drop(tell(b, &run)));
+    fn every_format_has_the_contents_of_the_profile(run in run()) {
+        let known = KnownProfile::of(|b| drop(record_run(b, &run)));
         pprof_holds(&known);
         collapsed_holds(&known);
         speedscope_holds(&known, false);
@@ -216,7 +215,7 @@ proptest! {
 
 #[test]
 fn a_known_profile_in_every_format() {
-    let known = Known::of(contended_into);
+    let known = KnownProfile::of(contended_into);
     pprof_holds(&known);
     collapsed_holds(&known);
     [false, true].into_iter().for_each(|timed| speedscope_holds(&known, timed));
@@ -229,7 +228,7 @@ fn a_known_profile_in_every_format() {
 
 #[test]
 fn speedscope_keeps_the_order_in_time() {
-    let known = Known::of(contended_into);
+    let known = KnownProfile::of(contended_into);
     let file = known.json(Format::Speedscope, true);
     let frames = file["shared"]["frames"].as_array().unwrap();
     let thread = &file["profiles"][0];
@@ -246,7 +245,7 @@ fn speedscope_keeps_the_order_in_time() {
 
 #[test]
 fn firefox_has_waits_and_pauses_as_markers() {
-    let known = Known::of(contended_into);
+    let known = KnownProfile::of(contended_into);
     let file = known.json(Format::Firefox, true);
     let mut found: HashMap<String, Vec<f64>> = HashMap::new();
     for thread in file["threads"].as_array().unwrap() {
@@ -266,7 +265,7 @@ fn firefox_has_waits_and_pauses_as_markers() {
         |name: &str| found.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", found.keys()));
     let waits = lengths("waits for a lock: dict `cache` at app.py:31");
     assert_eq!(waits.len(), 8 * 20);
-    // The first wait begins before the clock: it is a look shorter.
+    // The first wait begins before the clock, so it is one look shorter.
     assert!(waits.iter().all(|ms| (17.9..19.1).contains(ms)), "{waits:?}");
     let pauses = lengths("garbage collection: generation 2");
     assert_eq!(pauses.len(), 20);
@@ -274,8 +273,8 @@ fn firefox_has_waits_and_pauses_as_markers() {
 }
 
 #[test]
-fn what_separates_frames_is_no_part_of_names() {
-    let known = Known::of(|b| {
+fn separators_in_names_are_replaced() {
+    let known = KnownProfile::of(|b| {
         let main = frame(b, (3, 1));
         let (thread, stack) = (b.thread(7, 7, "a;b\nc"), b.stack(StackId::EMPTY, main));
         let activity = Activity::RUNNING;

@@ -1,4 +1,4 @@
-//! A recording gives back what was recorded, up to where it was cut, and no bytes do harm.
+//! A recording reproduces what was recorded, up to where it was cut off, and no input does harm.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod common;
@@ -8,17 +8,17 @@ use proptest::prelude::*;
 use std::path::PathBuf;
 use ungil_profile::*;
 
-/// Records a run; gives the recording's bytes, the profile and the samples.
-fn record(run: &[Seen]) -> (Vec<u8>, Profile, Vec<Sample>) {
-    let file = Shared::default();
+/// Records a run; returns the recording's bytes, the profile and the samples.
+fn record(run: &[ObservedThread]) -> (Vec<u8>, Profile, Vec<Sample>) {
+    let file = SharedBuffer::default();
     let mut builder = Builder::new(header()).record(file.clone());
-    let samples = tell(&mut builder, run);
+    let samples = record_run(&mut builder, run);
     let finished = builder.finish(totals());
     finished.recording.unwrap();
     (file.bytes(), finished.profile, samples)
 }
 
-/// The bytes as a file.
+/// Writes the bytes to a file.
 fn file(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.ungil");
@@ -37,17 +37,17 @@ proptest! {
 
     #[test]
     fn replay_gives_the_profile_and_the_order(run in run()) {
-        let (bytes, profile, told) = record(&run);
+        let (bytes, profile, expected) = record(&run);
         let (_dir, path) = file(&bytes);
         let recording = Recording::open(&path).unwrap();
         prop_assert_eq!(recording.cut(), None);
         prop_assert_eq!(recording.profile(), &profile);
-        prop_assert_eq!(recording.timed(), !told.is_empty());
-        prop_assert_eq!(samples(&recording), told);
+        prop_assert_eq!(recording.timed(), !expected.is_empty());
+        prop_assert_eq!(samples(&recording), expected);
     }
 
     #[test]
-    fn a_profile_saved_as_a_sum_is_the_same(run in run()) {
+    fn a_profile_saved_as_sums_is_unchanged(run in run()) {
         let (_, profile, _) = record(&run);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sum.ungil");
@@ -58,16 +58,16 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_recording_gives_what_came_before(run in run(), at in 0.0..1.0f64) {
-        let (bytes, profile, told) = record(&run);
+    fn a_truncated_recording_is_read_up_to_the_cut(run in run(), at in 0.0..1.0f64) {
+        let (bytes, profile, expected) = record(&run);
         let (_dir, path) = file(&bytes[..(bytes.len() as f64 * at) as usize]);
         match Recording::open(&path) {
-            Err(Error::Foreign { .. } | Error::Empty { .. }) => {}
+            Err(RecordingError::Foreign { .. } | RecordingError::Empty { .. }) => {}
             Err(e) => panic!("{e}"),
             Ok(recording) => {
                 prop_assert!(recording.cut().is_some());
                 let read = samples(&recording);
-                prop_assert_eq!(&told[..read.len()], &read[..]);
+                prop_assert_eq!(&expected[..read.len()], &read[..]);
                 prop_assert_eq!(&recording.profile().header, &profile.header);
                 prop_assert!(recording.profile().totals.notes.iter().any(|n| n.contains("ends early")));
             }
@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_is_noticed(run in run(), at in 0.0..1.0f64, with in 1..=255u8) {
+    fn detects_a_changed_byte(run in run(), at in 0.0..1.0f64, with in 1..=255u8) {
         let (mut bytes, profile, _) = record(&run);
         let at = (bytes.len() as f64 * at) as usize;
         bytes[at] ^= with;
@@ -83,15 +83,15 @@ proptest! {
         match Recording::open(&path) {
             Ok(recording) => prop_assert!(recording.cut().is_some() || recording.profile() == &profile),
             Err(e) => {
-                let read = !matches!(e, Error::Io { .. });
+                let read = !matches!(e, RecordingError::Io { .. });
                 prop_assert!(read, "{}", e);
             }
         }
     }
 
-    /// Blocks that are whole, whatever they say: the checksum keeps nobody out who means harm.
+    /// Valid blocks with arbitrary text: the checksum does not stop an attacker.
     #[test]
-    fn any_text_is_survived(texts in proptest::collection::vec(text(), 0..4)) {
+    fn survives_any_text(texts in proptest::collection::vec(text(), 0..4)) {
         let mut bytes = b"UNGILRC\x01".to_vec();
         let header = serde_json::to_vec(&header()).unwrap();
         let mut first = vec![4];
@@ -110,14 +110,14 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300), magic in any::<bool>()) {
+    fn survives_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300), magic in any::<bool>()) {
         let bytes = if magic { [b"UNGILRC\x01", &bytes[..]].concat() } else { bytes };
         let (_dir, path) = file(&bytes);
         prop_assert!(Recording::open(&path).is_err());
     }
 }
 
-/// Operations with operands that are often right.
+/// Operations with operands that are often valid.
 fn text() -> impl Strategy<Value = Vec<u8>> {
     let number = prop_oneof![4 => 0..4u64, 2 => 0..200u64, 1 => any::<u64>()];
     let operation = (0..7u64, 0..10u64, proptest::collection::vec(number, 0..7));
@@ -154,7 +154,7 @@ fn block(file: &mut Vec<u8>, text: &[u8]) {
 
 #[test]
 fn a_small_file_cannot_define_much() {
-    // 64 blocks of a MiB that shrinks to a kilobyte: stack upon stack, each one deeper.
+    // 64 blocks of 1 MiB that compress to a kilobyte: stacks, each one deeper.
     let mut bytes = record(&[]).0;
     bytes.truncate(first_block(&bytes));
     let mut definitions = Vec::new();
@@ -173,14 +173,14 @@ fn a_small_file_cannot_define_much() {
     assert!(recording.profile().stacks.len() < 6_000_000, "{}", recording.profile().stacks.len());
 }
 
-/// Where the first block ends.
+/// Returns the end of the first block.
 fn first_block(bytes: &[u8]) -> usize {
     20 + u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize
 }
 
 #[test]
 fn a_sample_takes_few_bytes() {
-    let file = Shared::default();
+    let file = SharedBuffer::default();
     let mut builder = Builder::new(header()).record(file.clone());
     contended_into(&mut builder);
     builder.finish(totals()).recording.unwrap();
@@ -189,8 +189,8 @@ fn a_sample_takes_few_bytes() {
 }
 
 #[test]
-fn a_recording_of_version_1_is_read_and_one_of_the_future_is_not() {
-    let file = Shared::default();
+fn reads_version_1_and_rejects_future_versions() {
+    let file = SharedBuffer::default();
     let mut builder = Builder::new(header()).record(file.clone());
     contended_into(&mut builder);
     let profile = builder.finish(Totals::default()).profile;
@@ -204,8 +204,8 @@ fn a_recording_of_version_1_is_read_and_one_of_the_future_is_not() {
 }
 
 #[test]
-fn what_was_seen_a_second_ago_survives_a_kill() {
-    let file = Shared::default();
+fn a_kill_loses_at_most_a_second() {
+    let file = SharedBuffer::default();
     let mut builder = Builder::new(header()).record(file.clone());
     contended_into(&mut builder);
     let mut second = Vec::new();
@@ -218,14 +218,14 @@ fn what_was_seen_a_second_ago_survives_a_kill() {
     let (_dir, path) = self::file(&file.bytes());
     std::mem::forget(builder);
     let recording = Recording::open(&path).unwrap();
-    assert!(recording.cut().unwrap().contains("not ended"));
+    assert!(recording.cut().unwrap().contains("no end marker"));
     assert_eq!(samples(&recording).last(), Some(&second[0]));
 }
 
 #[test]
 fn a_full_disk_ends_the_recording_and_not_the_profile() {
-    struct Full(usize);
-    impl std::io::Write for Full {
+    struct FullDisk(usize);
+    impl std::io::Write for FullDisk {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0 =
                 self.0.checked_sub(bytes.len()).ok_or_else(|| std::io::Error::other("full"))?;
@@ -235,7 +235,7 @@ fn a_full_disk_ends_the_recording_and_not_the_profile() {
             Ok(())
         }
     }
-    let mut builder = Builder::new(header()).record(Full(300));
+    let mut builder = Builder::new(header()).record(FullDisk(300));
     contended_into(&mut builder);
     let finished = builder.finish(totals());
     assert_eq!(finished.recording.unwrap_err().to_string(), "full");
@@ -248,7 +248,7 @@ fn tables_have_bounds_and_weights_are_kept() {
     let mut b = Builder::with_limits(header(), limits);
     for n in 0..500u32 {
         let thread = b.thread(7, n, &format!("t{n}"));
-        let function = b.function(&format!("f{n}"), "x.py", n, Kind::Python);
+        let function = b.function(&format!("f{n}"), "x.py", n, FrameKind::Python);
         let frame = b.frame(function, n);
         let stack = b.stack(StackId::EMPTY, frame);
         let lock = Some(b.lock(7, n.into(), "dict", ""));

@@ -7,37 +7,37 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Heap {
-    /// The process to look into, which is neither stopped nor changed, or the core file to read (of
-    /// the kernel or gcore, also with gzip or zstd). Digits are the number of a process; a core
-    /// whose name is a number is given as ./4711.
+    /// A process (PID), which is neither stopped nor changed, or a core file (of the kernel or
+    /// gcore, also compressed with gzip or zstd). Digits are a PID; write ./4711 for a core file
+    /// named 4711.
     #[arg(value_name = "PID|CORE")]
     pub(crate) target: Target,
 
-    /// Look twice, this time apart, and show what grew and what shrank.
+    /// Count twice, this time apart, and show the growth.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) diff: Option<f64>,
 
-    /// Put types together by the module that defines them.
+    /// Group types by the module that defines them.
     #[arg(long)]
     pub(crate) module: bool,
 
-    /// Rows to show; 0 for all (JSON has all unless this is given).
+    /// Rows to show; 0 shows all (default: 25; all with --json).
     #[arg(short = 'n', long, value_name = "N")]
     pub(crate) top: Option<usize>,
 
-    /// What rows are ordered by; with --diff, by how much of it was gained.
+    /// Sort key; with --diff, sorts by its growth.
     #[arg(short, long, value_enum, value_name = "KEY", default_value_t = Order::Bytes)]
     pub(crate) sort: Order,
 
-    /// End a look after this time, with what was counted until then.
+    /// Stop counting after this time, and show what was counted by then.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(crate) limit: f64,
 
-    /// Print everything as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// No progress.
+    /// Do not show progress.
     #[arg(short, long)]
     pub(crate) quiet: bool,
 
@@ -45,7 +45,7 @@ pub(crate) struct Heap {
     pub(crate) files: CoreFiles,
 }
 
-/// What rows are ordered by.
+/// The sort keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Order {
     /// Bytes, most first.
@@ -64,5 +64,6 @@ Examples:
   ungil heap core.4711
   ungil heap 4711 --json | jq '.types[:5]'
 
-On a free-threaded build every object is counted. With a GIL it is the objects the collector knows:
-containers and instances of classes, not strings or numbers.";
+On a free-threaded build all objects are counted. On a build with the GIL only
+those known to the garbage collector are: containers and instances of classes,
+not strings or numbers.";

@@ -5,15 +5,14 @@ use clap::{Args, ValueEnum, ValueHint};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Looks a second, unless asked otherwise.
+/// Default looks per second.
 const RATE_HZ: f64 = 1000.0;
 
 /// `ungil profile`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Profile {
-    /// The number of a process that runs, or a Python script to start; the script's own arguments
-    /// follow `--`.
+    /// A process (PID), or a Python script to start; write the script's arguments after `--`.
     #[arg(value_name = "PID|SCRIPT", value_hint = ValueHint::FilePath, group = "what")]
     pub(crate) target: Option<OsString>,
 
@@ -21,7 +20,7 @@ pub(crate) struct Profile {
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<OsString>,
 
-    /// A module to start as `python -m MODULE`.
+    /// A module to start, like `python -m MODULE`.
     #[arg(short = 'm', long, value_name = "MODULE", group = "what")]
     pub(crate) module: Option<OsString>,
 
@@ -30,24 +29,23 @@ pub(crate) struct Profile {
     #[arg(long, value_name = "PYTHON")]
     pub(crate) python: Option<String>,
 
-    /// What to profile: all time, time on a processor, waiting for locks, waiting for and holding
-    /// the GIL, the collector's pauses, or allocations.
+    /// What to profile.
     #[arg(long, value_name = "MODE", default_value = "wall", help_heading = "What is profiled")]
     pub(crate) mode: Mode,
 
-    /// Looks a second, such as 100, 1khz or 50khz; one look is at every thread (default: 1khz).
+    /// Looks per second, such as 100, 1khz or 50khz; a look samples every thread (default: 1khz).
     #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "What is profiled")]
     pub(crate) rate: Option<f64>,
 
-    /// End after this time (default: at Ctrl-C, or when the process ends).
+    /// Stop after this time (default: on Ctrl-C, or when the process ends).
     #[arg(short, long, value_name = "TIME", value_parser = duration, help_heading = "What is profiled")]
     pub(crate) duration: Option<f64>,
 
-    /// Only these threads, by name or by the kernel's id.
+    /// Profile only these threads, by name or kernel id.
     #[arg(long, value_name = "THREAD", value_delimiter = ',', help_heading = "What is profiled")]
     pub(crate) threads: Vec<String>,
 
-    /// Look at the Pythons that the process starts, too (default: yes).
+    /// Also profile Python processes that the process starts (default: yes).
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, default_missing_value = "yes", value_parser = yes,
           help_heading = "What is profiled")]
     pub(crate) children: Option<bool>,
@@ -55,8 +53,8 @@ pub(crate) struct Profile {
     #[command(flatten)]
     pub(crate) alloc: Alloc,
 
-    /// Show waiting asyncio tasks too, as stacks of who awaits whom (with --mode wall; CPython 3.14
-    /// and later).
+    /// Also show waiting asyncio tasks, as stacks of who awaits whom (with --mode wall, CPython
+    /// 3.14 or later).
     #[arg(long, conflicts_with = "no_tasks", help_heading = "What is profiled")]
     pub(crate) tasks: bool,
 
@@ -64,23 +62,23 @@ pub(crate) struct Profile {
     #[arg(long, help_heading = "What is profiled")]
     pub(crate) no_tasks: bool,
 
-    /// C frames, too, of threads that sleep in a system call; nothing is stopped for them.
+    /// Also show C frames of threads that sleep in a system call; no thread is stopped.
     #[arg(long, help_heading = "What is profiled")]
     pub(crate) native: bool,
 
-    /// Write to this file; its ending says in which format (default: a recording under .ungil/).
+    /// Output file; its extension selects the format (default: a recording in .ungil/).
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
 
-    /// The format: flame, speedscope, firefox, pprof, collapsed, recording.
+    /// Output format: flame, speedscope, firefox, pprof, collapsed, recording.
     #[arg(long, value_name = "FORMAT", value_parser = format, help_heading = "Output")]
     pub(crate) format: Option<ungil_profile::Format>,
 
-    /// Turn a recording into another format and say what it holds; nothing is looked at.
+    /// Convert a recording to another format, and print its summary.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "what", help_heading = "Output")]
     pub(crate) replay: Option<PathBuf>,
 
-    /// What changed between two recordings: as a flame graph with -o, and in words.
+    /// Compare two recordings: as text, and as a flame graph with -o.
     #[arg(long, value_names = ["BEFORE", "AFTER"], num_args = 2, value_hint = ValueHint::FilePath, group = "what",
           help_heading = "Output")]
     pub(crate) diff: Vec<PathBuf>,
@@ -89,18 +87,18 @@ pub(crate) struct Profile {
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 
-    /// No progress.
+    /// Do not show progress.
     #[arg(short, long, help_heading = "Output")]
     pub(crate) quiet: bool,
 }
 
 impl Profile {
-    /// Looks a second.
+    /// Returns the looks per second.
     pub(crate) fn rate_hz(&self) -> f64 {
         self.rate.unwrap_or(RATE_HZ)
     }
 
-    /// Whether the processes it starts are looked at.
+    /// Returns whether processes that it starts are profiled too.
     pub(crate) fn children(&self) -> bool {
         self.children.unwrap_or(true)
     }
@@ -115,20 +113,20 @@ Examples:
   ungil profile --replay .ungil/app.ungil -o app.speedscope.json
   ungil profile --diff before.ungil after.ungil -o changed.html";
 
-/// What is profiled.
+/// What to profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
     /// All time of all threads.
     Wall,
-    /// Time on a processor.
+    /// CPU time.
     Cpu,
     /// Time waiting for locks.
     Lock,
     /// Time waiting for the GIL, and holding it.
     Gil,
-    /// The collector's work, and what it stops.
+    /// Garbage collection, and threads suspended by it.
     Gc,
-    /// Memory, by where it is allocated.
+    /// Memory, by allocation site.
     Alloc,
 }
 
@@ -161,13 +159,13 @@ fn yes(text: &str) -> Result<bool, String> {
     }
 }
 
-/// A time in which something can be seen.
+/// Parses a duration greater than 0.
 fn duration(text: &str) -> Result<f64, String> {
     let seconds = super::duration(text)?;
-    if seconds > 0.0 { Ok(seconds) } else { Err("in no time nothing can be seen".into()) }
+    if seconds > 0.0 { Ok(seconds) } else { Err("write a time greater than 0".into()) }
 }
 
-/// Looks a second: `100`, `100hz`, `1.5khz`, `1MHz`.
+/// Parses a rate: `100`, `100hz`, `1.5khz`, `1MHz`.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let lower = text.trim().to_ascii_lowercase();
     let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
@@ -181,7 +179,7 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
     if (0.1..=1e6).contains(&rate) {
         Ok(rate)
     } else {
-        Err("write looks a second between 0.1 and 1mhz, such as 100, 1khz or 50khz".into())
+        Err("write a rate between 0.1 and 1mhz, such as 100, 1khz or 50khz".into())
     }
 }
 
@@ -190,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_read() {
+    fn parses_rates() {
         for (text, hz) in
             [("100", 100.0), ("1khz", 1e3), ("1.5 kHz", 1500.0), ("1MHz", 1e6), ("0.5hz", 0.5)]
         {

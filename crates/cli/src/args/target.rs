@@ -1,4 +1,4 @@
-//! What `dump` and `heap` look at: a process, or a core file.
+//! The target of `dump` and `heap`: a process, or a core file.
 
 use crate::error::CliError;
 use clap::{Args, ValueHint};
@@ -10,7 +10,7 @@ use ungil_remote::{AttachError, CoreOptions, Python};
 /// A process or a core file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// The number of a process.
+    /// A process id.
     Process(u32),
     /// The path of a core file.
     Core(PathBuf),
@@ -34,19 +34,19 @@ impl Target {
 impl FromStr for Target {
     type Err = String;
 
-    /// Digits are the number of a process, everything else the path of a core.
+    /// Parses digits as a process id, everything else as the path of a core file.
     fn from_str(text: &str) -> Result<Target, String> {
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return match text.parse() {
                 Ok(pid @ 1..) => Ok(Target::Process(pid)),
-                _ => Err(format!("no process has this number; a file of this name is ./{text}")),
+                _ => Err(format!("not a valid PID; for a file of this name write ./{text}")),
             };
         }
         let path = PathBuf::from(text);
         if text.contains('/') || path.symlink_metadata().is_ok() {
             return Ok(Target::Core(path));
         }
-        Err("it is neither the number of a process nor a file that is here".into())
+        Err("neither a PID nor an existing file".into())
     }
 }
 
@@ -59,14 +59,14 @@ impl fmt::Display for Target {
     }
 }
 
-/// Where the files are that a core was mapped from.
+/// Where the files that a core was mapped from are.
 #[derive(Debug, Default, Args)]
 pub(crate) struct CoreFiles {
-    /// The executable that a core is of, where it is not at the path that the core has of it.
+    /// Executable of the core, if it is not at its original path.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) exe: Option<PathBuf>,
 
-    /// The folder under which all files of a core are, as of a container's image.
+    /// Folder that contains all files of the core, such as a container's root file system.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: Option<PathBuf>,
 }
@@ -76,14 +76,14 @@ impl CoreFiles {
         CoreOptions { executable: self.exe.clone(), root: self.root.clone() }
     }
 
-    /// Refuses these options where no core is given.
+    /// Rejects these options if no core is given.
     pub(crate) fn check(&self, has_core: bool) -> Result<(), CliError> {
         let given = self.exe.as_ref().map(|_| "--exe").or(self.root.as_ref().map(|_| "--root"));
         match given.filter(|_| !has_core) {
             Some(option) => Err(CliError::usage(
                 format!("{option} needs a core file"),
-                "a live process names its files itself",
-                format!("leave {option} out, or give the path of a core"),
+                "the files of a live process are known",
+                format!("omit {option}, or give a core file"),
             )),
             None => Ok(()),
         }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_a_process_and_a_path_is_a_core() {
+    fn parses_digits_as_a_process_and_paths_as_cores() {
         assert_eq!("4711".parse(), Ok(Target::Process(4711)));
         assert_eq!("./4711".parse(), Ok(Target::Core("./4711".into())));
         assert_eq!("/nowhere/core".parse(), Ok(Target::Core("/nowhere/core".into())));

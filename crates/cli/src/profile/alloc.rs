@@ -1,11 +1,12 @@
-//! `ungil profile --mode alloc`: allocations of a program that is started, or of one that lets
-//! itself be asked.
+//! `ungil profile --mode alloc`: allocations of a program that ungil starts, or of a running
+//! process.
 
 use super::launch::{named, python};
-use super::output::{Output, chosen};
+use super::output::{Output, chosen_format};
 use crate::args::Profile;
 use crate::error::{CliError, print};
 use crate::sanitize::{self, sanitize};
+use crate::width::{table_width, text_width};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::IsTerminal;
@@ -14,23 +15,24 @@ use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use ungil_profile::alloc::{Allocations, Ask, Error, Launch, attach, launch};
+use ungil_format::wrap;
+use ungil_profile::alloc::{AllocError, Allocations, AttachRequest, LaunchRequest, attach, launch};
 use ungil_remote::unicode::decoded;
 
-/// What was measured, of which command, and how that ended if it is ours.
+/// The measured allocations, the profiled command, and its exit status if ungil started it.
 struct Measured {
     allocations: Allocations,
     command: String,
     status: Option<ExitStatus>,
-    /// It was told to end.
-    told: bool,
+    /// Whether it was stopped by a signal to ungil.
+    stopped: bool,
 }
 
-/// Profiles, writes, and prints what came of it.
+/// Profiles, writes the files, and prints the report.
 pub(super) fn run(args: &Profile) -> Result<ExitCode, CliError> {
-    chosen(args)?;
+    chosen_format(args)?;
     let started = ungil_experiment::runner::now();
-    let Measured { allocations, command, status, told } = measure(args)?;
+    let Measured { allocations, command, status, stopped } = measure(args)?;
     let profile = allocations.profile(&command, &started, env!("CARGO_PKG_VERSION")).profile;
     let written = Output::new(args, &profile.header)?.save(&profile)?;
     if args.json {
@@ -45,83 +47,85 @@ pub(super) fn run(args: &Profile) -> Result<ExitCode, CliError> {
         }
         print(&sanitize::sanitize_json(&format!("{report:#}\n")))?;
     } else {
-        let words = allocations.words(args.alloc.lines());
-        print(&words.lines().map(|line| format!("{}\n", sanitize(line))).collect::<String>())?;
+        let words = allocations.render(args.alloc.lines(), table_width(false));
+        let words: String = words.lines().map(|line| format!("{}\n", sanitize(line))).collect();
+        print(&wrap(&words, text_width(), 4))?;
         if let Some(status) = status.filter(|status| !status.success()) {
             print(&format!("The program ended with {status}.\n"))?;
         }
-        print(&written.words())?;
+        print(&written.render())?;
     }
-    let failed = !told && status.is_some_and(|status| !status.success());
+    let failed = !stopped && status.is_some_and(|status| !status.success());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn measure(args: &Profile) -> Result<Measured, CliError> {
     let [interrupted, ended] = [listen(&[SIGINT])?, listen(&[SIGTERM, SIGHUP])?];
     if let Some(pid) = super::pid(args) {
-        running(args, pid)?;
-        let ask = Ask {
+        check_running(args, pid)?;
+        let request = AttachRequest {
             pid,
             every: args.alloc.every(),
             duration: args.duration.map(Duration::from_secs_f64),
-            patience: Duration::from_secs_f64(args.alloc.patience()),
+            timeout: Duration::from_secs_f64(args.alloc.patience()),
         };
-        // Before it is watched: afterwards it may be gone.
+        // Read before profiling: afterwards the process may have ended.
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let command = decoded(&command).replace('\0', " ").trim().into();
         let asked = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
-        let allocations = attach(&ask, || asked(&interrupted) || asked(&ended)).map_err(edge)?;
-        return Ok(Measured { allocations, command, status: None, told: false });
+        let allocations =
+            attach(&request, || asked(&interrupted) || asked(&ended)).map_err(to_edge)?;
+        return Ok(Measured { allocations, command, status: None, stopped: false });
     }
     let (target, module) = named(args)?;
-    started(args)?;
-    let what = Launch {
+    check_started(args)?;
+    let what = LaunchRequest {
         python: python(args.python.as_deref())?.executable,
         target,
         module,
         arguments: args.args.clone(),
         every: args.alloc.every(),
-        apart: args.json,
+        stdout_to_stderr: args.json,
     };
-    // The terminal sends Ctrl-C to the program as well; from anywhere else it is ours to hand on.
+    // A terminal sends Ctrl-C to the program as well; otherwise ungil must forward it.
     let terminal = std::io::stdin().is_terminal();
-    let mut told = false;
-    let mut hand_on = || {
+    let mut stopped = false;
+    let mut forward = || {
         let interrupted = interrupted.swap(false, Ordering::Relaxed);
         let ended = ended.swap(false, Ordering::Relaxed);
-        told |= interrupted || ended;
+        stopped |= interrupted || ended;
         let interrupted = interrupted && !terminal;
         interrupted.then_some(SIGINT).or(ended.then_some(SIGTERM))
     };
-    let (allocations, status) = launch(&what, &mut hand_on).map_err(edge)?;
+    let (allocations, status) = launch(&what, &mut forward).map_err(to_edge)?;
     let words = [what.python.as_os_str(), &what.target]
         .into_iter()
         .chain(args.args.iter().map(AsRef::as_ref));
     let command: Vec<String> = words.map(|word| decoded(word.as_bytes())).collect();
-    Ok(Measured { allocations, command: command.join(" "), status: Some(status), told })
+    Ok(Measured { allocations, command: command.join(" "), status: Some(status), stopped })
 }
 
-/// What is asked of a process that runs must have a meaning there.
-fn running(args: &Profile, pid: u32) -> Result<(), CliError> {
+/// Rejects options that do not apply to a running process.
+fn check_running(args: &Profile, pid: u32) -> Result<(), CliError> {
     let refused =
         [("arguments after '--'", !args.args.is_empty()), ("--python", args.python.is_some())];
     match refused.into_iter().find(|(_, given)| *given) {
         Some((what, _)) => Err(CliError::usage(
-            format!("{what} and a process that runs do not go together"),
-            format!("{pid} is a process that runs already"),
-            "leave them out, or name a script",
+            format!("{what} cannot be used with a running process"),
+            format!("{pid} is the PID of a running process"),
+            "omit them, or give a script",
         )),
         None => Ok(()),
     }
 }
 
-/// And what is asked of a program that is started, there.
-fn started(args: &Profile) -> Result<(), CliError> {
+/// Rejects options that do not apply to a program that ungil starts.
+fn check_started(args: &Profile) -> Result<(), CliError> {
     let refused =
         [("--duration", args.duration.is_some()), ("--patience", args.alloc.patience.is_some())];
     match refused.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => Err(CliError::usage(
-            format!("{option} means nothing to a program that ungil starts"),
+            format!("{option} cannot be used with a program that ungil starts"),
             "its allocations are watched from its start to its end",
             "leave it out; Ctrl-C ends the program and keeps the profile",
         )),
@@ -139,9 +143,9 @@ fn listen(signals: &[i32]) -> Result<Arc<AtomicBool>, CliError> {
     Ok(flag)
 }
 
-fn edge(error: Error) -> CliError {
+fn to_edge(error: AllocError) -> CliError {
     match error {
-        Error::Attach(error) => CliError::from(error),
+        AllocError::Attach(error) => CliError::from(error),
         error => CliError::failed(error.to_string(), error.why(), error.help()),
     }
 }

@@ -1,5 +1,5 @@
-//! A program that is started to be profiled: its terminal is ours and its Python is the one asked
-//! for. It runs to its own end, whatever becomes of the profile, unless ungil is told to end.
+//! Starts a program to be profiled, in our terminal and with the requested Python. It runs to its
+//! own end, whatever happens to the profile, unless ungil is stopped.
 
 use super::no_gil;
 use crate::args::{Profile, ProfileMode};
@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use ungil_pythons::{Implementation, Interpreter, Search, find, resolve};
 use ungil_remote::{Arrival, AttachError, Python};
 
-/// How long a program may take to end when it is asked to.
-const GRACE: Duration = Duration::from_secs(5);
-/// Interval between two checks of whether it has ended and whether it has a Python.
-const NAP: Duration = Duration::from_millis(2);
-/// A wait for a Python that is longer than this is spoken of.
-const LONG: Duration = Duration::from_secs(1);
+/// Time that a program gets to end after a request.
+const GRACE_PERIOD: Duration = Duration::from_secs(5);
+/// Interval of checking whether the program has ended and whether it has a Python.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// Longer waits for a Python are reported.
+const MIN_REPORTED_WAIT: Duration = Duration::from_secs(1);
 
 /// A program that was started.
 #[derive(Debug)]
@@ -35,7 +35,10 @@ impl Launched {
         let python = python(args.python.as_deref())?;
         let is_switched_on = std::env::var_os("PYTHON_GIL").is_some_and(|value| value == "1");
         if args.mode == ProfileMode::Gil && python.free_threaded && !is_switched_on {
-            return Err(no_gil(format!("{} is free-threaded and its GIL is off", python.name)));
+            return Err(no_gil(format!(
+                "{} is free-threaded and its GIL is disabled",
+                python.name
+            )));
         }
         let child =
             Command::new(&python.executable).args(&arguments).args(&args.args).spawn().map_err(
@@ -44,34 +47,34 @@ impl Launched {
                     CliError::failed(
                         what,
                         error,
-                        "check that it is a program you may run, or name another with --python",
+                        "check that it is executable, or choose another with --python",
                     )
                 },
             )?;
         Ok(Launched { child, name: name.to_string_lossy().into_owned() })
     }
 
-    /// Waits until it has a Python. It may first be another program, for as long as it likes.
-    pub(super) fn python(&mut self, quiet: bool, told: &AtomicBool) -> Result<Python, CliError> {
+    /// WaitReporter until the process has a Python. It may first be another program, for any time.
+    pub(super) fn python(&mut self, quiet: bool, stop: &AtomicBool) -> Result<Python, CliError> {
         let begin = Instant::now();
-        let (mut arrival, mut waits) = (Arrival::new(self.child.id()), Waits::new(quiet));
+        let (mut arrival, mut waits) = (Arrival::new(self.child.id()), WaitReporter::new(quiet));
         loop {
             match arrival.poll() {
                 Ok(Some(python)) => return Ok(python),
                 Ok(None) => {}
                 Err(error) => return Err(self.explain(error)),
             }
-            if told.load(Ordering::Relaxed) {
+            if stop.load(Ordering::Relaxed) {
                 return Err(CliError::failed(
                     format!("{} was not profiled", self.name),
-                    "ungil was told to end before the program had a Python to look at",
-                    "let it run for longer",
+                    "ungil was stopped before Python started in the program",
+                    "let it run longer",
                 ));
             }
             if let Some((_, program)) = arrival.program() {
-                waits.tell(&program.display().to_string(), begin.elapsed());
+                waits.notify(&program.display().to_string(), begin.elapsed());
             }
-            std::thread::sleep(NAP);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
@@ -80,21 +83,21 @@ impl Launched {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Why it could not be looked at: most often it has ended.
+    /// Explains why it could not be profiled: usually it has ended.
     fn explain(&mut self, error: AttachError) -> CliError {
         match self.child.try_wait() {
             Ok(Some(status)) => CliError::failed(
-                format!("{} ended before it could be looked at", self.name),
+                format!("{} ended before it could be profiled", self.name),
                 status,
-                "run it alone to see why; a program of some milliseconds is too short to profile",
+                "run it without ungil to see why; a program of a few milliseconds is too short to profile",
             ),
             _ => CliError::from(error),
         }
     }
 
-    /// Waits for its end; asks it to end when `told` is or becomes true.
-    pub(super) fn end(mut self, told: &AtomicBool) -> Option<ExitStatus> {
-        while !told.load(Ordering::Relaxed) {
+    /// WaitReporter for its end; terminates it when `stop` is or becomes true.
+    pub(super) fn end(mut self, stop: &AtomicBool) -> Option<ExitStatus> {
+        while !stop.load(Ordering::Relaxed) {
             match self.child.try_wait() {
                 Ok(None) => std::thread::sleep(Duration::from_millis(20)),
                 ended => return ended.ok().flatten(),
@@ -103,13 +106,13 @@ impl Launched {
         self.stop()
     }
 
-    /// Asks it to end, and ends it if it does not.
+    /// Sends SIGTERM, and SIGKILL if it does not end in time.
     fn stop(&mut self) -> Option<ExitStatus> {
         let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw)?;
         let begin = Instant::now();
-        // Ctrl-C in a terminal has reached it as well; a second request does no harm.
+        // Ctrl-C in a terminal has reached it as well; a second signal is harmless.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        while begin.elapsed() < GRACE {
+        while begin.elapsed() < GRACE_PERIOD {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Some(status);
             }
@@ -120,49 +123,50 @@ impl Launched {
     }
 }
 
-/// Says once of each program that it is waited for.
-pub(super) struct Waits {
+/// Reports waiting for a Python, once for each program.
+pub(super) struct WaitReporter {
     quiet: bool,
-    told: Option<String>,
+    reported: Option<String>,
 }
 
-impl Waits {
-    pub(super) fn new(quiet: bool) -> Waits {
-        Waits { quiet, told: None }
+impl WaitReporter {
+    pub(super) fn new(quiet: bool) -> WaitReporter {
+        WaitReporter { quiet, reported: None }
     }
 
-    /// Tells of a wait that lasts.
-    pub(super) fn tell(&mut self, program: &str, since: Duration) {
-        if self.quiet || since < LONG || self.told.as_deref() == Some(program) {
+    /// Reports a long wait.
+    pub(super) fn notify(&mut self, program: &str, since: Duration) {
+        if self.quiet || since < MIN_REPORTED_WAIT || self.reported.as_deref() == Some(program) {
             return;
         }
         let name = sanitize(program);
         eprintln!(
-            "note: the process runs {name} now; waiting for a Python in it or for its end, Ctrl-C ends the wait"
+            "note: the process now runs {name}; waiting until Python starts in it or it ends (Ctrl-C stops)"
         );
-        self.told = Some(program.into());
+        self.reported = Some(program.into());
     }
 }
 
-/// The module or script to start, and whether it is a module.
+/// Returns the module or script to start, and whether it is a module.
 pub(super) fn named(args: &Profile) -> Result<(OsString, bool), CliError> {
     match (&args.module, &args.target) {
         (Some(module), _) => Ok((module.clone(), true)),
         (None, Some(script)) if Path::new(script).exists() => Ok((script.clone(), false)),
         (None, Some(script)) => Err(CliError::usage(
-            format!("there is no file {}", script.to_string_lossy()),
-            "a target is the number of a process or a Python script",
-            "check the path; a module is started with -m",
+            format!("file {} does not exist", script.to_string_lossy()),
+            "the target must be a PID or a Python script",
+            "check the path; use -m to start a module",
         )),
         (None, None) => Err(CliError::usage(
-            "there is nothing to profile",
+            "nothing to profile",
             "no process, script or module was given",
-            "give a PID, a script or -m MODULE; ungil profile --help shows examples",
+            "give a PID, a script or -m MODULE; see ungil profile --help for examples",
         )),
     }
 }
 
-/// The interpreter asked for; otherwise `python3` if it can be read, otherwise the newest that can.
+/// Returns the requested interpreter; otherwise `python3` if it is supported, otherwise the newest
+/// supported one.
 pub(super) fn python(asked: Option<&str>) -> Result<Interpreter, CliError> {
     let search = Search::from_env();
     let is_known = |python: &Interpreter| {
@@ -177,8 +181,8 @@ pub(super) fn python(asked: Option<&str>) -> Result<Interpreter, CliError> {
         }
         return Err(CliError::usage(
             format!("{} cannot be profiled", python.name),
-            "CPython 3.13 and later can, free-threaded from 3.14 on",
-            "name another with --python; ungil pythons lists them",
+            "profiling needs CPython 3.13 or later, free-threaded 3.14 or later",
+            "choose another with --python; ungil pythons lists them",
         ));
     }
     if let Ok(python) = resolve("python3", &search)
@@ -192,9 +196,9 @@ pub(super) fn python(asked: Option<&str>) -> Result<Interpreter, CliError> {
     });
     found.pop().ok_or_else(|| {
         CliError::usage(
-            "there is no Python that can be profiled",
-            "CPython 3.13 and later can, and none was found",
-            "ungil pythons install 3.14 gets one, --python names one",
+            "no Python that can be profiled was found",
+            "profiling needs CPython 3.13 or later",
+            "run ungil pythons install 3.14, or choose one with --python",
         )
     })
 }

@@ -1,6 +1,6 @@
-//! Where a profile goes. Samples are always written to a recording as they come, so that a kill
-//! loses nothing and the formats with a time line have one; the file asked for is made from it at
-//! the end.
+//! The output files of a profile. Samples are always streamed to a recording, so that a kill loses
+//! nothing and the formats with a timeline have one. The requested file is written from it at the
+//! end.
 
 use crate::args::Profile as Args;
 use crate::error::CliError;
@@ -12,34 +12,34 @@ use ungil_profile::{Builder, Finished, Format, Header, Profile, Recording, write
 #[derive(Debug)]
 pub(super) struct Output {
     recording: PathBuf,
-    /// The format and file asked for, where that is not the recording.
+    /// The requested format and file, if that is not the recording.
     other: Option<(Format, PathBuf)>,
 }
 
-/// What was written.
+/// The files that were written.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) path: PathBuf,
     pub(super) format: Format,
-    /// The recording beside it.
+    /// The recording.
     pub(super) recording: PathBuf,
 }
 
 impl Output {
     pub(super) fn new(args: &Args, header: &Header) -> Result<Output, CliError> {
-        let name = name(header);
+        let name = file_name(header);
         let default = |ending: &str| PathBuf::from(".ungil").join(format!("{name}{ending}"));
-        let format = chosen(args)?.unwrap_or(Format::Recording);
+        let format = chosen_format(args)?.unwrap_or(Format::Recording);
         if format == Format::Recording {
             let recording = args.output.clone().unwrap_or_else(|| default(".ungil"));
             return Ok(Output { recording, other: None });
         }
-        let ending = format.endings().first().copied().unwrap_or_default();
+        let ending = format.extensions().first().copied().unwrap_or_default();
         let path = args.output.clone().unwrap_or_else(|| default(ending));
         Ok(Output { recording: default(".ungil"), other: Some((format, path)) })
     }
 
-    /// A builder that records.
+    /// Creates a builder that also writes the recording.
     pub(super) fn builder(&mut self, header: Header) -> Result<Builder, CliError> {
         let cannot = |error: std::io::Error| cannot_write(&self.recording, error);
         if let Some(folder) =
@@ -51,29 +51,29 @@ impl Output {
         Ok(Builder::new(header).record(file))
     }
 
-    /// Writes a profile that is there as a whole, in the recording and in the file asked for.
+    /// Writes a complete profile to the recording and to the requested file.
     pub(super) fn save(self, profile: &Profile) -> Result<Written, CliError> {
-        make(Format::Recording, profile, None, &self.recording)?;
+        write_profile(Format::Recording, profile, None, &self.recording)?;
         let (format, path) = self.other.unwrap_or((Format::Recording, self.recording.clone()));
         if format != Format::Recording {
-            make(format, profile, None, &path)?;
+            write_profile(format, profile, None, &path)?;
         }
         Ok(Written { path, format, recording: self.recording })
     }
 
-    /// Makes the file asked for.
+    /// Writes the requested file.
     pub(super) fn finish(self, finished: &Finished) -> Result<Written, CliError> {
         let Some((format, path)) = self.other else {
             let (path, recording) = (self.recording.clone(), self.recording);
             return Ok(Written { path, format: Format::Recording, recording });
         };
         if let Err(error) = &finished.recording {
-            eprintln!("note: the recording {} is not complete: {error}", self.recording.display());
+            eprintln!("note: the recording {} is incomplete: {error}", self.recording.display());
         }
         let recording = Recording::open(&self.recording).ok();
-        make(format, &finished.profile, recording.as_ref(), &path).map_err(|error| {
+        write_profile(format, &finished.profile, recording.as_ref(), &path).map_err(|error| {
             error.with_help(format!(
-                "what was seen is in {0}: ungil profile --replay {0} -o FILE writes it elsewhere",
+                "the samples are in {0}: write them elsewhere with ungil profile --replay {0} -o FILE",
                 self.recording.display()
             ))
         })?;
@@ -82,21 +82,21 @@ impl Output {
 }
 
 impl Written {
-    /// Where it is, and what to do with it.
-    pub(super) fn words(&self) -> String {
+    /// Formats where the files are, and how to open them.
+    pub(super) fn render(&self) -> String {
         let path = self.path.display();
         if self.format == Format::Recording {
             return format!(
-                "\nRecording: {path}\n  to see it: ungil profile --replay {path} -o profile.html\n"
+                "\nRecording: {path}\n  to view it: ungil profile --replay {path} -o profile.html\n"
             );
         }
         let (with, recording) = (self.format.opens_with(), self.recording.display());
-        format!("\nWritten: {path} (for {with})\nRecording: {recording}\n")
+        format!("\nWritten: {path} (open with {with})\nRecording: {recording}\n")
     }
 }
 
-/// Writes a profile in a format, making the folder it goes to.
-pub(super) fn make(
+/// Writes a profile in a format, and creates its folder.
+pub(super) fn write_profile(
     format: Format,
     profile: &Profile,
     recording: Option<&Recording>,
@@ -109,52 +109,48 @@ pub(super) fn make(
     write(format, profile, recording, path).map_err(cannot)
 }
 
-/// Whether the output asked for can be had, as far as that can be told beforehand.
+/// Checks whether the requested output can be written, as far as possible beforehand.
 pub(super) fn check(args: &Args) -> Result<(), CliError> {
-    chosen(args)?;
+    chosen_format(args)?;
     match &args.output {
         Some(path) if path.is_dir() => Err(CliError::usage(
             format!("cannot write {}", path.display()),
             "it is a folder",
-            "give the name of a file",
+            "give a file name",
         )),
         _ => Ok(()),
     }
 }
 
-/// What is said where samples were lost on their way into the recording.
+/// The error for a recording that lost samples.
 pub(super) fn incomplete(recording: &Path, error: &std::io::Error) -> CliError {
-    let what = format!("the recording {} is not complete", recording.display());
-    CliError::failed(what, error, "give a file in a folder where there is room")
+    let what = format!("the recording {} is incomplete", recording.display());
+    CliError::failed(what, error, "free some disk space, or use another folder")
 }
 
-/// The format asked for by name or by the ending of the file.
-pub(super) fn chosen(args: &Args) -> Result<Option<Format>, CliError> {
+/// Returns the requested format, by name or by file extension.
+pub(super) fn chosen_format(args: &Args) -> Result<Option<Format>, CliError> {
     match (args.format, &args.output) {
         (Some(format), _) => Ok(Some(format)),
         (None, None) => Ok(None),
         (None, Some(path)) => Format::of_path(path).map(Some).ok_or_else(|| {
             let endings: Vec<&str> =
-                Format::ALL.iter().filter_map(|f| f.endings().first().copied()).collect();
+                Format::ALL.iter().filter_map(|f| f.extensions().first().copied()).collect();
             CliError::usage(
-                format!("{} does not say which format it is to have", path.display()),
-                "a format is chosen by the ending of the file's name",
-                format!("end it with {}, or name one with --format", endings.join(", ")),
+                format!("the format of {} is unknown", path.display()),
+                "the format is chosen by the file extension",
+                format!("use one of {}, or choose a format with --format", endings.join(", ")),
             )
         }),
     }
 }
 
 pub(super) fn cannot_write(path: &Path, error: std::io::Error) -> CliError {
-    CliError::failed(
-        format!("cannot write {}", path.display()),
-        error,
-        "give a file in a folder you may write to",
-    )
+    CliError::failed(format!("cannot write {}", path.display()), error, "use a writable folder")
 }
 
-/// A file's name that says when and what.
-fn name(header: &Header) -> String {
+/// Builds a file name from the time and the program.
+fn file_name(header: &Header) -> String {
     let words: Vec<&str> = header.command.split_whitespace().collect();
     let script = words.iter().skip(1).find(|word| !word.starts_with('-')).or(words.first());
     let script = script.map_or("python", |word| word.rsplit('/').next().unwrap_or(word));

@@ -1,22 +1,26 @@
-//! Recordings turned into other formats and into words, and two of them compared.
+//! Converts recordings to other formats and to text, and compares two of them.
 
-use super::output::{cannot_write, chosen, make};
-use super::words::{about, summary};
+use super::output::{cannot_write, chosen_format, write_profile};
+use super::render::{about, summary};
 use crate::args::Profile as Args;
 use crate::error::{CliError, print};
 use crate::sanitize::sanitize;
+use crate::width::text_width;
 use std::error::Error as _;
 use std::path::Path;
 use std::process::ExitCode;
-use ungil_profile::{By, Error, Format, Profile, Recording, changes, write_difference};
+use ungil_format::wrap;
+use ungil_profile::{
+    ChangeBy, Format, Profile, Recording, RecordingError, changes, write_difference,
+};
 
-/// Changes that are printed.
-const MOST: usize = 20;
+/// Maximum number of changes printed.
+const MAX_CHANGES: usize = 20;
 
 /// `--replay`.
 pub(super) fn replay(args: &Args, path: &Path) -> Result<ExitCode, CliError> {
     let recording = Recording::open(path).map_err(|error| unreadable(&error))?;
-    let format = chosen(args)?;
+    let format = chosen_format(args)?;
     if let Some(why) = recording.cut() {
         eprintln!(
             "note: the recording ends early ({}); everything before that is used",
@@ -29,14 +33,18 @@ pub(super) fn replay(args: &Args, path: &Path) -> Result<ExitCode, CliError> {
         (None, _) => None,
     };
     if let Some((format, to)) = &written {
-        make(*format, recording.profile(), Some(&recording), to)?;
+        write_profile(*format, recording.profile(), Some(&recording), to)?;
     }
     if args.json {
         print(&format!("{:#}\n", summary(recording.profile())))?;
     } else {
-        let mut text = about(recording.profile());
+        let mut text = wrap(&about(recording.profile()), text_width(), 4);
         if let Some((format, to)) = written {
-            text.push_str(&format!("\nWritten: {} (for {})\n", to.display(), format.opens_with()));
+            text.push_str(&format!(
+                "\nWritten: {} (open with {})\n",
+                to.display(),
+                format.opens_with()
+            ));
         }
         print(&text)?;
     }
@@ -44,46 +52,47 @@ pub(super) fn replay(args: &Args, path: &Path) -> Result<ExitCode, CliError> {
 }
 
 fn ending(format: Format) -> &'static str {
-    format.endings().first().map_or("", |ending| ending.trim_start_matches('.'))
+    format.extensions().first().map_or("", |ending| ending.trim_start_matches('.'))
 }
 
 /// `--diff`.
 pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode, CliError> {
     let load = |path: &Path| Profile::load(path).map_err(|error| unreadable(&error));
     let (before, after) = (load(before)?, load(after)?);
-    match (chosen(args)?, &args.output) {
+    match (chosen_format(args)?, &args.output) {
         (None | Some(Format::Flame), Some(to)) => {
             write_difference(&before, &after, to).map_err(|error| cannot_write(to, error))?;
         }
         (Some(format), _) if format != Format::Flame => {
             return Err(CliError::usage(
-                format!("a difference cannot be written as {}", format.name()),
-                "only the flame graph shows two profiles",
+                format!("a comparison cannot be written as {}", format.name()),
+                "only the flame graph can show two profiles",
                 "use -o FILE.html",
             ));
         }
         _ => {}
     }
-    let changes = changes(&before, &after, By::Line);
+    let changes = changes(&before, &after, ChangeBy::Line);
     if args.json {
         let rows: Vec<_> = changes
             .iter()
-            .map(|change| serde_json::json!({"change": change.change(), "text": change.words()}))
+            .map(|change| serde_json::json!({"change": change.change(), "text": change.describe()}))
             .collect();
         return print(&format!("{:#}\n", serde_json::json!({ "changes": rows })))
             .map(|()| ExitCode::SUCCESS);
     }
     let mut text: String = changes
         .iter()
-        .take(MOST)
-        .map(|change| format!("{}\n", sanitize(&change.words())))
+        .take(MAX_CHANGES)
+        .map(|change| format!("{}\n", sanitize(&change.describe())))
         .collect();
     if text.is_empty() {
-        text = "nothing changed\n".into();
+        text = "no changes\n".into();
     }
+    text = wrap(&text, text_width(), 4);
     if let Some(to) = &args.output {
         text.push_str(&format!(
-            "\nWritten: {} (for {})\n",
+            "\nWritten: {} (open with {})\n",
             to.display(),
             Format::Flame.opens_with()
         ));
@@ -92,13 +101,9 @@ pub(super) fn diff(args: &Args, before: &Path, after: &Path) -> Result<ExitCode,
     Ok(ExitCode::SUCCESS)
 }
 
-fn unreadable(error: &Error) -> CliError {
+fn unreadable(error: &RecordingError) -> CliError {
     let why = error
         .source()
-        .map_or_else(|| "its bytes are not those of a recording".into(), ToString::to_string);
-    CliError::usage(
-        error.to_string(),
-        why,
-        "give a file that ungil profile wrote, with the ending .ungil",
-    )
+        .map_or_else(|| "it does not have the format of a recording".into(), ToString::to_string);
+    CliError::usage(error.to_string(), why, "give a recording of ungil profile (.ungil)")
 }

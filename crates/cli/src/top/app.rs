@@ -1,10 +1,10 @@
-//! What is shown and what a key does to it. No terminal, no process: views and keys in, [`Action`]s
-//! out.
+//! The state of the screen, and what keys do to it. Independent of the terminal and the process:
+//! views and keys in, [`Action`]s out.
 
 use super::rows::{self, Row};
 use crate::args::{Sort, Top};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use ungil_profile::live::{Span, View};
+use ungil_profile::live::{View, ViewSpan};
 
 /// A page of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +28,9 @@ impl Tab {
     }
 }
 
-/// A Python in the list to choose from.
+/// A Python in the list.
 #[derive(Debug, Clone, serde::Serialize)]
-pub(crate) struct HostRow {
+pub(crate) struct ProcessRow {
     pub(crate) pid: u32,
     pub(crate) version: String,
     pub(crate) free_threaded: bool,
@@ -42,17 +42,17 @@ pub(crate) struct HostRow {
 
 /// The Pythons of this machine.
 #[derive(Debug, Clone, Default, serde::Serialize)]
-pub(crate) struct Hosts {
-    pub(crate) pythons: Vec<HostRow>,
-    /// Processes that may not be looked into, in words.
+pub(crate) struct ProcessList {
+    pub(crate) pythons: Vec<ProcessRow>,
+    /// The reason why some processes could not be read.
     pub(crate) refused: Option<String>,
 }
 
-/// What the screen is about.
+/// The current screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Screen {
     /// The list of Pythons.
-    Hosts,
+    ProcessList,
     /// One process.
     Process(u32),
 }
@@ -64,31 +64,31 @@ pub(crate) enum Input {
     Export(String),
 }
 
-/// What the loop around has to do.
+/// A task for the main loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     None,
     Quit,
-    /// Watch this process.
+    /// Monitor this process.
     Open(u32),
     /// Back to the list.
     List,
     /// Write the view to this file.
     Export(String),
-    /// Stop as a job, until the shell says `fg`.
+    /// Suspend this program, as a job of the shell.
     Suspend,
     /// Show the last seconds, or the whole time.
-    Span(Span),
+    Span(ViewSpan),
 }
 
-/// Everything that decides what is drawn.
+/// Everything that determines what is drawn.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) screen: Screen,
     pub(crate) view: Option<View>,
-    pub(crate) hosts: Option<Hosts>,
+    pub(crate) processes: Option<ProcessList>,
     pub(crate) tab: Tab,
-    /// For the list and each tab: which of its keys it is sorted by.
+    /// For the list and each tab, the index of the sort key.
     pub(crate) sorts: [usize; 5],
     pub(crate) reversed: bool,
     pub(crate) filter: String,
@@ -97,15 +97,15 @@ pub(crate) struct App {
     pub(crate) help: bool,
     pub(crate) stack: bool,
     pub(crate) selected: usize,
-    /// Rows that fitted when last drawn: what a page is.
+    /// Number of rows of a page, when it was last drawn.
     pub(crate) page: usize,
-    pub(crate) span: Span,
-    /// What to say at the bottom until the next key.
+    pub(crate) span: ViewSpan,
+    /// A message shown at the bottom until the next key.
     pub(crate) message: Option<String>,
     pub(crate) colour: bool,
     /// Whether there is a list to go back to.
     pub(crate) listed: bool,
-    /// Something changed since it was last drawn.
+    /// Whether something changed since it was last drawn.
     pub(crate) stale: bool,
 }
 
@@ -121,9 +121,9 @@ impl App {
             Sort::Tid => 6,
         };
         App {
-            screen: args.pid.map_or(Screen::Hosts, Screen::Process),
+            screen: args.pid.map_or(Screen::ProcessList, Screen::Process),
             view: None,
-            hosts: None,
+            processes: None,
             tab: Tab::Threads,
             sorts: [0, thread_sort, 0, 0, 0],
             reversed: false,
@@ -134,7 +134,7 @@ impl App {
             stack: false,
             selected: 0,
             page: 10,
-            span: Span::Recent,
+            span: ViewSpan::Recent,
             message: None,
             colour,
             listed: args.pid.is_none(),
@@ -142,18 +142,18 @@ impl App {
         }
     }
 
-    /// Which of `sorts` the present page uses.
-    fn place(&self) -> usize {
+    /// Returns the current page's index in `sorts`.
+    fn page_index(&self) -> usize {
         match self.screen {
-            Screen::Hosts => 0,
+            Screen::ProcessList => 0,
             Screen::Process(_) => 1 + self.tab as usize,
         }
     }
 
-    /// The keys the present page can be sorted by.
+    /// Returns the sort keys of the current page.
     pub(crate) fn sort_keys(&self) -> &'static [&'static str] {
         match self.screen {
-            Screen::Hosts => &["cpu", "memory", "pid", "command"],
+            Screen::ProcessList => &["cpu", "memory", "pid", "command"],
             Screen::Process(_) => match self.tab {
                 Tab::Threads => &["cpu", "lock", "gil", "wait", "state", "name", "tid"],
                 Tab::Lines => &["running", "lock", "gil", "all", "place"],
@@ -163,12 +163,12 @@ impl App {
         }
     }
 
-    /// The key it is sorted by.
+    /// Returns the current sort key.
     pub(crate) fn sort(&self) -> &'static str {
-        self.sort_keys().get(self.sorts[self.place()]).copied().unwrap_or("")
+        self.sort_keys().get(self.sorts[self.page_index()]).copied().unwrap_or("")
     }
 
-    /// The rows of the present page, filtered and in order.
+    /// Returns the rows of the current page, filtered and sorted.
     pub(crate) fn rows(&self) -> Vec<Row<'_>> {
         let mut found = rows::of(self);
         rows::filter(&mut found, &self.filter);
@@ -179,11 +179,10 @@ impl App {
         found
     }
 
-    /// Takes in a new view, unless paused. The last one of a target that is gone is taken in any
-    /// case.
+    /// Sets the current view, unless paused. The last view of a target is always shown.
     pub(crate) fn take(&mut self, view: View) {
         if view.ended.is_some() {
-            // That it ended is more than what was said before, and is said in the same place.
+            // The end is more important than an earlier message in the same line.
             self.message = None;
         }
         if !self.paused || view.ended.is_some() {
@@ -191,21 +190,21 @@ impl App {
         }
     }
 
-    /// Takes in the machine's Pythons, unless paused.
-    pub(crate) fn take_hosts(&mut self, hosts: Hosts) {
+    /// Sets the list of Pythons, unless paused.
+    pub(crate) fn set_processes(&mut self, processes: ProcessList) {
         if !self.paused {
-            self.hosts = Some(hosts);
+            self.processes = Some(processes);
         }
     }
 
-    /// Begins to show another process, or the list.
+    /// Switches to another process, or to the list.
     pub(crate) fn go(&mut self, screen: Screen) {
         self.screen = screen;
         (self.view, self.selected, self.paused, self.stack) = (None, 0, false, false);
         self.filter.clear();
     }
 
-    /// What a key does.
+    /// Handles a key.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Action {
         if key.kind == KeyEventKind::Release {
             return Action::None;
@@ -230,19 +229,21 @@ impl App {
     fn command(&mut self, code: KeyCode) -> Action {
         let last = self.rows().len().saturating_sub(1);
         let keys = self.sort_keys().len();
-        let place = self.place();
+        let page = self.page_index();
         match code {
             KeyCode::Char('q') => return Action::Quit,
             KeyCode::Esc if self.stack => self.stack = false,
             KeyCode::Esc if !self.filter.is_empty() => self.filter.clear(),
-            KeyCode::Esc if self.listed && self.screen != Screen::Hosts => return Action::List,
-            KeyCode::Char('b') if self.listed && self.screen != Screen::Hosts => {
+            KeyCode::Esc if self.listed && self.screen != Screen::ProcessList => {
+                return Action::List;
+            }
+            KeyCode::Char('b') if self.listed && self.screen != Screen::ProcessList => {
                 return Action::List;
             }
             KeyCode::Char('h' | '?') | KeyCode::F(1) => self.help = true,
             KeyCode::Char('p' | ' ') => self.paused = !self.paused,
-            KeyCode::Char('s') => self.sorts[place] = (self.sorts[place] + 1) % keys,
-            KeyCode::Char('S') => self.sorts[place] = (self.sorts[place] + keys - 1) % keys,
+            KeyCode::Char('s') => self.sorts[page] = (self.sorts[page] + 1) % keys,
+            KeyCode::Char('S') => self.sorts[page] = (self.sorts[page] + keys - 1) % keys,
             KeyCode::Char('r') => self.reversed = !self.reversed,
             KeyCode::Char('/') => self.input = Some(Input::Filter(self.filter.clone())),
             KeyCode::Char('e') => match self.screen {
@@ -252,12 +253,13 @@ impl App {
                 _ => self.message = Some("there is no view to export yet".into()),
             },
             KeyCode::Char('t') => {
-                self.span = if self.span == Span::Recent { Span::Whole } else { Span::Recent };
+                self.span =
+                    if self.span == ViewSpan::Recent { ViewSpan::Whole } else { ViewSpan::Recent };
                 return Action::Span(self.span);
             }
-            KeyCode::Char(digit @ '1'..='4') => self.turn(digit as usize - '1' as usize),
-            KeyCode::Tab | KeyCode::Right => self.turn((self.tab as usize + 1) % 4),
-            KeyCode::BackTab | KeyCode::Left => self.turn((self.tab as usize + 3) % 4),
+            KeyCode::Char(digit @ '1'..='4') => self.show_tab(digit as usize - '1' as usize),
+            KeyCode::Tab | KeyCode::Right => self.show_tab((self.tab as usize + 1) % 4),
+            KeyCode::BackTab | KeyCode::Left => self.show_tab((self.tab as usize + 3) % 4),
             KeyCode::Up | KeyCode::Char('k') => self.selected = self.selected.saturating_sub(1),
             KeyCode::Down | KeyCode::Char('j') => self.selected = (self.selected + 1).min(last),
             KeyCode::PageUp => self.selected = self.selected.saturating_sub(self.page),
@@ -270,8 +272,8 @@ impl App {
         Action::None
     }
 
-    fn turn(&mut self, to: usize) {
-        if self.screen != Screen::Hosts {
+    fn show_tab(&mut self, to: usize) {
+        if self.screen != Screen::ProcessList {
             self.tab = Tab::ALL[to % 4];
             (self.selected, self.stack) = (0, false);
         }
@@ -280,7 +282,7 @@ impl App {
     fn enter(&mut self) -> Action {
         let rows = self.rows();
         match rows.get(self.selected.min(rows.len().saturating_sub(1))) {
-            Some(Row::Host(host)) => Action::Open(host.pid),
+            Some(Row::Process(host)) => Action::Open(host.pid),
             Some(Row::Thread(_)) => {
                 self.stack = !self.stack;
                 Action::None
@@ -289,7 +291,7 @@ impl App {
         }
     }
 
-    /// A key while a line is typed.
+    /// Handles a key while a line is typed.
     fn typed(&mut self, code: KeyCode) -> Action {
         let Some(input) = &mut self.input else { return Action::None };
         let (Input::Filter(text) | Input::Export(text)) = input;

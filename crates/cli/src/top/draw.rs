@@ -1,26 +1,27 @@
-//! The screen, made from an [`App`] and nothing else.
+//! Draws the screen from an [`App`] alone.
 //!
-//! It is laid out for any size: what matters least goes first when there is no room. Colour adds
-//! nothing that letters do not say as well.
+//! The layout adapts to any size: what matters least is left out first. Colour is never the only
+//! carrier of information.
 
 mod help;
 mod table;
 
 use super::app::{App, Input, Screen, Tab};
-use super::words;
+use super::format;
 use crate::sanitize::sanitize;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
-use ungil_profile::live::Span as Of;
+use ungil_format::{truncate, wrap};
+use ungil_profile::live::ViewSpan;
 use ungil_remote::ThreadState;
 
-/// Rows a stack is given at most.
+/// Maximum number of rows for a stack.
 const STACK_ROWS: u16 = 12;
 
-/// Draws everything and gives the number of rows a page has.
+/// Draws everything; returns the number of rows of a page.
 pub(crate) fn draw(frame: &mut Frame<'_>, app: &App) -> usize {
     let area = frame.area();
     if area.width < 20 || area.height < 4 {
@@ -29,7 +30,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App) -> usize {
     }
     let head = header(app, area.width);
     let head_rows = (head.len() as u16).min(area.height.saturating_sub(4));
-    let stack = stack(app);
+    let stack = stack(app, area.width);
     let stack_rows =
         (stack.len() as u16).min(STACK_ROWS).min(area.height.saturating_sub(head_rows + 4) / 2);
     let [top, tabs, body, below, foot] = Layout::vertical([
@@ -52,7 +53,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App) -> usize {
     usize::from(body.height.saturating_sub(1)).max(1)
 }
 
-/// The colour of a state, where colour is wanted.
+/// Returns the style of a state.
 pub(crate) fn of_state(app: &App, state: ThreadState) -> Style {
     let colour = match state {
         ThreadState::Running => Color::Green,
@@ -73,38 +74,33 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
     let title = |text: String| Line::styled(text, strong());
     let mut lines = Vec::new();
     match (app.screen, &app.view) {
-        (Screen::Hosts, _) => {
-            let (count, refused) = match &app.hosts {
-                Some(hosts) => (format!("{} found", hosts.pythons.len()), hosts.refused.clone()),
-                None => ("looking for them…".into(), None),
+        (Screen::ProcessList, _) => {
+            let (count, refused) = match &app.processes {
+                Some(processes) => {
+                    (format!("{} found", processes.pythons.len()), processes.refused.clone())
+                }
+                None => ("searching…".into(), None),
             };
             lines.push(title(format!("ungil top   Pythons of this machine: {count}")));
-            lines.extend(refused.map(|why| Line::raw(sanitize(&why).into_owned())));
+            let why = refused.map(|why| wrap(&sanitize(&why), Some(width.into()), 2));
+            lines.extend(why.iter().flat_map(|why| why.lines()).map(|l| Line::raw(l.to_owned())));
         }
-        (Screen::Process(pid), None) => {
-            lines.push(title(format!("ungil top   {pid}   first look…")))
-        }
+        (Screen::Process(pid), None) => lines.push(title(format!("ungil top   {pid}   starting…"))),
         (Screen::Process(pid), Some(view)) => {
             let state = match (&view.ended, app.paused) {
                 (Some(_), _) => "  ENDED",
                 (None, true) => "  PAUSED",
                 (None, false) => "",
             };
-            let room = usize::from(width).saturating_sub(16 + state.len());
+            let available = usize::from(width).saturating_sub(16 + state.len());
             let command: String =
-                words::command(&view.process.command).chars().take(room).collect();
+                format::command(&view.process.command).chars().take(available).collect();
             lines.push(title(format!("ungil top   {pid}   {command}{state}")));
-            lines.push(Line::raw(words::process(&view.process)));
-            lines.push(Line::raw(words::spending(view)));
-            lines.push(Line::raw(words::pauses(view)));
-            lines.push(Line::raw(words::cost(view)));
+            lines.extend(format::header(view, width.into()).into_iter().map(Line::raw));
             let warn = if app.colour { Style::new().fg(Color::Yellow) } else { strong() };
-            lines.extend(
-                view.notes
-                    .iter()
-                    .take(3)
-                    .map(|note| Line::styled(sanitize(note).into_owned(), warn)),
-            );
+            let notes = view.notes.iter().take(3).map(|note| format!("{}\n", sanitize(note)));
+            let notes = wrap(&notes.collect::<String>(), Some(width.into()), 2);
+            lines.extend(notes.lines().take(4).map(|note| Line::styled(note.to_owned(), warn)));
         }
     }
     lines
@@ -112,7 +108,7 @@ fn header(app: &App, width: u16) -> Vec<Line<'static>> {
 
 fn tab_line(app: &App) -> Line<'static> {
     let mut spans = Vec::new();
-    if app.screen != Screen::Hosts {
+    if app.screen != Screen::ProcessList {
         for (index, tab) in Tab::ALL.into_iter().enumerate() {
             let style = if tab == app.tab {
                 strong().add_modifier(Modifier::REVERSED)
@@ -122,8 +118,12 @@ fn tab_line(app: &App) -> Line<'static> {
             spans.push(Span::styled(format!(" {} {} ", index + 1, tab.title()), style));
         }
         let of = match (app.span, &app.view) {
-            (Of::Recent, Some(view)) => format!("   last {}", ungil_format::duration(view.span_s)),
-            (Of::Whole, Some(view)) => format!("   all {}", ungil_format::duration(view.span_s)),
+            (ViewSpan::Recent, Some(view)) => {
+                format!("   last {}", ungil_format::duration(view.span_s))
+            }
+            (ViewSpan::Whole, Some(view)) => {
+                format!("   all {}", ungil_format::duration(view.span_s))
+            }
             (_, None) => String::new(),
         };
         spans.push(Span::raw(of));
@@ -136,8 +136,8 @@ fn tab_line(app: &App) -> Line<'static> {
     Line::from(spans)
 }
 
-/// The selected thread's stack, if it is wanted.
-fn stack(app: &App) -> Vec<Line<'static>> {
+/// Returns the selected thread's stack, if it is shown.
+fn stack(app: &App, width: u16) -> Vec<Line<'static>> {
     if !app.stack || app.help {
         return Vec::new();
     }
@@ -147,11 +147,13 @@ fn stack(app: &App) -> Vec<Line<'static>> {
     else {
         return Vec::new();
     };
-    let head = format!("{} ({}): {}", words::thread_name(thread), thread.tid, words::doing(thread));
-    let mut lines = vec![Line::styled(head, strong())];
+    let head =
+        format!("{} ({}): {}", format::thread_name(thread), thread.tid, format::doing(thread));
+    let cut = |text: String| truncate(&text, Some(width.into()));
+    let mut lines = vec![Line::styled(cut(head), strong())];
     lines.extend(thread.stack.iter().map(|place| {
         let line = place.line.map(|line| format!(":{line}")).unwrap_or_default();
-        Line::raw(format!("  {} ({}{line})", sanitize(&place.function), sanitize(&place.file)))
+        Line::raw(cut(format!("  {} ({}{line})", sanitize(&place.function), sanitize(&place.file))))
     }));
     if usize::from(STACK_ROWS) < lines.len() {
         let left = lines.len() - usize::from(STACK_ROWS) + 1;
@@ -172,8 +174,8 @@ fn footer(frame: &mut Frame<'_>, app: &App, area: Rect) {
             let why = view.ended.as_deref().unwrap_or_default();
             (format!("{}; this is the last view. q quits", sanitize(why)), false)
         }
-        _ if app.screen == Screen::Hosts => {
-            ("enter watch  s sort  / filter  p pause  h help  q quit".to_string(), false)
+        _ if app.screen == Screen::ProcessList => {
+            ("enter monitor  s sort  / filter  p pause  h help  q quit".to_string(), false)
         }
         _ => (
             "enter stack  s sort  / filter  p pause  t span  e export  h help  q quit".to_string(),
@@ -184,7 +186,7 @@ fn footer(frame: &mut Frame<'_>, app: &App, area: Rect) {
         let column = Span::raw(text.as_str()).width() as u16;
         frame.set_cursor_position((area.x + column.min(area.width.saturating_sub(1)), area.y));
     }
-    frame.render_widget(Paragraph::new(text), area);
+    frame.render_widget(Paragraph::new(truncate(&text, Some(area.width.into()))), area);
 }
 
 #[cfg(test)]

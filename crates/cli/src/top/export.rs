@@ -1,12 +1,13 @@
-//! The view in a file: as it is shown in `.txt`, everything in `.json`.
+//! Exports a view to a file: as shown in `.txt`, everything in `.json`.
 
 use super::app::App;
+use super::render;
 use super::rows::Row;
-use super::text;
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Writes the present view and says what became of it. A file that is there is not written over.
+/// Writes the current view, and returns the outcome as a message. Existing files are not
+/// overwritten.
 pub(super) fn export(app: &App, path: &str) -> String {
     let Some(view) = &app.view else { return "there is no view to export yet".into() };
     let content = if path.ends_with(".txt") {
@@ -19,7 +20,7 @@ pub(super) fn export(app: &App, path: &str) -> String {
             &mut threads,
             if app.tab == super::app::Tab::Threads { app.sort() } else { "cpu" },
         );
-        text::view(view, &super::threads_of(&threads))
+        render::view(view, &super::threads_of(&threads), None)
     } else {
         match serde_json::to_string_pretty(view) {
             Ok(json) => json + "\n",

@@ -1,25 +1,30 @@
-//! Rows of a page: which there are, which are wanted, in which order.
+//! The rows of a page: which there are, filtering, and sorting.
 
-use super::app::{App, HostRow, Screen, Tab};
-use super::words;
+use super::app::{App, ProcessRow, Screen, Tab};
+use super::format;
 use std::cmp::Ordering;
 use ungil_profile::live::{LineView, ObjectView, ThreadView};
 use ungil_remote::gc::Generation;
 
-/// A row.
+/// A row of a page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Row<'a> {
-    Host(&'a HostRow),
+    Process(&'a ProcessRow),
     Thread(&'a ThreadView),
     Line(&'a LineView),
     Object(&'a ObjectView),
     Generation(usize, &'a Generation),
 }
 
-/// Every row of the present page.
+/// Returns every row of the current page.
 pub(crate) fn of(app: &App) -> Vec<Row<'_>> {
-    if app.screen == Screen::Hosts {
-        return app.hosts.iter().flat_map(|hosts| &hosts.pythons).map(Row::Host).collect();
+    if app.screen == Screen::ProcessList {
+        return app
+            .processes
+            .iter()
+            .flat_map(|processes| &processes.pythons)
+            .map(Row::Process)
+            .collect();
     }
     let Some(view) = &app.view else { return Vec::new() };
     match app.tab {
@@ -36,7 +41,7 @@ pub(crate) fn of(app: &App) -> Vec<Row<'_>> {
     }
 }
 
-/// Keeps rows in which `text` is somewhere, whatever its case.
+/// Keeps the rows that contain `text`, ignoring case.
 pub(crate) fn filter(rows: &mut Vec<Row<'_>>, text: &str) {
     let wanted = text.to_lowercase();
     if !wanted.is_empty() {
@@ -44,23 +49,23 @@ pub(crate) fn filter(rows: &mut Vec<Row<'_>>, text: &str) {
     }
 }
 
-/// Everything of a row that can be looked for.
+/// Returns the searchable text of a row.
 fn haystack(row: &Row<'_>) -> String {
     match row {
-        Row::Host(host) => format!("{} {} {}", host.pid, host.version, host.command),
+        Row::Process(host) => format!("{} {} {}", host.pid, host.version, host.command),
         Row::Thread(thread) => format!(
             "{} {} {} {}",
-            words::thread_name(thread),
+            format::thread_name(thread),
             thread.tid,
             thread.state.name(),
-            words::doing(thread)
+            format::doing(thread)
         ),
-        Row::Line(line) => words::place(&line.place),
+        Row::Line(line) => format::place(&line.code_line),
         Row::Object(object) => {
             format!(
                 "{} {} {}",
                 object.object,
-                words::object(object),
+                format::object(object),
                 object.held_by.as_deref().unwrap_or("")
             )
         }
@@ -68,44 +73,46 @@ fn haystack(row: &Row<'_>) -> String {
     }
 }
 
-/// Orders rows by one of the page's keys; rows that are equal stay in the order they had.
+/// Sorts rows by one of the page's keys. The sort is stable.
 pub(crate) fn sort(rows: &mut [Row<'_>], key: &str) {
     rows.sort_by(|a, b| compare(a, b, key));
 }
 
-/// The larger first; what is not known last.
-fn most(a: Option<f64>, b: Option<f64>) -> Ordering {
+/// Orders larger values first, unknown ones last.
+fn descending(a: Option<f64>, b: Option<f64>) -> Ordering {
     b.unwrap_or(-1.0).total_cmp(&a.unwrap_or(-1.0))
 }
 
 fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
     match (a, b) {
-        (Row::Host(a), Row::Host(b)) => match key {
+        (Row::Process(a), Row::Process(b)) => match key {
             "memory" => b.rss_bytes.cmp(&a.rss_bytes),
             "pid" => a.pid.cmp(&b.pid),
             "command" => a.command.cmp(&b.command),
-            _ => most(a.cores, b.cores),
+            _ => descending(a.cores, b.cores),
         },
         (Row::Thread(a), Row::Thread(b)) => match key {
-            "lock" => most(Some(a.shares.lock), Some(b.shares.lock)),
-            "gil" => most(Some(a.shares.gil), Some(b.shares.gil)),
+            "lock" => descending(Some(a.shares.lock), Some(b.shares.lock)),
+            "gil" => descending(Some(a.shares.gil), Some(b.shares.gil)),
             "wait" => {
                 let since = |thread: &ThreadView| {
                     thread.wait.as_ref().map(|wait| wait.since_s.unwrap_or(0.0))
                 };
-                most(since(a), since(b))
+                descending(since(a), since(b))
             }
             "state" => a.state.index().cmp(&b.state.index()),
-            "name" => words::thread_name(a).cmp(&words::thread_name(b)),
+            "name" => format::thread_name(a).cmp(&format::thread_name(b)),
             "tid" => a.tid.cmp(&b.tid),
-            _ => most(a.cores, b.cores),
+            _ => descending(a.cores, b.cores),
         },
         (Row::Line(a), Row::Line(b)) => match key {
-            "lock" => most(Some(a.threads.lock), Some(b.threads.lock)),
-            "gil" => most(Some(a.threads.gil), Some(b.threads.gil)),
-            "all" => most(Some(a.total), Some(b.total)),
-            "place" => (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)),
-            _ => most(
+            "lock" => descending(Some(a.threads.lock), Some(b.threads.lock)),
+            "gil" => descending(Some(a.threads.gil), Some(b.threads.gil)),
+            "all" => descending(Some(a.total), Some(b.total)),
+            "place" => {
+                (&a.code_line.file, a.code_line.line).cmp(&(&b.code_line.file, b.code_line.line))
+            }
+            _ => descending(
                 Some(a.threads.running + a.threads.native),
                 Some(b.threads.running + b.threads.native),
             ),
@@ -113,7 +120,7 @@ fn compare(a: &Row<'_>, b: &Row<'_>, key: &str) -> Ordering {
         (Row::Object(a), Row::Object(b)) => match key {
             "waiters" => b.waiters.cmp(&a.waiters),
             "kind" => a.kind.to_string().cmp(&b.kind.to_string()),
-            _ => most(Some(a.waiting), Some(b.waiting)),
+            _ => descending(Some(a.waiting), Some(b.waiting)),
         },
         _ => Ordering::Equal,
     }

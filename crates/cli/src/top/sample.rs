@@ -1,7 +1,7 @@
-//! A view made up for tests: a main thread that waits for a worker, a worker that waits for a lock,
-//! one that runs.
+//! A view for tests: a main thread that waits for a worker, a worker that waits for a lock, and one
+//! that runs.
 
-use super::app::{App, HostRow, Hosts};
+use super::app::{App, ProcessList, ProcessRow};
 use crate::args::{Sort, Top};
 use ungil_profile::live::*;
 use ungil_remote::frames::CodeLine;
@@ -29,8 +29,8 @@ pub(crate) fn app() -> App {
     app
 }
 
-pub(crate) fn hosts() -> Hosts {
-    let row = |pid, command: &str, cores| HostRow {
+pub(crate) fn processes() -> ProcessList {
+    let row = |pid, command: &str, cores| ProcessRow {
         pid,
         version: "3.15.1".into(),
         free_threaded: true,
@@ -39,14 +39,12 @@ pub(crate) fn hosts() -> Hosts {
         threads: 3,
         command: command.into(),
     };
-    Hosts {
+    ProcessList {
         pythons: vec![
             row(10, "python quiet.py", 0.0),
             row(11, "/home/somebody/projects/service/.venv/bin/python busy.py", 1.5),
         ],
-        refused: Some(
-            "2 processes (the first: 1) could not be looked into: it belongs to user 0".into(),
-        ),
+        refused: Some("2 processes (the first: 1) could not be read: it belongs to user 0".into()),
     }
 }
 
@@ -102,9 +100,9 @@ pub(crate) fn view() -> View {
             cores: Some(1.25),
             age_s: 75.0,
         },
-        span: Span::Recent,
+        span: ViewSpan::Recent,
         span_s: 3.0,
-        cost: Cost { looks: 150, rate_hz: 50.0, asked_hz: 50.0, torn: 0, cores: 0.0042 },
+        cost: MonitoringCost { looks: 150, rate_hz: 50.0, asked_hz: 50.0, torn: 0, cores: 0.0042 },
         threads: vec![
             thread("MainThread", 4711, ThreadState::Event, 0.0),
             thread("worker-1", 4712, ThreadState::Lock, 0.25),
@@ -112,7 +110,7 @@ pub(crate) fn view() -> View {
         ],
         other_threads: OtherThreads { count: 2, cores: Some(0.0) },
         lines: vec![LineView {
-            place: place.clone(),
+            code_line: place.clone(),
             threads: Shares { running: 1.25, lock: 0.75, ..Shares::default() },
             total: 2.0,
         }],
@@ -127,7 +125,7 @@ pub(crate) fn view() -> View {
             held_by: Some("worker-2".into()),
             at: Some(place),
         }],
-        collector: PauseView {
+        collector: CollectorView {
             collecting: false,
             generations: vec![generation; 3],
             span: CollectionTotals {
@@ -139,7 +137,12 @@ pub(crate) fn view() -> View {
                 lost: 0,
             },
         },
-        world: WorldView { possible: true, now: false, requester: None, span: Pauses::default() },
+        world: StopTheWorldView {
+            possible: true,
+            now: false,
+            requester: None,
+            span: Pauses::default(),
+        },
         gil: None,
         memory: MemoryView {
             rss_bytes: 30 << 20,

@@ -1,53 +1,58 @@
-//! The loop around the screen: views and keys in, frames out.
+//! The main loop: views and keys in, frames out.
 
-use super::app::{Action, App, Hosts, Screen};
-use super::terminal::{Happened, Terminal};
-use super::{attach, draw, export, hosts};
+use super::app::{Action, App, ProcessList, Screen};
+use super::terminal::{Terminal, TerminalEvent};
+use super::{attach, draw, export, processes};
 use crate::args::Top;
 use crate::error::CliError;
 use std::process::ExitCode;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
-use ungil_profile::live::{Live, Next, Pace};
+use ungil_profile::live::{LiveMonitor, MonitorOptions, NextView};
 
-/// How long a frame may be late.
+/// Maximum delay of a frame.
 const TICK: Duration = Duration::from_millis(50);
-/// Ended by a signal, as a shell would have it (128 + SIGTERM is not told apart: nothing was lost).
+/// Exit code after a signal, as in shells (SIGTERM and SIGINT are not distinguished: nothing was
+/// lost).
 const INTERRUPTED: u8 = 130;
 
-/// Shows the screen until the user has seen enough.
-pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, CliError> {
+/// Shows the screen until the user quits.
+pub(super) fn run(args: &Top, options: MonitorOptions, colour: bool) -> Result<ExitCode, CliError> {
     let mut app = App::new(args, colour);
-    // Before the terminal is taken: what is wrong with the process is said in plain lines.
-    let mut live = args.pid.map(|pid| watch(pid, pace)).transpose()?;
-    let mut list: Option<Receiver<Hosts>> = match args.pid {
-        None => Some(hosts::keep_finding().map_err(no_thread)?),
+    // Before the terminal is taken over, so that errors are printed as plain lines.
+    let mut live = args.pid.map(|pid| monitor(pid, options)).transpose()?;
+    let mut list: Option<Receiver<ProcessList>> = match args.pid {
+        None => Some(processes::search_in_background().map_err(no_thread_error)?),
         Some(_) => None,
     };
-    let mut terminal = Terminal::take().map_err(|e| {
-        CliError::failed("cannot use this terminal", e, "use --once or --json, which need none")
+    let mut terminal = Terminal::take_over().map_err(|e| {
+        CliError::failed(
+            "cannot use this terminal",
+            e,
+            "use --once or --json, which need no terminal",
+        )
     })?;
     let mut code = ExitCode::SUCCESS;
     loop {
-        let news = take(&mut app, live.as_ref(), list.as_ref());
+        let news = receive(&mut app, live.as_ref(), list.as_ref());
         if news {
             let mut page = 1;
             let drawn = terminal.screen.draw(|frame| page = draw::draw(frame, &app));
             app.page = page;
             if drawn.is_err() {
-                // The terminal went away.
+                // The terminal has disappeared.
                 break;
             }
         }
         let action = match terminal.wait(TICK) {
-            Happened::Key(key) => app.key(key),
-            Happened::Suspend => Action::Suspend,
-            Happened::End => {
+            TerminalEvent::Key(key) => app.key(key),
+            TerminalEvent::Suspend => Action::Suspend,
+            TerminalEvent::End => {
                 code = ExitCode::from(INTERRUPTED);
                 break;
             }
-            Happened::Redraw => Action::None,
-            Happened::Nothing => continue,
+            TerminalEvent::Redraw => Action::None,
+            TerminalEvent::Nothing => continue,
         };
         app.stale = true;
         match action {
@@ -62,12 +67,12 @@ pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, CliE
             Action::Export(path) => app.message = Some(export::export(&app, &path)),
             Action::List => {
                 live = None;
-                app.go(Screen::Hosts);
+                app.go(Screen::ProcessList);
                 if list.is_none() {
-                    list = hosts::keep_finding().ok();
+                    list = processes::search_in_background().ok();
                 }
             }
-            Action::Open(pid) => match watch(pid, pace) {
+            Action::Open(pid) => match monitor(pid, options) {
                 Ok(found) => {
                     (live, list) = (Some(found), None);
                     app.go(Screen::Process(pid));
@@ -80,28 +85,32 @@ pub(super) fn run(args: &Top, pace: Pace, colour: bool) -> Result<ExitCode, CliE
     Ok(code)
 }
 
-/// Takes in what has come; whether a frame is due.
-fn take(app: &mut App, live: Option<&Live>, list: Option<&Receiver<Hosts>>) -> bool {
+/// Receives new views and lists; returns whether a frame is due.
+fn receive(
+    app: &mut App,
+    live: Option<&LiveMonitor>,
+    list: Option<&Receiver<ProcessList>>,
+) -> bool {
     if let Some(live) = live {
-        while let Next::View(view) = live.next(Duration::ZERO) {
+        while let NextView::View(view) = live.next(Duration::ZERO) {
             app.take(*view);
             app.stale = true;
         }
     }
     if let Some(list) = list {
-        while let Ok(hosts) = list.try_recv() {
-            app.take_hosts(hosts);
+        while let Ok(processes) = list.try_recv() {
+            app.set_processes(processes);
             app.stale = true;
         }
     }
     std::mem::take(&mut app.stale)
 }
 
-fn watch(pid: u32, pace: Pace) -> Result<Live, CliError> {
-    Live::start(attach(pid)?, pace).map_err(no_thread)
+fn monitor(pid: u32, options: MonitorOptions) -> Result<LiveMonitor, CliError> {
+    LiveMonitor::start(attach(pid)?, options).map_err(no_thread_error)
 }
 
-fn no_thread(error: std::io::Error) -> CliError {
+fn no_thread_error(error: std::io::Error) -> CliError {
     CliError::failed(
         "cannot start a thread",
         error,

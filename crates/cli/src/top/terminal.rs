@@ -1,8 +1,7 @@
-//! The terminal, taken over and given back: at the end, in a panic, at a signal, and while
+//! Takes the terminal over and restores it: at the end, in a panic, at a signal, and while
 //! suspended.
 //!
-//! ratatui's own hook gives it back in a panic. Signals are flags that the loop looks at, so
-//! nothing is done in a handler that a handler may not do.
+//! ratatui's own hook restores it in a panic. Signals only set flags, which the main loop reads.
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEvent};
@@ -15,38 +14,38 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// For what is there already. With no time at all crossterm does not look.
-const AT_ONCE: Duration = Duration::from_millis(1);
+/// Timeout for reading available input. With zero crossterm does not read.
+const READ_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// The terminal while it is ours.
+/// The terminal while it is taken over.
 pub(super) struct Terminal {
     pub(super) screen: DefaultTerminal,
     ended: Arc<AtomicBool>,
     suspended: Arc<AtomicBool>,
     resumed: Arc<AtomicBool>,
     resized: Arc<AtomicBool>,
-    /// Keys that were read with one that came before them.
+    /// Keys that were read but not handled yet.
     typed: VecDeque<KeyEvent>,
 }
 
-/// Something that happened at the terminal.
+/// An event of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Happened {
+pub(super) enum TerminalEvent {
     /// A key.
     Key(KeyEvent),
-    /// Another size, or the screen was overwritten by somebody.
+    /// The size changed, or the screen was overwritten.
     Redraw,
-    /// Ctrl-Z from outside (`kill -TSTP`).
+    /// Suspended from outside (`kill -TSTP`).
     Suspend,
-    /// A termination signal, or the terminal went away.
+    /// A termination signal, or the terminal has disappeared.
     End,
-    /// Nothing for as long as was waited.
+    /// No event within the timeout.
     Nothing,
 }
 
 impl Terminal {
     /// Takes the terminal over.
-    pub(super) fn take() -> io::Result<Terminal> {
+    pub(super) fn take_over() -> io::Result<Terminal> {
         let [ended, suspended, resumed, resized] =
             [(); 4].map(|()| Arc::new(AtomicBool::new(false)));
         for signal in [SIGTERM, SIGHUP, SIGINT] {
@@ -59,35 +58,39 @@ impl Terminal {
         Ok(Terminal { screen, ended, suspended, resumed, resized, typed: VecDeque::new() })
     }
 
-    /// Waits for something to happen, at most for `timeout`.
-    pub(super) fn wait(&mut self, timeout: Duration) -> Happened {
+    /// Waits for an event, at most for `timeout`.
+    pub(super) fn wait(&mut self, timeout: Duration) -> TerminalEvent {
         if self.ended.load(Ordering::Relaxed) {
-            return Happened::End;
+            return TerminalEvent::End;
         }
         if self.suspended.swap(false, Ordering::Relaxed) {
-            return Happened::Suspend;
+            return TerminalEvent::Suspend;
         }
         if self.resumed.swap(false, Ordering::Relaxed) {
-            // Stopped by a signal that cannot be caught: the shell has used the terminal since.
-            return if self.retake().is_ok() { Happened::Redraw } else { Happened::End };
+            // Stopped by a signal that cannot be caught: the shell has used the terminal meanwhile.
+            return if self.take_over_again().is_ok() {
+                TerminalEvent::Redraw
+            } else {
+                TerminalEvent::End
+            };
         }
         if self.resized.swap(false, Ordering::Relaxed) {
-            return Happened::Redraw;
+            return TerminalEvent::Redraw;
         }
         if self.typed.is_empty() && self.read(timeout).is_err() {
-            return Happened::End;
+            return TerminalEvent::End;
         }
-        self.typed.pop_front().map_or(Happened::Nothing, Happened::Key)
+        self.typed.pop_front().map_or(TerminalEvent::Nothing, TerminalEvent::Key)
     }
 
-    /// Reads the keys that are there, waiting for one at most for `timeout`. The terminal is asked
-    /// first whether it is still there: crossterm reads one that is gone for ever.
+    /// Reads the available keys, waiting at most for `timeout`. Polls the terminal first: crossterm
+    /// reads one that has disappeared for ever.
     fn read(&mut self, timeout: Duration) -> io::Result<()> {
         let stdin = io::stdin();
         let mut there = [PollFd::new(&stdin, PollFlags::IN)];
         let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
         match rustix::event::poll(&mut there, Some(&timeout)) {
-            // A signal came: what it wants is in the flags.
+            // A signal arrived; its handler has set a flag.
             Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(()),
             Ok(_) => {}
             Err(error) => return Err(error.into()),
@@ -95,7 +98,7 @@ impl Terminal {
         if there[0].revents() != PollFlags::IN {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        while event::poll(AT_ONCE)? {
+        while event::poll(READ_TIMEOUT)? {
             if let Event::Key(key) = event::read()? {
                 self.typed.push_back(key);
             }
@@ -103,17 +106,17 @@ impl Terminal {
         Ok(())
     }
 
-    /// Gives the terminal back, stops as a job until the shell says to go on, and takes it over
-    /// again.
+    /// Restores the terminal, stops as a job until the shell continues it, and takes the terminal
+    /// over again.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         ratatui::try_restore()?;
         signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
         self.suspended.store(false, Ordering::Relaxed);
         self.resumed.store(false, Ordering::Relaxed);
-        self.retake()
+        self.take_over_again()
     }
 
-    fn retake(&mut self) -> io::Result<()> {
+    fn take_over_again(&mut self) -> io::Result<()> {
         ratatui::crossterm::terminal::enable_raw_mode()?;
         ratatui::crossterm::execute!(
             io::stdout(),
@@ -125,7 +128,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // The terminal may be gone; there is nobody to tell.
+        // The terminal may have disappeared; there is nobody to report to.
         let _ = ratatui::try_restore();
     }
 }

@@ -1,26 +1,30 @@
-//! From the words of a table to allocations: stacks with lines, threads, types, sums. Everything is
-//! checked, since the words were written inside the target.
+//! Decodes the shared table into stacks with lines, threads, types and sums. Everything is checked,
+//! because the table was written inside the target.
 
-use super::table::Image;
-use super::{Allocations, Cost, End, Fate, Place, Row, Sum, Thread};
+use super::notes::notes;
+use super::table::TableImage;
+use super::{
+    AllocEnd, AllocatingThread, AllocationRow, AllocationSum, Allocations, BlockFate, HookCost,
+    SourceLine,
+};
 use cpython_layout::Version;
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
-use ungil_format::counted;
 use ungil_hook::sampling::weight;
 use ungil_hook::wire::{
-    self, HASH, READY, UNKNOWN, code, dropped, head, kind, live, site, stack, state, thread,
+    self, HASH, READY, UNKNOWN, code, head, kind, live, site, stack, state, thread,
 };
 use ungil_remote::lines::LineTable;
 
-/// What stands where a table had no room.
+/// Placeholder for entries that did not fit into a table.
 const UNKNOWN_PLACE: &str = "(unknown: a table was full)";
-/// What stands for a type in the domain *mem*: items of lists, tables of dicts, buffers.
+/// Placeholder for the type of blocks of the domain *mem*: items of lists, tables of dicts,
+/// buffers.
 pub(super) const MEMORY: &str = "(raw memory)";
-/// What stands for a type that could not be told.
+/// Placeholder for an unknown type.
 pub(super) const OBJECT: &str = "(object of unknown type)";
 
-struct Code {
+struct CodeInfo {
     file: Rc<str>,
     name: Rc<str>,
     first: u32,
@@ -28,16 +32,17 @@ struct Code {
 }
 
 struct Decoder<'a> {
-    image: &'a Image,
+    image: &'a TableImage,
     every: u64,
-    codes: FxHashMap<u32, Rc<Code>>,
+    codes: FxHashMap<u32, Rc<CodeInfo>>,
     stacks: FxHashMap<u32, usize>,
     done: Allocations,
-    rows: FxHashMap<(usize, u32, u32, Fate), Sum>,
+    rows: FxHashMap<(usize, u32, u32, BlockFate), AllocationSum>,
 }
 
-/// Decodes. `skip` is the file whose frames are left off: what ungil itself put under the program.
-pub(super) fn decode(image: &Image, skip: &str) -> Allocations {
+/// Decodes the table. Frames of the file `skip` and those outside it are left out: they belong to
+/// ungil's own start script.
+pub(super) fn decode(image: &TableImage, skip: &str) -> Allocations {
     let every = image.header.get(head::EVERY).copied().unwrap_or(1).max(1);
     let done = Allocations { every, ..Allocations::default() };
     let mut decoder = Decoder {
@@ -78,7 +83,7 @@ impl Decoder<'_> {
             let named = String::from_utf8_lossy(bytes_of_name.get(..end).unwrap_or_default());
             let name = if id == pid { "main".into() } else { named.into_owned() };
             let row = n as u32;
-            self.done.threads.push(Thread {
+            self.done.threads.push(AllocatingThread {
                 row,
                 id,
                 name,
@@ -102,7 +107,7 @@ impl Decoder<'_> {
         String::from_utf8_lossy(&self.bytes(reference)).into()
     }
 
-    fn code(&mut self, index: u32) -> Option<Rc<Code>> {
+    fn code(&mut self, index: u32) -> Option<Rc<CodeInfo>> {
         if let Some(found) = self.codes.get(&index) {
             return Some(found.clone());
         }
@@ -112,7 +117,7 @@ impl Decoder<'_> {
             return None;
         }
         let first = u32::try_from(*slot.get(code::FIRST)?).unwrap_or(0);
-        let found = Rc::new(Code {
+        let found = Rc::new(CodeInfo {
             file: self.text(*slot.get(code::FILE)?),
             name: self.text(*slot.get(code::NAME)?),
             first,
@@ -122,23 +127,23 @@ impl Decoder<'_> {
         Some(found)
     }
 
-    fn place(&mut self, frame: u64) -> Place {
+    fn place(&mut self, frame: u64) -> SourceLine {
         match self.code((frame >> 32) as u32) {
             Some(code) => {
                 let unit = (frame as u32) / 2;
                 let line = code.lines.at(unit).unwrap_or(code.first);
-                Place {
+                SourceLine {
                     file: code.file.clone(),
                     function: code.name.clone(),
                     first: code.first,
                     line,
                 }
             }
-            None => Place::unknown(UNKNOWN_PLACE),
+            None => SourceLine::unknown(UNKNOWN_PLACE),
         }
     }
 
-    /// The stack in a slot, as an index of `done.stacks`; outermost first.
+    /// Decodes a stack, outermost frame first; returns its index in `done.stacks`.
     fn stack(&mut self, index: u32, skip: &str) -> usize {
         if let Some(found) = self.stacks.get(&index) {
             return *found;
@@ -150,13 +155,14 @@ impl Decoder<'_> {
                 let (at, len) = wire::of_text(frames);
                 let frames =
                     self.image.text.get(at..at.saturating_add(len)).unwrap_or_default().to_vec();
-                let mut places: Vec<Place> = frames.into_iter().map(|f| self.place(f)).collect();
+                let mut places: Vec<SourceLine> =
+                    frames.into_iter().map(|f| self.place(f)).collect();
                 if cut != 0 {
-                    places.push(Place::unknown("(frames were left off)"));
+                    places.push(SourceLine::unknown("(outer frames left out)"));
                 }
                 places
             }
-            _ => vec![Place::unknown(UNKNOWN_PLACE)],
+            _ => vec![SourceLine::unknown(UNKNOWN_PLACE)],
         };
         if let Some(outer) = places.iter().position(|p| &*p.file == skip) {
             places.truncate(outer);
@@ -165,7 +171,7 @@ impl Decoder<'_> {
             places.pop();
         }
         if places.is_empty() {
-            places.push(Place::unknown("(no Python code)"));
+            places.push(SourceLine::unknown("(no Python code)"));
         }
         places.reverse();
         self.done.stacks.push(places);
@@ -178,11 +184,15 @@ impl Decoder<'_> {
         let image = self.image;
         for (_, slot) in slots(&image.sites, site::WORDS) {
             let &[_, _, place, what, samples, blocks, bytes, variance] = slot else { continue };
-            let fate = if what == u64::from(kind::FRESH) { Fate::Allocated } else { Fate::Freed };
+            let fate = if what == u64::from(kind::FRESH) {
+                BlockFate::Allocated
+            } else {
+                BlockFate::Freed
+            };
             let float = |word| {
                 Some(f64::from_bits(word)).filter(|f| f.is_finite() && *f >= 0.0).unwrap_or(0.0)
             };
-            let sum = Sum {
+            let sum = AllocationSum {
                 samples,
                 blocks: float(blocks),
                 bytes: float(bytes),
@@ -203,18 +213,18 @@ impl Decoder<'_> {
             let (what, size) =
                 ((word >> live::SIZE_BITS) as u32, word & ((1 << live::SIZE_BITS) - 1));
             let weight = weight(size, self.every);
-            let sum = Sum {
+            let sum = AllocationSum {
                 samples: 1,
                 blocks: weight.blocks,
                 bytes: weight.bytes,
                 variance: weight.variance,
             };
             let stack = self.stack((place >> 32) as u32, skip);
-            self.add(stack, place as u32, what, Fate::Live, sum);
+            self.add(stack, place as u32, what, BlockFate::Live, sum);
         }
     }
 
-    fn add(&mut self, stack: usize, thread: u32, what: u32, fate: Fate, sum: Sum) {
+    fn add(&mut self, stack: usize, thread: u32, what: u32, fate: BlockFate, sum: AllocationSum) {
         self.rows.entry((stack, thread, what, fate)).or_default().add(&sum);
     }
 
@@ -238,23 +248,23 @@ impl Decoder<'_> {
         for ((stack, row, what, fate), sum) in rows {
             let kind = names.entry(what).or_insert_with(|| self.kind(what)).clone();
             let thread = self.done.threads.iter().position(|t| t.row == row);
-            self.done.rows.push(Row { stack, thread, kind, fate, sum });
+            self.done.rows.push(AllocationRow { stack, thread, kind, fate, sum });
         }
-        // Hashing has no order; the same table gives the same rows.
+        // Hash maps have no order; make the result deterministic.
         self.done.rows.sort_by(|a, b| {
-            let key = |r: &Row| (r.fate, r.stack, r.thread);
+            let key = |r: &AllocationRow| (r.fate, r.stack, r.thread);
             b.sum
                 .bytes
                 .total_cmp(&a.sum.bytes)
                 .then_with(|| key(a).cmp(&key(b)))
                 .then_with(|| a.kind.cmp(&b.kind))
         });
-        let sum = |what: fn(&Thread) -> u64| {
+        let sum = |what: fn(&AllocatingThread) -> u64| {
             self.done.threads.iter().map(what).fold(0, u64::saturating_add)
         };
         self.done.allocations = sum(|t| t.allocations);
         self.done.bytes = sum(|t| t.bytes);
-        self.done.cost = Cost {
+        self.done.cost = HookCost {
             pair_ns: self.word(head::PAIR_PS) as f64 / 1e3,
             samples: sum(|t| t.samples),
             samples_s: sum(|t| t.spent_ns) as f64 / 1e9,
@@ -270,64 +280,11 @@ impl Decoder<'_> {
         self.done.version = Version::from_hex(self.word(head::PYTHON));
         self.done.free_threaded = self.word(head::FREE_THREADED) == 1;
         self.done.end = match self.word(head::STATE) {
-            state::STOPPED => End::Whole,
-            state::CUT => End::Cut,
-            _ => End::Lost,
+            state::STOPPED => AllocEnd::Whole,
+            state::CUT => AllocEnd::Cut,
+            _ => AllocEnd::Lost,
         };
         self.done.notes = notes(|n| self.word(n), self.done.end);
         self.done
     }
-}
-
-/// The note of a program that is gone.
-const LOST: &str = "the program ended without its exit handlers (killed, os._exit or exec), so that the types of live objects were not read";
-
-impl Allocations {
-    /// Corrects what was decoded: the target has not ended, but did not answer, for what it is
-    /// `doing`.
-    pub(super) fn is_silent(&mut self, doing: &str) {
-        self.end = End::Cut;
-        self.notes.retain(|note| note != LOST);
-        self.notes.push(format!(
-            "the target did not answer at the end, so that the types of live objects were not read: {doing}"
-        ));
-    }
-}
-
-/// What is not in the figures, and why.
-fn notes(word: impl Fn(usize) -> u64, end: End) -> Vec<String> {
-    let mut notes = Vec::new();
-    let lost = |what| word(head::DROPPED + what);
-    let mut say = |count: u64, text: &str| {
-        if count > 0 {
-            // `{noun}` is a count of them.
-            let (head, rest) = text.split_once('{').unwrap_or((text, ""));
-            let (noun, rest) = rest.split_once('}').unwrap_or(("", rest));
-            let counted = if noun.is_empty() { String::new() } else { counted(count, noun) };
-            notes.push(format!("{head}{counted}{rest}"));
-        }
-    };
-    say(
-        lost(dropped::SITES),
-        "the table of places was full: {sample} in no figure but the exact totals; sample less often",
-    );
-    say(
-        lost(dropped::LIVE),
-        "the table of live blocks was full: {block} counted as allocated but neither as live nor as freed; sample less often",
-    );
-    say(lost(dropped::STACKS), "the table of stacks was full: {sample} without a stack");
-    say(lost(dropped::CODES), "the table of functions was full: {name or line table} missing");
-    say(lost(dropped::TYPES), "the table of types was full: {object} without a type");
-    say(lost(dropped::THREADS), "the table of threads was full: {thread} in one row");
-    say(word(head::FORKS), "not counted: {forked child process}");
-    say(u64::from(end == End::Lost), LOST);
-    say(
-        u64::from(end == End::Cut),
-        "the target did not come to its main thread in time, so that the types of live objects were not read",
-    );
-    say(
-        u64::from(word(head::RESTORED) == 2),
-        "another tool had wrapped the allocators since: ours stay in place and pass everything through",
-    );
-    notes
 }

@@ -1,43 +1,42 @@
-//! Why allocations cannot be profiled: what, why, and what to do.
+//! Errors of allocation profiling, each with its cause and what to do.
 
 use cpython_layout::{NEWEST, OLDEST};
 use std::io;
 use std::process::ExitStatus;
-use thiserror::Error;
 use ungil_hook::wire::refusal;
 use ungil_remote::AttachError;
 
-/// Why there is no profile.
-#[derive(Debug, Error)]
-pub enum Error {
-    /// The files or the shared table cannot be made.
+/// An error of allocation profiling.
+#[derive(Debug, thiserror::Error)]
+pub enum AllocError {
+    /// The files or the shared table cannot be created.
     #[error("cannot prepare the profile")]
     Prepare(#[source] io::Error),
     /// The interpreter cannot be run.
     #[error("cannot start {program}")]
     Start {
-        /// What was to be started.
+        /// The program.
         program: String,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// The program ended before the library was loaded.
-    #[error("the program ended before its allocations could be watched ({status})")]
+    #[error("the program ended before profiling began ({status})")]
     Early {
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
     },
-    /// The library said no.
-    #[error("this Python's allocations cannot be watched")]
+    /// The library refused to start.
+    #[error("the allocations of this Python cannot be profiled")]
     Refused(u64),
     /// The library could not be loaded.
     #[error("the target could not load ungil's library")]
     Load(String),
-    /// The process cannot be looked into.
+    /// The process cannot be read.
     #[error(transparent)]
     Attach(#[from] AttachError),
-    /// It is too old to be asked.
-    #[error("process {pid} runs Python {version}, which cannot be asked to run anything")]
+    /// Its Python has no `sys.remote_exec`.
+    #[error("process {pid} runs Python {version}, which has no sys.remote_exec")]
     TooOld {
         /// The process.
         pid: u32,
@@ -48,78 +47,78 @@ pub enum Error {
     #[error("the main thread of process {0} has ended")]
     NoMainThread(u32),
     /// `sys.remote_exec` failed.
-    #[error("process {pid} does not let itself be asked")]
-    Asked {
+    #[error("process {pid} does not accept sys.remote_exec")]
+    RemoteExec {
         /// The process.
         pid: u32,
-        /// What Python said.
-        said: String,
+        /// Python's error message.
+        message: String,
     },
-    /// The request was put, but the target's main thread did not come by.
-    #[error("process {pid} was asked, but did not answer within {waited_s:.0} s")]
-    Silent {
+    /// The target's main thread did not handle the request in time.
+    #[error("process {pid} did not respond within {waited_s:.0} s")]
+    Timeout {
         /// The process.
         pid: u32,
-        /// How long was waited.
+        /// The timeout in seconds.
         waited_s: f64,
-        /// What its main thread does, if that is known.
+        /// The activity of its main thread instead.
         doing: String,
     },
-    /// It ended meanwhile.
-    #[error("process {0} ended before its allocations could be watched")]
+    /// The process ended meanwhile.
+    #[error("process {0} ended before profiling began")]
     Ended(u32),
-    /// What was measured cannot be read.
-    #[error("cannot read what was measured")]
+    /// The table cannot be read.
+    #[error("cannot read the measured data")]
     Read(#[source] io::Error),
-    /// Stopped by the user before anything was measured.
+    /// Interrupted by the user before anything was measured.
     #[error("interrupted before anything was measured")]
     Interrupted,
 }
 
-impl Error {
-    /// Why.
+impl AllocError {
+    /// Returns the cause.
     pub fn why(&self) -> String {
         match self {
-            Error::Prepare(e) | Error::Read(e) | Error::Start { source: e, .. } => e.to_string(),
-            Error::Early { .. } => "its own words are above, if it had any".into(),
-            Error::Refused(why) => refused(*why).into(),
-            Error::Load(why) => why.clone(),
-            Error::Attach(AttachError::Denied { why, .. } | AttachError::Layout { why, .. }) => {
-                why.clone()
+            AllocError::Prepare(e) | AllocError::Read(e) | AllocError::Start { source: e, .. } => {
+                e.to_string()
             }
-            Error::Attach(error) => error.to_string(),
-            Error::TooOld { .. } => "sys.remote_exec (PEP 768) came with Python 3.14".into(),
-            Error::NoMainThread(_) => {
-                "only the main thread runs what a Python is asked to (sys.remote_exec)".into()
-            }
-            Error::Asked { said, .. } => said.clone(),
-            Error::Silent { doing, .. } => doing.clone(),
-            Error::Ended(_) => "it is gone".into(),
-            Error::Interrupted => "Ctrl-C, or a signal that ends programs".into(),
+            AllocError::Early { .. } => "its own error message, if any, is above".into(),
+            AllocError::Refused(why) => refused(*why).into(),
+            AllocError::Load(why) => why.clone(),
+            AllocError::Attach(
+                AttachError::Denied { why, .. } | AttachError::Layout { why, .. },
+            ) => why.clone(),
+            AllocError::Attach(error) => error.to_string(),
+            AllocError::TooOld { .. } => "sys.remote_exec (PEP 768) came with Python 3.14".into(),
+            AllocError::NoMainThread(_) => "only the main thread handles sys.remote_exec".into(),
+            AllocError::RemoteExec { message, .. } => message.clone(),
+            AllocError::Timeout { doing, .. } => doing.clone(),
+            AllocError::Ended(_) => "it no longer exists".into(),
+            AllocError::Interrupted => "Ctrl-C, or a signal that ends programs".into(),
         }
     }
 
-    /// What to do.
+    /// Returns what to do about it.
     pub fn help(&self) -> String {
         match self {
-            Error::Prepare(_) => "make room, or point TMPDIR at a folder you may write and run programs from",
-            Error::Start { .. } => "name an interpreter that is there; `ungil pythons` lists them",
-            Error::Early { .. } => "run the program without ungil, to see whether it starts at all",
-            Error::Refused(refusal::TWICE) => "wait for the other profile of this process to end",
-            Error::Refused(_) => return format!("use CPython 3.{OLDEST} to 3.{NEWEST}"),
-            Error::Load(_) => "use an interpreter with ctypes, and a TMPDIR that is not mounted noexec",
-            Error::Attach(AttachError::Denied { help, .. }) => help,
-            Error::Attach(_) | Error::Ended(_) => "give the number of a Python process that runs; `ungil top` lists them",
-            Error::TooOld { .. } | Error::NoMainThread(_) => "start the program under ungil: `ungil profile --mode alloc script.py`",
-            Error::Asked { .. } => {
-                "run ungil as the same user or as root; the target must not have PYTHON_DISABLE_REMOTE_DEBUG or \
+            AllocError::Prepare(_) => "free some disk space, or set TMPDIR to a folder that allows writing and executing",
+            AllocError::Start { .. } => "name an existing interpreter; `ungil pythons` lists them",
+            AllocError::Early { .. } => "run the program without ungil to see whether it starts",
+            AllocError::Refused(refusal::TWICE) => "wait until the other profile of this process ends",
+            AllocError::Refused(_) => return format!("use CPython 3.{OLDEST} to 3.{NEWEST}"),
+            AllocError::Load(_) => "use an interpreter with ctypes, and a TMPDIR that is not mounted noexec",
+            AllocError::Attach(AttachError::Denied { help, .. }) => help,
+            AllocError::Attach(_) | AllocError::Ended(_) => "give the PID of a running Python process; `ungil top` lists them",
+            AllocError::TooOld { .. } | AllocError::NoMainThread(_) => "start the program with ungil: `ungil profile --mode alloc script.py`",
+            AllocError::RemoteExec { .. } => {
+                "run ungil as the same user or as root; the target must not set PYTHON_DISABLE_REMOTE_DEBUG or \
                  -X disable-remote-debug"
             }
-            Error::Silent { .. } => {
-                "try again when its main thread runs Python code, or start the program under ungil; `ungil dump` says \
-                 where it is"
+            AllocError::Timeout { .. } => {
+                "try again when its main thread runs Python code, or start the program with ungil; `ungil dump` \
+                 shows what it does"
             }
-            Error::Read(_) | Error::Interrupted => "try again",
+            AllocError::Read(_) | AllocError::Interrupted => "try again",
         }
         .into()
     }
@@ -127,11 +126,11 @@ impl Error {
 
 fn refused(why: u64) -> &'static str {
     match why {
-        refusal::TABLE => "it cannot open the table that ungil made for it",
-        refusal::FOREIGN => "the table is not one that this library knows",
-        refusal::SYMBOLS => "a function of CPython's interface is not in the process",
-        refusal::LAYOUT => "it is a CPython whose layout is not known",
-        refusal::TWICE => "its allocations are being watched already",
-        _ => "for a reason that this version of ungil does not know",
+        refusal::TABLE => "its library cannot open the shared table",
+        refusal::FOREIGN => "the shared table has an unknown format",
+        refusal::SYMBOLS => "a function of CPython's API is missing in the process",
+        refusal::LAYOUT => "the memory layout of this CPython is unknown",
+        refusal::TWICE => "its allocations are already being profiled",
+        _ => "for a reason unknown to this version of ungil",
     }
 }

@@ -1,30 +1,30 @@
-//! Allocations by line: what a person reads first.
+//! Allocations by line.
 
-use super::{Allocations, Fate, Place, Sum};
+use super::{AllocationSum, Allocations, BlockFate, SourceLine};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
-/// One line of code, and what the Python code on it allocated: the innermost Python frame, with all
-/// C code that it called.
+/// One line of code, and what it allocated. A block belongs to the innermost Python frame,
+/// including all native code that it called.
 #[derive(Debug, Clone)]
-pub struct Line {
-    /// Where.
-    pub place: Place,
-    /// All that was allocated there: churn and what is left of it.
-    pub allocated: Sum,
-    /// What is live at the end.
-    pub live: Sum,
-    /// What was freed before the end.
-    pub freed: Sum,
-    /// By type, the largest first: live where anything is live, otherwise freed.
-    pub types: Vec<Share>,
-    /// By thread (an index of [`Allocations::threads`]), the largest first.
+pub struct LineAllocations {
+    /// The line.
+    pub place: SourceLine,
+    /// Everything that was allocated there, live or freed.
+    pub allocated: AllocationSum,
+    /// Memory live at the end.
+    pub live: AllocationSum,
+    /// Memory freed before the end.
+    pub freed: AllocationSum,
+    /// By type, the largest first: by live bytes, then by freed bytes.
+    pub types: Vec<TypeShare>,
+    /// Allocated bytes by thread (an index of [`Allocations::threads`]), the largest first.
     pub threads: Vec<(Option<usize>, f64)>,
 }
 
-/// A type's part of a line.
+/// One type's part of a line.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Share {
+pub struct TypeShare {
     /// The type.
     pub kind: Rc<str>,
     /// Bytes live at the end.
@@ -38,27 +38,27 @@ pub struct Share {
 }
 
 impl Allocations {
-    /// Every line that allocated, with the most live bytes first, then the most allocated.
-    pub fn lines(&self) -> Vec<Line> {
-        let mut lines: FxHashMap<&Place, Line> = FxHashMap::default();
+    /// Returns every line that allocated, ordered by live bytes, then by allocated bytes.
+    pub fn lines(&self) -> Vec<LineAllocations> {
+        let mut lines: FxHashMap<&SourceLine, LineAllocations> = FxHashMap::default();
         for row in &self.rows {
             let Some(place) = self.stacks.get(row.stack).and_then(|s| s.last()) else { continue };
-            let line = lines.entry(place).or_insert_with(|| Line::new(place.clone()));
+            let line = lines.entry(place).or_insert_with(|| LineAllocations::new(place.clone()));
             match row.fate {
-                Fate::Allocated => {
+                BlockFate::Allocated => {
                     line.allocated.add(&row.sum);
                     match line.threads.iter_mut().find(|(t, _)| *t == row.thread) {
                         Some((_, bytes)) => *bytes += row.sum.bytes,
                         None => line.threads.push((row.thread, row.sum.bytes)),
                     }
                 }
-                Fate::Live => {
+                BlockFate::Live => {
                     line.live.add(&row.sum);
                     let share = line.share(&row.kind);
                     share.live += row.sum.bytes;
                     share.live_blocks += row.sum.blocks;
                 }
-                Fate::Freed => {
+                BlockFate::Freed => {
                     line.freed.add(&row.sum);
                     let share = line.share(&row.kind);
                     share.freed += row.sum.bytes;
@@ -66,7 +66,7 @@ impl Allocations {
                 }
             }
         }
-        let mut lines: Vec<Line> = lines.into_values().collect();
+        let mut lines: Vec<LineAllocations> = lines.into_values().collect();
         for line in &mut lines {
             line.types.sort_by(|a, b| {
                 b.live
@@ -77,7 +77,7 @@ impl Allocations {
             line.threads.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         }
         lines.sort_by(|a, b| {
-            let bytes = |line: &Line| (line.live.bytes, line.allocated.bytes);
+            let bytes = |line: &LineAllocations| (line.live.bytes, line.allocated.bytes);
             let (a_bytes, b_bytes) = (bytes(a), bytes(b));
             b_bytes
                 .0
@@ -89,10 +89,10 @@ impl Allocations {
     }
 }
 
-impl Line {
-    fn new(place: Place) -> Line {
-        let none = Sum::default();
-        Line {
+impl LineAllocations {
+    fn new(place: SourceLine) -> LineAllocations {
+        let none = AllocationSum::default();
+        LineAllocations {
             place,
             allocated: none,
             live: none,
@@ -102,10 +102,10 @@ impl Line {
         }
     }
 
-    fn share(&mut self, kind: &Rc<str>) -> &mut Share {
+    fn share(&mut self, kind: &Rc<str>) -> &mut TypeShare {
         let at = self.types.iter().position(|s| s.kind == *kind).unwrap_or_else(|| {
             let kind = kind.clone();
-            self.types.push(Share {
+            self.types.push(TypeShare {
                 kind,
                 live: 0.0,
                 live_blocks: 0.0,

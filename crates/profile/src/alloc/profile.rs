@@ -1,14 +1,15 @@
-//! Allocations as a profile, for every format there is: bytes as weights, the type as the leaf of a
-//! stack.
+//! Converts allocations to a profile, for all output formats: bytes are weights, and the type is
+//! the leaf of a stack.
 
-use super::{Allocations, End, Fate, Place};
+use super::{AllocEnd, Allocations, BlockFate, SourceLine};
 use crate::{
-    Activity, Build, Builder, Finished, Header, Key, Kind, Mode, StackId, Totals, Unit, Weight,
+    Activity, Build, Builder, Finished, FrameKind, Header, Mode, RowKey, StackId, Totals, Unit,
+    Weight,
 };
 
 impl Allocations {
-    /// The profile. `command` is what was profiled, `started` when (RFC 3339), and `ungil` the
-    /// version that looked.
+    /// Converts to a profile. `command` is what was profiled, `started` the start time (RFC 3339),
+    /// and `ungil` this program's version.
     pub fn profile(&self, command: &str, started: &str, ungil: &str) -> Finished {
         let build = if self.free_threaded { Build::FreeThreaded } else { Build::Gil };
         let mut builder = Builder::new(Header {
@@ -24,9 +25,9 @@ impl Allocations {
         });
         for row in &self.rows {
             let activity = match row.fate {
-                Fate::Live => Activity::Live,
-                Fate::Freed => Activity::Freed,
-                Fate::Allocated => continue,
+                BlockFate::Live => Activity::Live,
+                BlockFate::Freed => Activity::Freed,
+                BlockFate::Allocated => continue,
             };
             let (id, name) = row
                 .thread
@@ -35,25 +36,25 @@ impl Allocations {
             let thread = builder.thread(self.pid, id, name);
             let mut stack = StackId::EMPTY;
             for place in self.stacks.get(row.stack).into_iter().flatten() {
-                let Place { file, function, first, line } = place;
-                let kind = if file.is_empty() { Kind::Note } else { Kind::Python };
+                let SourceLine { file, function, first, line } = place;
+                let kind = if file.is_empty() { FrameKind::Note } else { FrameKind::Python };
                 let function = builder.function(function, file, *first, kind);
                 let frame = builder.frame(function, *line);
                 stack = builder.stack(stack, frame);
             }
-            let function = builder.function(&row.kind, "", 0, Kind::Type);
+            let function = builder.function(&row.kind, "", 0, FrameKind::Type);
             let frame = builder.frame(function, 0);
             let stack = builder.stack(stack, frame);
-            let key = Key { thread, stack, activity, lock: None, holder: None };
+            let key = RowKey { thread, stack, activity, lock: None, holder: None };
             builder.row(
                 key,
                 Weight { samples: row.sum.samples, weight: row.sum.bytes.round() as u64 },
             );
         }
         let mut notes = self.notes.clone();
-        if self.end == End::Whole && self.every > 1 {
+        if self.end == AllocEnd::Whole && self.every > 1 {
             notes.push(format!(
-                "estimated from a sample every {} on average",
+                "estimated from one sample per {} on average",
                 ungil_format::bytes(self.every)
             ));
         }

@@ -1,5 +1,5 @@
-//! The table that the target fills: made, asked about and read through its file, so that nothing of
-//! it is mapped here and no word can change between two looks at it.
+//! The shared table that the target fills. It is read through its file, not mapped, so that no word
+//! can change between two reads of it.
 
 use rustix::fs::{FallocateFlags, MemfdFlags, SeekFrom, fallocate, memfd_create, seek};
 use rustix::io::Errno;
@@ -12,35 +12,35 @@ use std::path::Path;
 use ungil_hook::shape::Shape;
 use ungil_hook::wire::{HEADER, MAGIC, VERSION, head};
 
-/// A table, from ungil's side.
+/// The shared table, from ungil's side.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct SharedTable {
     file: File,
     shape: Shape,
 }
 
-impl Table {
-    /// One without a name, for a child: it inherits the descriptor. Its pages are taken as they are
-    /// used.
-    pub(super) fn inherited(every: u64) -> io::Result<Table> {
+impl SharedTable {
+    /// Creates an anonymous table for a child process, which inherits the descriptor. Its pages are
+    /// allocated on first use.
+    pub(super) fn inherited(every: u64) -> io::Result<SharedTable> {
         // Without CLOEXEC on purpose: the child opens it by its number.
         let file = File::from(memfd_create("ungil-alloc", MemfdFlags::empty())?);
         let shape = Shape::sparse(every);
         file.set_len(shape.total() as u64 * 8)?;
-        Table { file, shape }.begun(every)
+        SharedTable { file, shape }.with_header(every)
     }
 
-    /// One at `path`, for a process that is no child. Every page is taken at once: a file system
-    /// that is full must fail here and not kill the target later.
-    pub(super) fn named(path: &Path, every: u64) -> io::Result<Table> {
+    /// Creates a table at `path`, for a process that is not a child. All pages are allocated
+    /// immediately: a full file system must fail here instead of killing the target later.
+    pub(super) fn named(path: &Path, every: u64) -> io::Result<SharedTable> {
         let file =
             OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         let shape = Shape::dense();
         fallocate(&file, FallocateFlags::empty(), 0, shape.total() as u64 * 8)?;
-        Table { file, shape }.begun(every)
+        SharedTable { file, shape }.with_header(every)
     }
 
-    fn begun(self, every: u64) -> io::Result<Table> {
+    fn with_header(self, every: u64) -> io::Result<SharedTable> {
         self.set(head::MAGIC, MAGIC)?;
         self.set(head::VERSION, VERSION)?;
         self.set(head::EVERY, every.max(1))?;
@@ -50,7 +50,7 @@ impl Table {
         Ok(self)
     }
 
-    /// The number by which a child knows the file.
+    /// Returns the descriptor that a child inherits.
     pub(super) fn descriptor(&self) -> RawFd {
         self.file.as_raw_fd()
     }
@@ -60,8 +60,8 @@ impl Table {
         self.file.write_all_at(&value.to_le_bytes(), word as u64 * 8)
     }
 
-    /// A word of the header; 0 if it cannot be read, which a table that was just written to does
-    /// not come to.
+    /// Reads a word of the header; 0 if it cannot be read, which does not happen after a successful
+    /// write.
     pub(super) fn get(&self, word: usize) -> u64 {
         let mut bytes = [0; 8];
         self.file
@@ -69,8 +69,8 @@ impl Table {
             .map_or(0, |()| u64::from_le_bytes(bytes))
     }
 
-    /// Words of the file. Most of a table was never touched, and the file system says where: only
-    /// the rest is read.
+    /// Reads words of the file. Most of a table is never touched; holes of the sparse file are
+    /// skipped.
     fn words(&self, span: Range<usize>) -> io::Result<Vec<u64>> {
         let mut words = vec![0; span.len()];
         let (mut at, end) = (span.start as u64 * 8, span.end as u64 * 8);
@@ -92,8 +92,8 @@ impl Table {
         Ok(words)
     }
 
-    /// All that is in it now.
-    pub(super) fn read(&self) -> io::Result<Image> {
+    /// Reads the whole table.
+    pub(super) fn read(&self) -> io::Result<TableImage> {
         let part = |span: Range<usize>| self.words(span);
         let shape = &self.shape;
         let header = part(0..HEADER)?;
@@ -101,7 +101,7 @@ impl Table {
             .unwrap_or(usize::MAX);
         let text = shape.text_span();
         let text = part(text.start..text.start + used.min(shape.text))?;
-        Ok(Image {
+        Ok(TableImage {
             header,
             threads: part(shape.thread_span())?,
             codes: part(shape.code_span())?,
@@ -115,10 +115,10 @@ impl Table {
     }
 }
 
-/// The words of a table at one moment, by what they are. They come from the target's memory, and
-/// are believed only as far as `decode` has checked them.
+/// The words of a table at one moment. They come from the target's memory, so `decode` checks them
+/// before use.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Image {
+pub(super) struct TableImage {
     pub(super) header: Vec<u64>,
     pub(super) threads: Vec<u64>,
     pub(super) codes: Vec<u64>,

@@ -1,24 +1,24 @@
-//! What the kernel says of a thread, no older than it may be.
+//! What the kernel reports about a thread, cached for a limited time.
 //!
-//! To ask the kernel is several times as expensive as the rest of a look, so its answer is kept
-//! while the thread stays in the same place and is not old. What it means is decided by
-//! [`ungil_remote::thread_state::classify`].
+//! Asking the kernel costs several times as much as the rest of a look, so its answer is reused
+//! while the thread has not moved and the answer is recent.
+//! [`ungil_remote::thread_state::classify`] decides what the answer means.
 
 use ungil_remote::linux::syscall::{KernelState, SyscallFile, SystemCall};
 use ungil_remote::sample::ThreadSlot;
 use ungil_remote::thread_state::{CodePosition, code_position, wants_gil};
 use ungil_remote::{Attachment, Blocked, BlockedOn, Gils, Parking, Python};
 
-/// How long an answer of the kernel's holds, in nanoseconds.
+/// How long the kernel's answer is reused, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Freshness {
-    /// For a thread that has not moved.
+    /// For a thread whose stack has not changed.
     pub(super) at_rest: u64,
-    /// For one that has.
+    /// For a thread whose stack has changed.
     pub(super) moving: u64,
 }
 
-/// What the kernel and the parking lot say of a thread.
+/// What the kernel and the parking lot report about a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KernelView {
     pub(super) kernel: KernelState,
@@ -26,23 +26,23 @@ pub(super) struct KernelView {
     pub(super) wants_gil: bool,
 }
 
-/// An attached thread that moves: the kernel need not be asked.
+/// An attached thread whose stack changes: it runs, and the kernel need not be asked.
 const ATTACHED: KernelView =
     KernelView { kernel: KernelState::Running, blocked: None, wants_gil: false };
 
-/// One thread's file, and what it last said.
+/// The `/proc` file of one thread, and its last answer.
 #[derive(Debug, Default)]
 pub(super) struct KernelFile {
     file: Option<SyscallFile>,
-    /// The file cannot be read.
+    /// Whether reading the file is denied.
     refused: bool,
     last: Option<(KernelView, u64)>,
-    /// Where it was when it waited for the GIL.
+    /// Code position of the last wait for the GIL.
     waited_at: Option<CodePosition>,
 }
 
 impl KernelFile {
-    /// Returns what the kernel says. `at_ns` is the look's time on any clock that does not go back.
+    /// Returns what the kernel reports. `at_ns` is the time of the look on any monotonic clock.
     pub(super) fn view(
         &mut self,
         slot: &ThreadSlot,
@@ -66,12 +66,13 @@ impl KernelFile {
         }
     }
 
-    /// The kernel's file cannot be read for this thread: what it does while detached is not known.
+    /// Returns whether the file of this thread cannot be read, so that its state while detached is
+    /// unknown.
     pub(super) fn is_refused(&self) -> bool {
         self.refused
     }
 
-    /// The thread still sleeps in that call, at that place.
+    /// Returns whether the thread still sleeps in `call`.
     pub(super) fn is_in(&self, call: &SystemCall) -> bool {
         self.file.as_ref().is_some_and(|file| file.read() == KernelState::SystemCall(*call))
     }
@@ -81,7 +82,7 @@ impl KernelFile {
         if self.file.is_none() && !self.refused {
             match SyscallFile::open(python.process().pid, thread.native_id) {
                 Ok(file) => self.file = Some(file),
-                // It has ended meanwhile, or has only just begun and not said its number yet.
+                // The thread has ended, or has only just started and has not stored its id yet.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(_) => self.refused = true,
             }

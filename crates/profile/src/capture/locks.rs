@@ -1,10 +1,10 @@
-//! Locks that threads are seen waiting for: which object, and where its holder is.
+//! Resolves the locks that threads wait for: which object, and where its holder is.
 //!
-//! To find the object and its holder many small things are read from the target, so what was found
-//! is kept: for as long as the wait lasts, and where the address alone says what it is, for every
-//! later wait at the same place in the program.
+//! Finding the object and its holder takes many small reads from the target. Results are cached for
+//! as long as the wait lasts. Where the address alone identifies the object, they are cached for
+//! every later wait at the same code position.
 
-use super::places::Places;
+use super::frame_table::FrameTable;
 use crate::Builder;
 use crate::model::{FrameId, LockId};
 use rustc_hash::FxHashMap;
@@ -16,32 +16,32 @@ use ungil_remote::locks::{Hold, LockReader};
 use ungil_remote::sample::{RawFrame, Sampler, ThreadSlot};
 use ungil_remote::{Attachment, Blocked, BlockedOn, Python, Releaser, WaitTarget, WaitedObject};
 
-/// Waits kept before the store is emptied.
-const MOST: usize = 1 << 16;
+/// Waits cached before the cache is emptied.
+const MAX_CACHED_WAITS: usize = 1 << 16;
 
-/// What is known of a wait.
+/// A wait whose object is known.
 #[derive(Debug, Clone)]
-pub(super) struct Wait {
+pub(super) struct ResolvedWait {
     pub(super) lock: LockId,
     pub(super) of: Arc<WaitedObject>,
 }
 
-/// A wait as the look sees it: address, since when, and the place in the program.
-type Key = (u64, i64, u64, u64);
+/// A wait as sampled: address, start time, code object and instruction pointer.
+type WaitKey = (u64, i64, u64, u64);
 
-/// The locks of one process.
+/// Resolves the locks of one process.
 #[derive(Default)]
-pub(super) struct Locks {
+pub(super) struct LockResolver {
     store: LockCache,
-    /// The order in which threads take locks, from the waits that are looked into.
+    /// The order in which threads take locks, from the waits that were examined.
     pub(super) order: LockOrder,
-    waits: FxHashMap<Key, Wait>,
-    /// Objects seen waited for, and their rows, that have no name yet.
+    waits: FxHashMap<WaitKey, ResolvedWait>,
+    /// Objects that have no name yet: address, row, kind.
     pub(super) unnamed: Vec<(u64, LockId, String)>,
 }
 
-impl Locks {
-    /// Code or objects may be others by now.
+impl LockResolver {
+    /// Empties the cache, because addresses may have been reused.
     pub(super) fn forget(&mut self) {
         self.waits.clear();
     }
@@ -51,15 +51,15 @@ impl Locks {
         self.store.next_look();
     }
 
-    /// What a thread waits for. `None` where it is a wait of C code for something of its own.
-    pub(super) fn of(
+    /// Returns what a thread waits for; `None` for a futex of C code that is not a known lock.
+    pub(super) fn resolve(
         &mut self,
         slot: &ThreadSlot,
         blocked: &Blocked,
-        looker: &Sampler,
+        sampler: &Sampler,
         pid: u32,
         builder: &mut Builder,
-    ) -> Option<Wait> {
+    ) -> Option<ResolvedWait> {
         let (BlockedOn::Parked(address)
         | BlockedOn::Package(address)
         | BlockedOn::Futex(address)
@@ -68,12 +68,12 @@ impl Locks {
             return None;
         };
         let leaf = slot.frames().iter().rev().find(|raw| !raw.hidden)?;
-        let forever = (address, 0, leaf.code, leaf.pointer);
-        let once = (address, blocked.since_ns.unwrap_or(0), leaf.code, leaf.pointer);
-        if let Some(wait) = self.waits.get(&forever).or_else(|| self.waits.get(&once)) {
+        let permanent_key = (address, 0, leaf.code, leaf.pointer);
+        let wait_key = (address, blocked.since_ns.unwrap_or(0), leaf.code, leaf.pointer);
+        if let Some(wait) = self.waits.get(&permanent_key).or_else(|| self.waits.get(&wait_key)) {
             return Some(wait.clone());
         }
-        let python = looker.python();
+        let python = sampler.python();
         let stack = python.stack(&slot.thread).ok()?;
         let of = LockReader::new(python, &mut self.store).waited_object(
             &slot.thread,
@@ -88,31 +88,31 @@ impl Locks {
         if of.name.is_none() && of.object != 0 {
             self.unnamed.push((of.object, lock, kind));
         }
-        // The address slept on is the object's own, and whoever has it is found anew each time.
+        // The futex is inside the object itself, and its holder is determined anew each time.
         let is_own = address.wrapping_sub(of.object) < 64;
-        let lasts = is_own
+        let is_permanent = is_own
             && (of.target == WaitTarget::RLock
                 || matches!(of.releaser, Releaser::WithBlock | Releaser::CriticalSection(_)));
-        let wait = Wait { lock, of: Arc::new(of) };
-        if self.waits.len() >= MOST {
+        let wait = ResolvedWait { lock, of: Arc::new(of) };
+        if self.waits.len() >= MAX_CACHED_WAITS {
             self.waits.clear();
         }
-        // An address with no time to tell one wait from the next is looked up every time, unless it
-        // lasts.
-        if lasts {
-            self.waits.insert(forever, wait.clone());
+        // Without a start time two waits at one address cannot be told apart, so they are resolved
+        // every time unless the result is permanent.
+        if is_permanent {
+            self.waits.insert(permanent_key, wait.clone());
         } else if blocked.since_ns.is_some() {
-            self.waits.insert(once, wait.clone());
+            self.waits.insert(wait_key, wait.clone());
         }
         Some(wait)
     }
 
-    /// Notes which locks a thread holds that waits for another. `is_there` asks the kernel whether
-    /// it still sleeps there: the locks of a thread that went on meanwhile are not of one moment.
+    /// Records which locks a waiting thread holds. `is_there` asks the kernel whether it still
+    /// sleeps there: if the thread went on meanwhile, the locks are not of one moment.
     pub(super) fn observe_order(
         &mut self,
         slot: &ThreadSlot,
-        wait: &Wait,
+        wait: &ResolvedWait,
         is_there: impl Fn() -> bool,
         python: &Python,
     ) {
@@ -124,21 +124,20 @@ impl Locks {
         }
     }
 
-    /// Where the thread is that has what `wait` is for: its innermost frame, or that of the `with`
-    /// if that is all that is known to be right.
+    /// Returns the innermost frame of the thread that holds what `wait` is for.
     pub(super) fn holder(
         &mut self,
-        wait: &Wait,
-        looker: &Sampler,
-        places: &mut Places,
+        wait: &ResolvedWait,
+        sampler: &Sampler,
+        frame_table: &mut FrameTable,
         builder: &mut Builder,
     ) -> Option<FrameId> {
-        let python = looker.python();
+        let python = sampler.python();
         let mut reader = LockReader::new(python, &mut self.store);
         let is_holder = |reader: &mut LockReader<'_>, slot: &ThreadSlot| match wait.of.releaser {
             Releaser::Owner(_) => false,
             Releaser::WithBlock => {
-                let frames = frames_of(slot, places, python);
+                let frames = frames_of(slot, frame_table, python);
                 reader
                     .holds(&slot.thread, &frames)
                     .iter()
@@ -161,24 +160,24 @@ impl Locks {
             return None;
         }
         let slot =
-            looker.threads().iter().filter(|slot| slot.is_seen()).find(|slot| match owner {
+            sampler.threads().iter().filter(|slot| slot.is_seen()).find(|slot| match owner {
                 Some(owner) => slot.thread.ident == owner,
                 None => is_holder(&mut reader, slot),
             })?;
         let leaf: &RawFrame = slot.frames().iter().rev().find(|raw| !raw.hidden)?;
-        places.frame(leaf, looker, builder)
+        frame_table.frame(leaf, sampler, builder)
     }
 }
 
-/// A thread's frames as the look found them, innermost first, for those who read locks from frames.
-fn frames_of(slot: &ThreadSlot, places: &Places, python: &Python) -> Vec<Frame> {
+/// Converts a thread's sampled frames, innermost first, to frames that locks can be read from.
+fn frames_of(slot: &ThreadSlot, frame_table: &FrameTable, python: &Python) -> Vec<Frame> {
     let at = &python.offsets().interpreter_frame;
     slot.frames()
         .iter()
         .rev()
         .filter(|raw| !raw.hidden)
         .filter_map(|raw| {
-            let place = places.place(raw)?;
+            let place = frame_table.place(raw)?;
             let base = raw.address.saturating_add(at.localsplus) + 8 * u64::from(place.code.locals);
             Some(Frame {
                 address: raw.address,

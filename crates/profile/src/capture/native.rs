@@ -1,71 +1,72 @@
-//! C frames of threads that sleep in a system call, between their Python frames.
+//! Adds the C frames of threads that sleep in a system call, between their Python frames.
 //!
-//! The kernel says where a sleeping thread's C stack is; nobody is stopped. To unwind takes a
-//! hundred reads, so it is done once for each place a thread sleeps in: its Python stack, its stack
-//! pointer and its instruction. A thread that runs has its Python frames only.
+//! The kernel shows the stack pointer of a sleeping thread, so no thread is stopped. Unwinding
+//! takes about a hundred reads, so it is done once for each combination of Python stack, stack
+//! pointer and instruction pointer. Running threads have their Python frames only.
 
-use super::places::Places;
+use super::frame_table::FrameTable;
 use crate::Builder;
-use crate::model::{FrameId, Kind, StackId};
+use crate::model::{FrameId, FrameKind, StackId};
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 use ungil_remote::linux::syscall::SystemCall;
 use ungil_remote::native::{NativeFrame, StackRow, StopPolicy, UnwindTables, merge_stacks};
 use ungil_remote::sample::{Sampler, ThreadSlot};
 
-/// Places kept before the store is emptied.
-const MOST: usize = 1 << 16;
-/// Unwinding may take one part in this many of the time.
-const SHARE: u64 = 10;
-/// But one that took very long (the first of all, which reads the libraries' symbols) does not hold
-/// up the next for longer than this, in nanoseconds.
-const LONGEST_NS: u64 = 50_000_000;
+/// Stacks cached before the cache is emptied.
+const MAX_CACHED_STACKS: usize = 1 << 16;
+/// Unwinding may take 1/`COST_DIVISOR` of the time.
+const COST_DIVISOR: u64 = 10;
+/// Upper bound of the pause after an expensive unwind, in nanoseconds: the first one reads the
+/// symbols of all libraries.
+const MAX_PAUSE_NS: u64 = 50_000_000;
 
-/// The C frames of one process.
+/// Unwinds the C frames of one process.
 #[derive(Default)]
-pub(super) struct Natives {
+pub(super) struct NativeStacks {
     tables: Option<UnwindTables>,
-    /// The process's maps could not be read.
-    is_refused: bool,
+    /// The process's memory map could not be read.
+    is_denied: bool,
     known: FxHashMap<(u32, u64, u64, StackId), Option<StackId>>,
     next_ns: u64,
-    /// Samples of sleeping threads that have no C frames: there was no time to unwind them, or they
-    /// moved meanwhile.
+    /// Samples of sleeping threads without C frames: the time budget was used up, or the thread
+    /// moved.
     pub(super) without: u64,
 }
 
-/// A thread that sleeps, as a look found it.
-pub(super) struct Sleeper<'a> {
+/// A sleeping thread as sampled.
+pub(super) struct SleepingThread<'a> {
     pub(super) slot: &'a ThreadSlot,
     pub(super) call: &'a SystemCall,
-    /// The frame of the asyncio task it runs, which stands before the frame with this index.
+    /// The frame of its asyncio task, which is inserted before the frame with this index.
     pub(super) task: Option<(usize, FrameId)>,
     pub(super) at_ns: u64,
 }
 
-impl Natives {
-    /// The stack with C frames in it; `stack` is the thread's Python stack. That alone where there
-    /// was no time, or the thread went on.
-    pub(super) fn woven(
+impl NativeStacks {
+    /// Returns the stack with C frames merged in. Returns `stack`, the Python stack, if the time
+    /// budget is used up or the thread has moved.
+    pub(super) fn with_c_frames(
         &mut self,
-        &Sleeper { slot, call, task, at_ns }: &Sleeper<'_>,
+        &SleepingThread { slot, call, task, at_ns }: &SleepingThread<'_>,
         stack: StackId,
         is_there: impl FnOnce() -> bool,
-        (looker, places, builder): (&Sampler, &mut Places, &mut Builder),
+        (sampler, frame_table, builder): (&Sampler, &mut FrameTable, &mut Builder),
     ) -> StackId {
         let key = (slot.thread.native_id, call.stack, call.instruction, stack);
         let woven = match self.known.get(&key) {
             Some(woven) => *woven,
-            None if at_ns < self.next_ns || self.is_refused => None,
+            None if at_ns < self.next_ns || self.is_denied => None,
             None => {
                 let begin = Instant::now();
-                let woven =
-                    self.weave(slot, task, (looker, places, builder)).filter(|_| is_there());
+                let woven = self
+                    .merge_stacks(slot, task, (sampler, frame_table, builder))
+                    .filter(|_| is_there());
                 let cost = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 self.next_ns = at_ns
                     .saturating_add(cost)
-                    .saturating_add(cost.saturating_mul(SHARE).min(LONGEST_NS));
-                if self.known.len() >= MOST {
+                    .saturating_add(cost.saturating_mul(COST_DIVISOR).min(MAX_PAUSE_NS));
+                if self.known.len() >= MAX_CACHED_STACKS {
                     self.known.clear();
                 }
                 if woven.is_some() {
@@ -78,16 +79,16 @@ impl Natives {
         woven.unwrap_or(stack)
     }
 
-    fn weave(
+    fn merge_stacks(
         &mut self,
         slot: &ThreadSlot,
         task: Option<(usize, FrameId)>,
-        (looker, places, builder): (&Sampler, &mut Places, &mut Builder),
+        (sampler, frame_table, builder): (&Sampler, &mut FrameTable, &mut Builder),
     ) -> Option<StackId> {
-        let python = looker.python();
+        let python = sampler.python();
         if self.tables.is_none() {
             self.tables = UnwindTables::new(python.process()).ok();
-            self.is_refused = self.tables.is_none();
+            self.is_denied = self.tables.is_none();
         }
         let native = self
             .tables
@@ -107,7 +108,7 @@ impl Natives {
                         row = builder.stack(row, frame);
                     }
                     shown += 1;
-                    places.frame(slot.frames().get(at)?, looker, builder)?
+                    frame_table.frame(slot.frames().get(at)?, sampler, builder)?
                 }
             };
             row = builder.stack(row, frame);
@@ -116,11 +117,11 @@ impl Natives {
     }
 }
 
-/// A C function, or where there is no symbol its library and the place in it.
+/// Interns a C function; without a symbol it is named by its library and offset.
 fn native_frame(frame: &NativeFrame, builder: &mut Builder) -> FrameId {
     let file = frame.file.as_deref().map(|file| file.display().to_string()).unwrap_or_default();
     let library = file.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("?");
     let name = frame.symbol.clone().unwrap_or_else(|| format!("{library}+{:#x}", frame.offset));
-    let function = builder.function(&name, &file, 0, Kind::Native);
+    let function = builder.function(&name, &file, 0, FrameKind::Native);
     builder.frame(function, 0)
 }

@@ -1,56 +1,56 @@
-//! Times in which everything stands still: collections, and stops of the world. A pause that begins
-//! and ends between two looks is not seen; one that is seen has been since the look before. Where
-//! the interpreter times its collections itself, its word is taken.
+//! Tracks collections and stop-the-world pauses. A pause that begins and ends between two looks is
+//! not seen; one that is seen is assumed to have begun at the previous look. Where the interpreter
+//! times its collections, its timings are used.
 
-use super::collections::Timed;
+use super::collections::CollectionTimings;
 use crate::Builder;
 use crate::model::PauseKind;
 use ungil_remote::sample::{Sampler, ThreadSlot};
 use ungil_remote::{Attachment, Interpreter};
 
-/// A pause under way.
+/// A pause in progress.
 #[derive(Debug, Clone, Copy)]
-struct Spell {
+struct OpenPause {
     interpreter: u64,
     kind: PauseKind,
     since_ns: u64,
 }
 
-/// The pauses of one process.
+/// Tracks the pauses of one process.
 #[derive(Debug)]
-pub(super) struct PauseWatch {
-    spells: Vec<Spell>,
+pub(super) struct PauseTracker {
+    open: Vec<OpenPause>,
     last_ns: u64,
     collecting: bool,
     requester: Option<u64>,
-    timed: Timed,
+    timings: CollectionTimings,
 }
 
-impl PauseWatch {
-    /// Begins; `at_ns` is now.
-    pub(super) fn new(at_ns: u64) -> PauseWatch {
-        let timed = Timed::new(at_ns);
-        PauseWatch { spells: Vec::new(), last_ns: 0, collecting: false, requester: None, timed }
+impl PauseTracker {
+    /// Creates a tracker; `at_ns` is the current time.
+    pub(super) fn new(at_ns: u64) -> PauseTracker {
+        let timings = CollectionTimings::new(at_ns);
+        PauseTracker { open: Vec::new(), last_ns: 0, collecting: false, requester: None, timings }
     }
 
-    /// Collections that ended and whose times are not known.
+    /// Returns the number of collections whose timings were lost.
     pub(super) fn lost(&self) -> u64 {
-        self.timed.lost
+        self.timings.lost
     }
 
-    /// Takes in a look.
-    pub(super) fn look(&mut self, looker: &Sampler, pid: u32, at_ns: u64, builder: &mut Builder) {
+    /// Updates the pauses from a look.
+    pub(super) fn look(&mut self, sampler: &Sampler, pid: u32, at_ns: u64, builder: &mut Builder) {
         let was_collecting = std::mem::take(&mut self.collecting);
         self.requester = None;
         let collects =
-            looker.interpreters().iter().any(|interpreter| looker.is_collecting(*interpreter));
-        let is_timed = self.timed.look(looker, pid, at_ns, was_collecting && !collects, builder);
-        for interpreter in looker.interpreters() {
-            let collects = looker.is_collecting(interpreter);
-            let world = looker.stop_the_world(interpreter).filter(|world| world.requested);
+            sampler.interpreters().iter().any(|interpreter| sampler.is_collecting(*interpreter));
+        let is_timed = self.timings.read(sampler, pid, at_ns, was_collecting && !collects, builder);
+        for interpreter in sampler.interpreters() {
+            let collects = sampler.is_collecting(interpreter);
+            let world = sampler.stop_the_world(interpreter).filter(|world| world.requested);
             self.collecting |= collects;
             self.requester = self.requester.or(world.and_then(|world| world.requester));
-            self.turn(
+            self.update(
                 interpreter,
                 PauseKind::Collection,
                 collects && !is_timed,
@@ -58,34 +58,34 @@ impl PauseWatch {
                 at_ns,
                 builder,
             );
-            self.turn(interpreter, PauseKind::StopTheWorld, world.is_some(), pid, at_ns, builder);
+            self.update(interpreter, PauseKind::StopTheWorld, world.is_some(), pid, at_ns, builder);
         }
         self.last_ns = at_ns;
     }
 
-    fn turn(
+    fn update(
         &mut self,
         interpreter: Interpreter,
         kind: PauseKind,
-        is: bool,
+        is_active: bool,
         pid: u32,
         at_ns: u64,
         builder: &mut Builder,
     ) {
         let interpreter = interpreter.address;
-        let known = self.spells.iter().position(|s| s.interpreter == interpreter && s.kind == kind);
-        match (known, is) {
+        let known = self.open.iter().position(|s| s.interpreter == interpreter && s.kind == kind);
+        match (known, is_active) {
             (None, true) => {
                 let since_ns = if self.last_ns == 0 { at_ns } else { self.last_ns };
-                self.spells.push(Spell { interpreter, kind, since_ns });
+                self.open.push(OpenPause { interpreter, kind, since_ns });
             }
             (Some(index), false) => {
-                let spell = self.spells.swap_remove(index);
+                let pause = self.open.swap_remove(index);
                 builder.pause(
                     pid,
                     kind,
-                    spell.since_ns,
-                    self.last_ns.saturating_sub(spell.since_ns),
+                    pause.since_ns,
+                    self.last_ns.saturating_sub(pause.since_ns),
                     "",
                 );
             }
@@ -93,7 +93,7 @@ impl PauseWatch {
         }
     }
 
-    /// The thread that runs the collector at this look, where it can be told.
+    /// Returns the address of the thread that runs the collector in this look, if known.
     pub(super) fn collector(&self, threads: &[ThreadSlot]) -> Option<u64> {
         if !self.collecting {
             return None;
@@ -106,16 +106,22 @@ impl PauseWatch {
         })
     }
 
-    /// Ends the pauses under way; those that the interpreter has timed are fetched once more, if it
-    /// is still there.
-    pub(super) fn finish(&mut self, looker: &Sampler, pid: u32, at_ns: u64, builder: &mut Builder) {
-        self.timed.look(looker, pid, at_ns, true, builder);
-        for spell in self.spells.drain(..) {
+    /// Ends the pauses in progress, and reads the interpreter's collection timings once more if it
+    /// still exists.
+    pub(super) fn finish(
+        &mut self,
+        sampler: &Sampler,
+        pid: u32,
+        at_ns: u64,
+        builder: &mut Builder,
+    ) {
+        self.timings.read(sampler, pid, at_ns, true, builder);
+        for pause in self.open.drain(..) {
             builder.pause(
                 pid,
-                spell.kind,
-                spell.since_ns,
-                at_ns.saturating_sub(spell.since_ns),
+                pause.kind,
+                pause.since_ns,
+                at_ns.saturating_sub(pause.since_ns),
                 "",
             );
         }

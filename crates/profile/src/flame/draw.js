@@ -1,5 +1,5 @@
-// Boxes on a canvas: only what is wide enough to be seen and in the part of the page that shows. A canvas and not elements, because a
-// profile of 100,000 boxes is drawn in milliseconds; what a reader without eyes needs is said in #detail.
+// Draws the visible boxes that are wide enough on a canvas. A canvas, not elements: a profile of
+// 100,000 boxes is drawn in milliseconds. #detail has the same information for screen readers.
 
 const ROW = 19, NARROW = 0.6;
 
@@ -37,7 +37,7 @@ class Graph {
     return node.children;
   }
 
-  // Where every visible box is, and how deep they go.
+  // Computes the position of every visible box and the maximum depth.
   layout(width) {
     const boxes = [], path = [];
     for (let node = this.zoom.parent; node; node = node.parent) path.unshift(node);
@@ -62,7 +62,8 @@ class Graph {
   draw() {
     const width = this.scroll.clientWidth, scale = devicePixelRatio || 1, { boxes, deepest } = this.layout(width);
     this.boxes = boxes;
-    // The frame is as tall as its boxes, within the window; it grows with them and does not shrink, so that what is below stays put.
+    // The frame is as tall as its boxes, within the window. It grows and never shrinks, so that the
+    // content below does not move.
     this.rows = Math.max(this.rows, deepest + 2);
     this.scroll.style.height = Math.min(this.rows * ROW, innerHeight * 0.7) + "px";
     const seen = this.scroll.clientHeight, tall = Math.max((deepest + 1) * ROW, seen);
@@ -100,18 +101,18 @@ class Graph {
     this.canvas.dataset.boxes = boxes.length;
   }
 
-  // Whether the box is an ancestor of what fills the width.
+  // Whether the box is an ancestor of the zoomed box.
   passed(node) {
     return node.depth < this.zoom.depth;
   }
 
   label(b, text) {
-    const ink = this.ink, x = Math.max(b.x, 0) + 4, room = b.w - 8;
+    const ink = this.ink, x = Math.max(b.x, 0) + 4, available = b.w - 8;
     let name = this.view.describe(b.node.key).name;
     const full = ink.measureText(name).width;
-    if (full > room) {
-      let fits = Math.floor(name.length * room / full);
-      while (fits > 0 && ink.measureText(name.slice(0, fits) + "…").width > room) fits--;
+    if (full > available) {
+      let fits = Math.floor(name.length * available / full);
+      while (fits > 0 && ink.measureText(name.slice(0, fits) + "…").width > available) fits--;
       if (fits < 2) return;
       name = name.slice(0, fits) + "…";
     }
@@ -124,7 +125,7 @@ class Graph {
     if (differs) {
       const whole = Math.max(profile.total, 1), change = (node.after - node.before) / whole, own = Math.max(node.after, node.before) / whole;
       if (!own || Math.abs(change) < 0.0005) return `hsl(220 4% ${dark ? 27 : 87}%)`;
-      // How much of the box is change, seen even where the box is small.
+      // The share of change within the box, so that it is visible in small boxes too.
       const strength = Math.min(1, 0.2 + 0.8 * Math.abs(change) / own);
       return `hsl(${change > 0 ? 4 : 214} ${30 + 45 * strength}% ${dark ? 25 + 14 * strength : 88 - 22 * strength}%)`;
     }
@@ -147,7 +148,7 @@ class Graph {
     this.redraw();
   }
 
-  // From the picked box to its caller, its widest callee, or a neighbour.
+  // Moves the selection to the caller, the widest callee, or a neighbour.
   move(to) {
     const from = this.picked || this.zoom;
     let next = null;

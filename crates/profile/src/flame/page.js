@@ -1,4 +1,4 @@
-// The page: choices, search, keys, what is said of a box.
+// The page: selections, search, keys, and the description of a box.
 
 const $ = id => document.getElementById(id);
 
@@ -60,7 +60,7 @@ async function main() {
     to.style.top = (y + 18 + box.height > innerHeight ? Math.max(4, y - box.height - 10) : y + 18) + "px";
   }
 
-  // Marks what matches, and says which share of what is shown passes through it.
+  // Marks matching boxes, and shows the share that passes through them.
   function find() {
     const text = $("search").value;
     $("search").setCustomValidity("");
@@ -125,7 +125,7 @@ async function main() {
   canvas.addEventListener("click", event => {
     const node = under(event);
     if (!node) return;
-    // A finger has nothing to hover with: the first tap says what it is, the second zooms.
+    // Touch has no hover: the first tap describes the box, the second zooms.
     if (event.pointerType === "mouse" || graph.picked === node) graph.zoomTo(node);
     graph.picked = node;
     say(node);
@@ -155,7 +155,7 @@ async function main() {
   });
 
   rebuild();
-  // For who looks into the page from outside: the graph as it is drawn.
+  // For tests: the graph as it is drawn.
   window.ungil = { profile, graph, choice, view };
   document.documentElement.dataset.ready = "yes";
 }

@@ -1,5 +1,5 @@
-// The profile and the trees made from it. A tree is made anew for each choice of activity, thread and lock; boxes that nobody sees are
-// never made where that can be avoided: callers are looked up when a box is drawn.
+// The profile, and the trees built from it. A tree is rebuilt for each selection of activity,
+// thread and lock. Callers are expanded lazily, when a box is drawn.
 
 const ACTIVITIES = ["running", "waiting for a lock", "waiting for the GIL", "suspended (stop-the-world)", "in a system call or idle", "live", "freed"];
 const KINDS = ["python", "native", "gc", "task", "type", "note"];
@@ -15,11 +15,11 @@ class Profile {
   constructor(data) {
     Object.assign(this, data);
     this.differs = !!this.before;
-    // Keys of boxes: functions, then lines of them (frames), then what was waited for.
+    // Keys of boxes: functions, then their lines (frames), then what was waited for.
     this.firstFrame = this.functions.length;
     this.firstWait = this.firstFrame + this.frames.function.length;
     this.total = sum(this.after.weight);
-    // Both profiles are shown as if they had lasted equally long.
+    // Both profiles are scaled to the same duration.
     this.scale = this.differs && sum(this.before.weight) ? this.total / sum(this.before.weight) : 1;
   }
 
@@ -29,7 +29,7 @@ class Profile {
     return file && line ? `${file}:${line}` : file;
   }
 
-  // What a box is called, what more there is to say, and what colours it.
+  // Name, details and colour of a box.
   describe(key) {
     if (key < 0) return { name: "all", more: "", kind: "all", hue: "" };
     if (key >= this.firstWait) {
@@ -57,7 +57,7 @@ function sum(numbers) {
   return numbers.reduce((a, b) => a + b, 0);
 }
 
-// Which rows are wanted.
+// Returns a predicate for the selected rows.
 function wanted(rows, choice) {
   return i => (choice.activity === "all" || choice.activity === String(rows.activity[i])) && (choice.thread < 0 || choice.thread === rows.thread[i]) && (choice.lock < 0 || choice.lock === rows.lock[i]);
 }
@@ -66,7 +66,8 @@ function box(key, parent) {
   return { key, parent, depth: parent ? parent.depth + 1 : 0, after: 0, before: 0, samples: 0, self: 0, children: [], index: null, entries: null, sorted: false };
 }
 
-// The child of that key, made if it is not there. Most boxes have few children: an index is made for those that have many.
+// Returns the child with that key, and creates it if necessary. Only boxes with many children have
+// an index.
 function grow(parent, key) {
   const children = parent.children;
   let child = parent.index ? parent.index.get(key) : children.find(c => c.key === key);
@@ -98,7 +99,7 @@ function entries(profile, choice) {
   return [...found.values()];
 }
 
-// Root first.
+// Builds the tree of callees, root first.
 function topDown(profile, list, lines) {
   const { parent, frame } = profile.stacks, root = box(-1, null), used = new Uint8Array(parent.length), nodes = new Array(parent.length);
   for (const entry of list) used[entry[0]] = 1;
@@ -122,7 +123,7 @@ function topDown(profile, list, lines) {
   return { root, count: all.length };
 }
 
-// Leaf first; callers are made by expand().
+// Builds the tree of callers, leaf first; expand() adds the callers.
 function bottomUp(profile, list) {
   const root = box(-1, null);
   root.entries = list.map(e => [e[0], e[1], e[2], e[3], e[4]]);

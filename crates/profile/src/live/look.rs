@@ -1,30 +1,28 @@
-//! What one moment shows of every thread.
+//! The result of one sampling round.
 
 use std::sync::Arc;
 use ungil_remote::frames::CodeLine;
 use ungil_remote::{ThreadState, WaitedObject};
 
-/// One thread at one moment.
+/// One thread in one sampling round.
 #[derive(Debug, Clone)]
-pub struct Seen {
-    /// The kernel's number of the thread. An address would not do, which the next thread may get.
+pub struct ThreadObservation {
+    /// The kernel's thread id. A `PyThreadState` address would not identify a thread: it is reused.
     pub thread: u32,
-    /// What it does.
+    /// The thread's state.
     pub state: ThreadState,
-    /// The line it is at; `None` for a thread without Python code on its stack, and where it could
-    /// not be read.
-    pub place: Option<Arc<CodeLine>>,
-    /// What it waits for, if it waits.
+    /// The current line; `None` for a thread without Python frames, and where it could not be read.
+    pub line: Option<Arc<CodeLine>>,
+    /// The object it waits for, if it waits.
     pub wait: Option<Arc<WaitedObject>>,
 }
 
-/// One look at all threads.
+/// One sampling round over all threads.
 #[derive(Debug, Clone, Default)]
 pub struct Look {
-    /// When, `CLOCK_MONOTONIC` nanoseconds.
+    /// When, in `CLOCK_MONOTONIC` nanoseconds.
     pub at_ns: u64,
-    /// The threads there were.
-    pub threads: Vec<Seen>,
-    /// Threads whose frames did not hold still; their state counts, their line does not.
+    pub threads: Vec<ThreadObservation>,
+    /// Threads whose stack changed while it was read. Their state counts, their line does not.
     pub torn: u64,
 }

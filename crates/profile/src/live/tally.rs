@@ -1,7 +1,8 @@
-//! Looks added up: time by thread and state, by line, by contended object.
+//! Sums of looks: time by thread and state, by line, and by contended object.
 //!
-//! A look stands for the time since the look before it. Numbers of lines and objects are bounded: a
-//! program that makes code for ever does not make its watcher grow. What is turned away is counted.
+//! A look stands for the time since the previous look. The number of lines and objects is bounded,
+//! so that a program that creates code without end does not make the monitor grow. Time at keys
+//! beyond the bound is counted in [`Tally::dropped_s`].
 
 use super::look::Look;
 use rustc_hash::FxHashMap;
@@ -11,43 +12,42 @@ use ungil_remote::gc::CollectionTotals;
 use ungil_remote::stop_the_world::Pauses;
 use ungil_remote::{ThreadState, WaitTarget};
 
-/// Threads, lines and objects that are told apart, each.
-const MOST: usize = 1 << 14;
+/// Maximum number of threads, of lines, and of objects.
+const MAX_KEYS: usize = 1 << 14;
 
 /// Seconds by [`ThreadState`].
-pub type Seconds = [f64; ThreadState::ALL.len()];
+pub type StateSeconds = [f64; ThreadState::ALL.len()];
 
-/// What is known of an object that threads waited for.
+/// An object that threads waited for.
 #[derive(Debug, Clone)]
-pub struct Contended {
-    /// What it is.
+pub struct ContendedObject {
+    /// The kind of object.
     pub target: WaitTarget,
     /// Thread-seconds spent waiting for it.
     pub wait_s: f64,
     /// Most threads seen waiting for it at once.
     pub most_waiters: u32,
-    /// The line at which most of the waiting was, and how much of it: the heavy hitter of a stream
-    /// (Boyer and Moore).
-    pub place: Option<(Arc<CodeLine>, f64)>,
+    /// The line with most of the waiting, and its weight: the majority element of a stream (Boyer
+    /// and Moore's algorithm).
+    pub line: Option<(Arc<CodeLine>, f64)>,
 }
 
-/// Looks added up.
+/// Sums of looks.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// Looks.
     pub looks: u64,
-    /// Stacks that were torn.
+    /// Stacks that changed while they were read.
     pub torn: u64,
-    /// Seconds the looks stand for.
+    /// Seconds that the looks stand for.
     pub seconds: f64,
-    /// By thread.
-    pub threads: FxHashMap<u32, Seconds>,
-    /// By line.
-    pub lines: FxHashMap<Arc<CodeLine>, Seconds>,
-    /// By object waited for.
-    pub objects: FxHashMap<u64, Contended>,
-    /// Lines and objects that were one too many, in thread-seconds.
-    pub turned_away_s: f64,
+    /// Time by kernel thread id.
+    pub threads: FxHashMap<u32, StateSeconds>,
+    /// Time by line.
+    pub lines: FxHashMap<Arc<CodeLine>, StateSeconds>,
+    /// Waiting by the object's address.
+    pub objects: FxHashMap<u64, ContendedObject>,
+    /// Thread-seconds at threads, lines and objects beyond the bound.
+    pub dropped_s: f64,
 }
 
 impl Tally {
@@ -59,32 +59,32 @@ impl Tally {
         let mut waiters: FxHashMap<u64, u32> = FxHashMap::default();
         for seen in &look.threads {
             let state = seen.state.index();
-            match room(&mut self.threads, seen.thread) {
+            match bounded_entry(&mut self.threads, seen.thread) {
                 Some(of) => of[state] += seconds,
-                None => self.turned_away_s += seconds,
+                None => self.dropped_s += seconds,
             }
-            if let Some(place) = &seen.place {
-                match room(&mut self.lines, Arc::clone(place)) {
+            if let Some(line) = &seen.line {
+                match bounded_entry(&mut self.lines, Arc::clone(line)) {
                     Some(of) => of[state] += seconds,
-                    None => self.turned_away_s += seconds,
+                    None => self.dropped_s += seconds,
                 }
             }
-            // Waiting for an event is not contention: nobody holds what would end it.
+            // Waiting for an event is not contention: no thread holds what would end it.
             if let Some(wait) = seen.wait.as_ref().filter(|_| seen.state == ThreadState::Lock) {
                 *waiters.entry(wait.object).or_default() += 1;
-                if self.objects.len() >= MOST && !self.objects.contains_key(&wait.object) {
-                    self.turned_away_s += seconds;
+                if self.objects.len() >= MAX_KEYS && !self.objects.contains_key(&wait.object) {
+                    self.dropped_s += seconds;
                     continue;
                 }
-                let known = self.objects.entry(wait.object).or_insert_with(|| Contended {
+                let known = self.objects.entry(wait.object).or_insert_with(|| ContendedObject {
                     target: wait.target.clone(),
                     wait_s: 0.0,
                     most_waiters: 0,
-                    place: None,
+                    line: None,
                 });
                 known.target = wait.target.clone();
                 known.wait_s += seconds;
-                known.hit(seen.place.as_ref(), seconds);
+                known.add_wait(seen.line.as_ref(), seconds);
             }
         }
         for (object, count) in waiters {
@@ -99,16 +99,16 @@ impl Tally {
         self.looks += other.looks;
         self.torn += other.torn;
         self.seconds += other.seconds;
-        self.turned_away_s += other.turned_away_s;
+        self.dropped_s += other.dropped_s;
         for (&thread, seconds) in &other.threads {
-            add(room(&mut self.threads, thread), seconds);
+            add(bounded_entry(&mut self.threads, thread), seconds);
         }
-        for (place, seconds) in &other.lines {
-            add(room(&mut self.lines, Arc::clone(place)), seconds);
+        for (line, seconds) in &other.lines {
+            add(bounded_entry(&mut self.lines, Arc::clone(line)), seconds);
         }
         for (&object, contended) in &other.objects {
-            if self.objects.len() >= MOST && !self.objects.contains_key(&object) {
-                self.turned_away_s += contended.wait_s;
+            if self.objects.len() >= MAX_KEYS && !self.objects.contains_key(&object) {
+                self.dropped_s += contended.wait_s;
                 continue;
             }
             match self.objects.entry(object) {
@@ -120,61 +120,64 @@ impl Tally {
                     known.wait_s += contended.wait_s;
                     known.most_waiters = known.most_waiters.max(contended.most_waiters);
                     known.target = contended.target.clone();
-                    if let Some((place, weight)) = &contended.place {
-                        known.hit(Some(place), *weight);
+                    if let Some((line, weight)) = &contended.line {
+                        known.add_wait(Some(line), *weight);
                     }
                 }
             }
         }
     }
 
-    /// Seconds of all threads in one state.
+    /// Returns the seconds that all threads spent in one state.
     #[must_use]
     pub fn of_state(&self, state: ThreadState) -> f64 {
         self.threads.values().map(|seconds| seconds[state.index()]).sum()
     }
 }
 
-impl Contended {
-    fn hit(&mut self, place: Option<&Arc<CodeLine>>, weight: f64) {
-        let Some(place) = place else { return };
-        self.place = match self.place.take() {
-            Some((known, sum)) if known == *place => Some((known, sum + weight)),
+impl ContendedObject {
+    fn add_wait(&mut self, line: Option<&Arc<CodeLine>>, weight: f64) {
+        let Some(line) = line else { return };
+        self.line = match self.line.take() {
+            Some((known, sum)) if known == *line => Some((known, sum + weight)),
             Some((known, sum)) if sum > weight => Some((known, sum - weight)),
-            _ => Some((Arc::clone(place), weight)),
+            _ => Some((Arc::clone(line), weight)),
         };
     }
 }
 
-fn add(into: Option<&mut Seconds>, seconds: &Seconds) {
+fn add(into: Option<&mut StateSeconds>, seconds: &StateSeconds) {
     if let Some(into) = into {
         into.iter_mut().zip(seconds).for_each(|(sum, more)| *sum += more);
     }
 }
 
-/// The entry of `key`, unless it is new and there are too many.
-fn room<K: std::hash::Hash + Eq>(map: &mut FxHashMap<K, Seconds>, key: K) -> Option<&mut Seconds> {
-    if map.len() >= MOST && !map.contains_key(&key) {
+/// Returns the entry of `key`; `None` if it is new and the map is full.
+fn bounded_entry<K: std::hash::Hash + Eq>(
+    map: &mut FxHashMap<K, StateSeconds>,
+    key: K,
+) -> Option<&mut StateSeconds> {
+    if map.len() >= MAX_KEYS && !map.contains_key(&key) {
         return None;
     }
     Some(map.entry(key).or_default())
 }
 
-/// What the looks of one interval came to.
+/// Sums of one interval between two views.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Part {
+pub(super) struct IntervalSums {
     pub(super) tally: Tally,
     pub(super) collections: CollectionTotals,
     pub(super) pauses: Pauses,
-    pub(super) gil_taken: u64,
+    pub(super) gil_held: u64,
 }
 
-impl Part {
-    pub(super) fn merge(&mut self, other: &Part) {
+impl IntervalSums {
+    pub(super) fn merge(&mut self, other: &IntervalSums) {
         self.tally.merge(&other.tally);
         self.collections = self.collections.plus(&other.collections);
         self.pauses = self.pauses.plus(&other.pauses);
-        self.gil_taken += other.gil_taken;
+        self.gil_held += other.gil_held;
     }
 }
 

@@ -1,7 +1,8 @@
-//! What a reader is shown. Plain numbers and words, as they go into JSON; units are in the names.
+//! What `ungil top` shows: plain numbers and text, as they are serialized to JSON. Field names
+//! contain the units.
 //!
-//! Words from the target (names, commands, file names) are as the target has them: whoever prints
-//! them to a terminal takes control characters out.
+//! Text from the target (names, commands, file names) is unmodified: a caller that prints it to a
+//! terminal must remove control characters.
 
 use serde::Serialize;
 use ungil_remote::frames::CodeLine;
@@ -12,13 +13,13 @@ use ungil_remote::{ThreadState, WaitTarget};
 /// The schema of [`View`]; fields may be added to it, never changed.
 pub const SCHEMA: &str = "ungil.top/2";
 
-/// The time a view is about.
+/// The time that a view covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Span {
-    /// The last seconds.
+pub enum ViewSpan {
+    /// The last seconds ([`MonitorOptions::span_s`](super::MonitorOptions::span_s)).
     Recent,
-    /// Since the first look.
+    /// The time since the first look.
     Whole,
 }
 
@@ -27,69 +28,67 @@ pub enum Span {
 pub struct View {
     /// [`SCHEMA`].
     pub schema: &'static str,
-    /// The process.
     pub process: ProcessView,
-    /// What the shares are of.
-    pub span: Span,
-    /// Seconds of that.
+    /// The time that shares refer to.
+    pub span: ViewSpan,
+    /// Length of that time in seconds.
     pub span_s: f64,
-    /// What looking cost.
-    pub cost: Cost,
+    /// Cost of the monitoring.
+    pub cost: MonitoringCost,
     /// The threads of the last look.
     pub threads: Vec<ThreadView>,
-    /// Threads of the process that run no Python, and their cores.
+    /// Threads of the process that run no Python.
     pub other_threads: OtherThreads,
-    /// Lines, those with most time first.
+    /// Lines, the busiest first.
     pub lines: Vec<LineView>,
     /// Objects that threads waited for, the most waited for first.
     pub objects: Vec<ObjectView>,
-    /// The collector.
-    pub collector: PauseView,
+    /// Garbage collection.
+    pub collector: CollectorView,
     /// Stop-the-world pauses.
-    pub world: WorldView,
-    /// The GIL; `None` where there is none.
+    pub world: StopTheWorldView,
+    /// The GIL; `None` if it is off.
     pub gil: Option<GilView>,
-    /// Memory.
     pub memory: MemoryView,
-    /// What could not be read, and why.
+    /// Problems while reading the process, with their causes.
     pub notes: Vec<String>,
-    /// Why there will be no further view.
+    /// The reason why this is the last view.
     pub ended: Option<String>,
 }
 
-/// The process that is watched.
+/// The monitored process.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProcessView {
-    /// Its number.
+    /// Process id.
     pub pid: u32,
-    /// Its arguments, joined.
+    /// Command line.
     pub command: String,
-    /// Its version of CPython.
+    /// CPython version.
     pub version: String,
-    /// Compiled with `--disable-gil`.
+    /// Whether it is a free-threaded build (`--disable-gil`).
     pub free_threaded: bool,
     /// Whether the GIL is on.
     pub gil_on: bool,
-    /// Interpreters in it.
+    /// Number of interpreters.
     pub interpreters: usize,
-    /// Cores it keeps busy: CPU seconds a second since the last view.
+    /// Cores in use: CPU seconds per second since the previous view.
     pub cores: Option<f64>,
-    /// Seconds since it was started.
+    /// Seconds since the process started.
     pub age_s: f64,
 }
 
-/// What looking cost the watcher.
+/// Cost of the monitoring.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Cost {
-    /// Looks in the span.
+pub struct MonitoringCost {
+    /// Number of looks in the span.
     pub looks: u64,
-    /// Looks a second, as they came to be.
+    /// Looks per second that were reached.
     pub rate_hz: f64,
-    /// Looks a second that were asked for.
+    /// Looks per second that were requested.
     pub asked_hz: f64,
-    /// Stacks that did not hold still in the span.
+    /// Stacks in the span that changed while they were read.
     pub torn: u64,
-    /// Share of one core that the watcher's thread took since it began.
+    /// Average CPU use of the monitoring thread, in cores.
     pub cores: f64,
 }
 
@@ -115,7 +114,8 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// From seconds by state, in the order of [`ThreadState::ALL`], of `whole` seconds.
+    /// Computes shares of `whole` seconds from seconds by state, in the order of
+    /// [`ThreadState::ALL`].
     #[must_use]
     pub fn of(seconds: &[f64; ThreadState::ALL.len()], whole: f64) -> Shares {
         let [running, native, lock, gil, suspended, event, syscall, ending] = seconds
@@ -123,7 +123,7 @@ impl Shares {
         Shares { running, native, lock, gil, suspended, event, syscall, ending }
     }
 
-    /// The share of one state.
+    /// Returns the share of one state.
     #[must_use]
     pub fn get(&self, state: ThreadState) -> f64 {
         match state {
@@ -139,141 +139,140 @@ impl Shares {
     }
 }
 
-/// A thread.
+/// A Python thread.
 #[derive(Debug, Clone, Serialize)]
 pub struct ThreadView {
-    /// `threading.Thread.name`; `None` where it has none that can be read.
+    /// `threading.Thread.name`; `None` if it could not be read.
     pub name: Option<String>,
-    /// The kernel's number for it.
+    /// Kernel thread id.
     pub tid: u32,
-    /// Its interpreter.
+    /// Id of its interpreter.
     pub interpreter: i64,
-    /// What it did at the last look.
+    /// State in the last look.
     pub state: ThreadState,
-    /// The system call it sleeps in.
+    /// The system call in which it sleeps.
     pub call: Option<String>,
     /// Shares of the span.
     pub shares: Shares,
-    /// Cores it keeps busy: CPU seconds a second since the last view. `None` where the kernel does
-    /// not say, and at first.
+    /// Cores in use: CPU seconds per second since the previous view. `None` in the first view, and
+    /// where the kernel does not show it.
     pub cores: Option<f64>,
-    /// What it waits for.
+    /// The object that it waits for.
     pub wait: Option<WaitView>,
-    /// Its frames at the last look, innermost first.
+    /// Frames in the last look, innermost first.
     pub stack: Vec<CodeLine>,
 }
 
-/// A wait.
+/// A wait of a thread.
 #[derive(Debug, Clone, Serialize)]
 pub struct WaitView {
     /// The object's address, as `0x…`.
     pub object: String,
-    /// What it is.
+    /// The kind of object.
     pub kind: WaitTarget,
-    /// What it is called: the global, attribute or local that refers to it.
+    /// The global, attribute or local that refers to the object.
     pub name: Option<String>,
-    /// Seconds it has lasted, where that is kept or has been watched.
+    /// Seconds the wait has lasted; `None` if unknown.
     pub since_s: Option<f64>,
-    /// Who holds it: a thread's name or number, with how surely.
+    /// Names or ids of the threads that hold it.
     pub held_by: Option<String>,
 }
 
 /// Threads that run no Python.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct OtherThreads {
-    /// How many.
+    /// Number of threads.
     pub count: usize,
-    /// Cores they keep busy.
+    /// Cores that they use.
     pub cores: Option<f64>,
 }
 
-/// A line with what threads did there.
+/// A line, and what threads did there.
 #[derive(Debug, Clone, Serialize)]
 pub struct LineView {
-    /// The line.
     #[serde(flatten)]
-    pub place: CodeLine,
-    /// Threads that were there on average: thread-seconds a second, by state.
+    pub code_line: CodeLine,
+    /// Average number of threads at the line (thread-seconds per second), by state.
     pub threads: Shares,
-    /// All states together.
+    /// Sum over all states.
     pub total: f64,
 }
 
 /// An object that threads waited for.
 #[derive(Debug, Clone, Serialize)]
 pub struct ObjectView {
-    /// Its address, as `0x…`.
+    /// The object's address, as `0x…`.
     pub object: String,
-    /// What it is.
+    /// The kind of object.
     pub kind: WaitTarget,
-    /// What it is called.
+    /// The global, attribute or local that refers to the object.
     pub name: Option<String>,
-    /// Threads that waited for it on average: thread-seconds a second.
+    /// Average number of waiting threads (thread-seconds per second).
     pub waiting: f64,
     /// Share of all waiting for locks.
     pub share: f64,
-    /// Threads waiting for it at the last look.
+    /// Threads waiting for it in the last look.
     pub waiters: u32,
-    /// Most threads seen waiting at once.
+    /// Maximum number of threads seen waiting at once.
     pub most_waiters: u32,
-    /// Who holds it, where it can be told.
+    /// Names or ids of the threads that hold it; `None` if unknown.
     pub held_by: Option<String>,
-    /// The line at which most of the waiting was.
+    /// The line with most of the waiting.
     pub at: Option<CodeLine>,
 }
 
-/// The collector.
+/// Garbage collection.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct PauseView {
-    /// It collects at this moment.
+pub struct CollectorView {
+    /// Whether a collection runs now.
     pub collecting: bool,
-    /// Since the interpreter was started, the youngest generation first.
+    /// Counts since the interpreter started, the youngest generation first.
     pub generations: Vec<Generation>,
-    /// In the span.
+    /// CollectionTotals in the span.
     pub span: CollectionTotals,
 }
 
 /// Stop-the-world pauses.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct WorldView {
-    /// The build can stop the world at all.
+pub struct StopTheWorldView {
+    /// Whether the build has stop-the-world pauses.
     pub possible: bool,
-    /// It is stopped, or asked to, at this moment.
+    /// Whether the world is stopped, or being stopped, now.
     pub now: bool,
-    /// Who asked, by name or number.
+    /// Name or id of the thread that requested it.
     pub requester: Option<String>,
-    /// In the span, as seen in looks: shorter pauses are missed in proportion.
+    /// Pauses in the span, as sampled. The chance of missing a pause grows as it gets shorter.
     pub span: Pauses,
 }
 
 /// The GIL.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct GilView {
-    /// Who holds it, by name or number.
+    /// Name or id of the thread that holds it.
     pub holder: Option<String>,
-    /// Threads that wait for it, by name or number.
+    /// Names or ids of the threads that wait for it.
     pub waiters: Vec<String>,
-    /// Times a second it went from one thread to another since the last view.
+    /// Times per second that it changed hands since the previous view.
     pub switches_per_s: Option<f64>,
-    /// Share of looks that found it taken.
+    /// Share of looks in which it was held.
     pub taken: f64,
 }
 
-/// Memory, in bytes.
+/// Memory use in bytes.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct MemoryView {
-    /// Resident.
+    /// Resident set size.
     pub rss_bytes: u64,
-    /// Largest resident set so far, as the kernel keeps it.
+    /// Peak resident set size, from the kernel.
     pub rss_peak_bytes: Option<u64>,
-    /// Proportional set.
+    /// Proportional set size.
     pub pss_bytes: Option<u64>,
-    /// Pages of its own.
+    /// Unique set size.
     pub uss_bytes: Option<u64>,
-    /// Swapped out.
+    /// Swapped-out memory.
     pub swap_bytes: Option<u64>,
-    /// How old PSS, USS and swap are: they cost too much for every view.
+    /// Age in seconds of PSS, USS and swap, which are too expensive to read for every view.
     pub shares_age_s: Option<f64>,
-    /// Why they are not there.
+    /// The reason why PSS, USS and swap are missing.
     pub missing: Option<String>,
 }

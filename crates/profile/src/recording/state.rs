@@ -1,21 +1,21 @@
-//! What a recording's operations do: the writer's steps, taken again. Nothing is believed: an id
-//! that is not defined, a number that does not fit, an operation that is none ends the reading.
+//! Executes a recording's operations, which repeat the writer's steps. Nothing is trusted: an
+//! undefined id, a number out of range or an unknown operation ends the reading.
 
 use crate::builder::Builder;
 use crate::header::{Header, Totals};
 use crate::model::*;
 use crate::profile::Profile;
 use crate::wire::*;
-use crate::writer::Seen;
+use crate::writer::ThreadActivity;
 
-/// The state in which an operation is read.
+/// The state while reading operations.
 #[derive(Default)]
-pub(super) struct State {
-    /// Bytes of the text that grew the tables.
+pub(super) struct ReplayState {
+    /// Bytes of text that grew the tables.
     pub(super) defined: u64,
     builder: Option<Builder>,
     totals: Option<Totals>,
-    // The file's ids are looked up, since they need not be the builder's: a file may define a thing
+    // The builder's id for each id of the file. They can differ, because a file may define a thing
     // twice.
     strings: Vec<StringId>,
     functions: Vec<FunctionId>,
@@ -23,8 +23,8 @@ pub(super) struct State {
     stacks: Vec<StackId>,
     threads: Vec<ThreadId>,
     locks: Vec<LockId>,
-    /// What each thread was last seen to do, and the file's id of its stack.
-    seen: Vec<(u64, Seen)>,
+    /// The last activity of each thread, and the file's id of its stack.
+    seen: Vec<(u64, ThreadActivity)>,
     looks: u64,
     first_ns: u64,
     at_ns: u64,
@@ -32,19 +32,19 @@ pub(super) struct State {
     next_thread: i64,
 }
 
-impl State {
-    /// Whether the totals were read: the last operation.
+impl ReplayState {
+    /// Returns whether the totals, the last operation, were read.
     pub(super) fn ended(&self) -> bool {
         self.totals.is_some()
     }
 
-    /// Whether there are samples with a time.
+    /// Returns whether there are samples with a time.
     pub(super) fn timed(&self) -> bool {
         self.looks > 0
     }
 
-    /// The profile; `None` if not even a header was read. If the recording was cut, its totals are
-    /// what was read.
+    /// Returns the profile; `None` if not even a header was read. If the recording is `cut`, the
+    /// totals are derived from what was read.
     pub(super) fn finish(self, cut: Option<&str>) -> Option<Profile> {
         let mut totals = self.totals.unwrap_or_else(|| Totals {
             duration_ns: self.at_ns.saturating_sub(self.first_ns),
@@ -53,12 +53,12 @@ impl State {
         });
         totals.notes.extend(cut.map(|why| format!("the recording ends early: {why}")));
         let builder = self.builder?;
-        // What the writer left out is left out again here, and finish adds it.
+        // What the writer left out is left out again here, and `finish` adds it.
         totals.left_out = totals.left_out.saturating_sub(builder.so_far().totals.left_out);
         Some(builder.finish(totals).profile)
     }
 
-    /// Takes one operation off the text and does it; `None` if it makes no sense.
+    /// Reads and executes one operation; `None` if it is invalid.
     pub(super) fn operation(
         &mut self,
         text: &mut &[u8],
@@ -74,7 +74,7 @@ impl State {
         match first & 7 {
             LOOK => self.look(operand),
             operation @ (SAME | WEIGHED | CHANGED) => {
-                let sample = self.seen_again(operation, operand, text)?;
+                let sample = self.read_sample(operation, operand, text)?;
                 each(&sample);
                 self.builder.as_mut()?.sample(sample);
             }
@@ -100,7 +100,7 @@ impl State {
         self.next_thread = 0;
     }
 
-    fn seen_again(&mut self, operation: u64, thread: u64, text: &mut &[u8]) -> Option<Sample> {
+    fn read_sample(&mut self, operation: u64, thread: u64, text: &mut &[u8]) -> Option<Sample> {
         let number = u32::try_from(self.next_thread.checked_add(unzigzag(thread))?).ok()?;
         let thread = *self.threads.get(number as usize)?;
         self.next_thread = i64::from(number) + 1;
@@ -112,12 +112,12 @@ impl State {
             let activity = activity(take(text)?)?;
             let before = self.seen.get(number as usize)?.0;
             let stack = before.checked_add_signed(unzigzag(take(text)?))?;
-            let lock = maybe(&self.locks, take(text)?)?;
-            let holder = maybe(&self.frames, take(text)?)?;
-            let now = Seen { stack: get(&self.stacks, stack)?, activity, lock, holder };
+            let lock = get_optional(&self.locks, take(text)?)?;
+            let holder = get_optional(&self.frames, take(text)?)?;
+            let now = ThreadActivity { stack: get(&self.stacks, stack)?, activity, lock, holder };
             *self.seen.get_mut(number as usize)? = (stack, now);
         }
-        let Seen { stack, activity, lock, holder } = self.seen.get(number as usize)?.1;
+        let ThreadActivity { stack, activity, lock, holder } = self.seen.get(number as usize)?.1;
         Some(Sample { at_ns: self.at_ns, weight, thread, stack, activity, lock, holder })
     }
 
@@ -138,7 +138,7 @@ impl State {
             DEFINE_FUNCTION => {
                 let (name, file) =
                     (get(&self.strings, take(text)?)?, get(&self.strings, take(text)?)?);
-                let (first_line, kind) = (small(text)?, kind(take(text)?)?);
+                let (first_line, kind) = (take_u32(text)?, kind(take(text)?)?);
                 self.functions.push(builder.intern_function(Function {
                     name,
                     file,
@@ -148,7 +148,7 @@ impl State {
             }
             DEFINE_FRAME => {
                 let function = get(&self.functions, take(text)?)?;
-                self.frames.push(builder.frame(function, small(text)?));
+                self.frames.push(builder.frame(function, take_u32(text)?));
             }
             DEFINE_STACK => {
                 let parent = (self.stacks.len() as u64).checked_sub(take(text)?)?;
@@ -156,10 +156,10 @@ impl State {
                 self.stacks.push(builder.stack(parent, get(&self.frames, take(text)?)?));
             }
             DEFINE_THREAD => {
-                let (pid, native_id) = (small(text)?, small(text)?);
+                let (pid, native_id) = (take_u32(text)?, take_u32(text)?);
                 let name = get(&self.strings, take(text)?)?;
                 self.threads.push(builder.intern_thread(Thread { pid, native_id, name }));
-                self.seen.push((0, Seen::default()));
+                self.seen.push((0, ThreadActivity::default()));
             }
             NAME_THREAD => {
                 let thread = get(&self.threads, take(text)?)?;
@@ -168,7 +168,7 @@ impl State {
                 builder.intern_thread(Thread { name, ..thread });
             }
             DEFINE_LOCK => {
-                let (pid, address) = (small(text)?, take(text)?);
+                let (pid, address) = (take_u32(text)?, take(text)?);
                 let (kind, name) =
                     (get(&self.strings, take(text)?)?, get(&self.strings, take(text)?)?);
                 self.locks.push(builder.intern_lock(Lock { pid, address, kind, name }));
@@ -185,7 +185,7 @@ impl State {
     }
 
     fn pause(&mut self, kind: u64, text: &mut &[u8]) -> Option<()> {
-        let (kind, pid) = (pause_kind(kind)?, small(text)?);
+        let (kind, pid) = (pause_kind(kind)?, take_u32(text)?);
         let (start_ns, duration_ns) = (take(text)?, take(text)?);
         let detail = get(&self.strings, take(text)?)?;
         self.builder.as_mut()?.add_pause(Pause { pid, kind, start_ns, duration_ns, detail });
@@ -196,33 +196,34 @@ impl State {
         let thread = get(&self.threads, thread)?;
         let stack = get(&self.stacks, take(text)?)?;
         let activity = activity(take(text)?)?;
-        let (lock, holder) = (maybe(&self.locks, take(text)?)?, maybe(&self.frames, take(text)?)?);
+        let (lock, holder) =
+            (get_optional(&self.locks, take(text)?)?, get_optional(&self.frames, take(text)?)?);
         let weight = Weight { samples: take(text)?, weight: take(text)? };
-        self.builder.as_mut()?.row(Key { thread, stack, activity, lock, holder }, weight);
+        self.builder.as_mut()?.row(RowKey { thread, stack, activity, lock, holder }, weight);
         Some(())
     }
 }
 
-/// A row of a table.
+/// Looks up an id.
 fn get<T: Copy>(table: &[T], id: u64) -> Option<T> {
     table.get(usize::try_from(id).ok()?).copied()
 }
 
-/// A row of a table, or none, as [`wire`](crate::wire) writes what may be missing.
+/// Looks up an optional id, encoded as in [`wire`](crate::wire).
 #[allow(clippy::option_option)]
-fn maybe<T: Copy>(table: &[T], number: u64) -> Option<Option<T>> {
+fn get_optional<T: Copy>(table: &[T], number: u64) -> Option<Option<T>> {
     match number.checked_sub(1) {
         None => Some(None),
         Some(id) => get(table, id).map(Some),
     }
 }
 
-/// A number of 32 bits.
-fn small(text: &mut &[u8]) -> Option<u32> {
+/// Reads a 32-bit number.
+fn take_u32(text: &mut &[u8]) -> Option<u32> {
     u32::try_from(take(text)?).ok()
 }
 
-/// A length and as many bytes.
+/// Reads a length and that many bytes.
 fn bytes<'a>(text: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(take(text)?).ok()?;
     let (bytes, rest) = text.split_at_checked(length)?;

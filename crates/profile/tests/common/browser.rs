@@ -1,13 +1,13 @@
-//! The flame graph's page in a browser: what is drawn, and waiting until it is.
+//! The flame graph page in a browser.
 
 use serde_json::json;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 /// A page with a flame graph.
-pub(crate) struct Page(ungil_tests::Page);
+pub(crate) struct FlamePage(ungil_tests::Page);
 
-impl Deref for Page {
+impl Deref for FlamePage {
     type Target = ungil_tests::Page;
 
     fn deref(&self) -> &ungil_tests::Page {
@@ -15,27 +15,27 @@ impl Deref for Page {
     }
 }
 
-impl DerefMut for Page {
+impl DerefMut for FlamePage {
     fn deref_mut(&mut self) -> &mut ungil_tests::Page {
         &mut self.0
     }
 }
 
-impl Page {
+impl FlamePage {
     /// Opens a file and waits until its graph is drawn.
-    pub(crate) fn open(file: &Path, width: u32, scheme: &str) -> Page {
+    pub(crate) fn open(file: &Path, width: u32, scheme: &str) -> FlamePage {
         let ready = "document.documentElement?.dataset.ready && ungil.graph.boxes.length > 0";
-        Page(ungil_tests::Page::open(file, width, scheme, ready))
+        FlamePage(ungil_tests::Page::open(file, width, scheme, ready))
     }
 
-    /// Presses a key, and waits until the page is drawn again.
+    /// Presses a key, and waits until the page is redrawn.
     #[track_caller]
     pub(crate) fn press(&mut self, key: &str) {
         self.0.press(key);
         self.drawn();
     }
 
-    /// Types a text where the focus is.
+    /// Types a text into the focused element.
     #[track_caller]
     pub(crate) fn insert(&mut self, text: &str) {
         self.0.insert(text);
@@ -52,13 +52,13 @@ impl Page {
         self.drawn();
     }
 
-    /// Waits until what was asked for is drawn.
+    /// Waits until pending drawing is done.
     #[track_caller]
     pub(crate) fn drawn(&mut self) {
         self.until("!ungil.graph.queued");
     }
 
-    /// Names of the boxes that are drawn, each with its share of the picture's width in per mille.
+    /// Returns the names of the drawn boxes, each with its share of the graph's width in per mille.
     #[track_caller]
     pub(crate) fn boxes(&mut self) -> Vec<(String, i64)> {
         let all = self.value(

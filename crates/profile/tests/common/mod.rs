@@ -6,17 +6,17 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use ungil_profile::*;
 
-/// A file in memory that is read after its writer has gone.
+/// A file in memory that can be read after its writer is dropped.
 #[derive(Clone, Default)]
-pub(crate) struct Shared(pub(crate) Arc<Mutex<Vec<u8>>>);
+pub(crate) struct SharedBuffer(pub(crate) Arc<Mutex<Vec<u8>>>);
 
-impl Shared {
+impl SharedBuffer {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.0.lock().unwrap().clone()
     }
 }
 
-impl Write for Shared {
+impl Write for SharedBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -27,20 +27,20 @@ impl Write for Shared {
     }
 }
 
-/// A profile, and the recording it was taken with.
-pub(crate) struct Known {
+/// A profile, and its recording.
+pub(crate) struct KnownProfile {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) recording: Recording,
 }
 
-impl Known {
-    pub(crate) fn of(tell: impl FnOnce(&mut Builder)) -> Known {
+impl KnownProfile {
+    pub(crate) fn of(record_run: impl FnOnce(&mut Builder)) -> KnownProfile {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("known.ungil");
         let mut builder = Builder::new(header()).record(std::fs::File::create(&path).unwrap());
-        tell(&mut builder);
+        record_run(&mut builder);
         builder.finish(totals()).recording.unwrap();
-        Known { dir, recording: Recording::open(&path).unwrap() }
+        KnownProfile { dir, recording: Recording::open(&path).unwrap() }
     }
 
     pub(crate) fn profile(&self) -> &Profile {
@@ -58,9 +58,9 @@ impl Known {
     }
 }
 
-/// What a sampler may say of one thread in one look.
+/// Arbitrary observation of one thread in one look.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct ObservedThread {
     pub(crate) step_ns: u64,
     pub(crate) weight: Option<u64>,
     pub(crate) thread: u32,
@@ -76,7 +76,7 @@ pub(crate) fn activity() -> impl Strategy<Value = Activity> {
     proptest::sample::select(threads.collect::<Vec<_>>())
 }
 
-pub(crate) fn seen() -> impl Strategy<Value = Seen> {
+pub(crate) fn seen() -> impl Strategy<Value = ObservedThread> {
     let line = || (0..6u8, 0..4u32);
     (
         prop_oneof![Just(0u64), 1..1_000_000u64, 1..4_000_000_000u64],
@@ -87,7 +87,7 @@ pub(crate) fn seen() -> impl Strategy<Value = Seen> {
         proptest::option::of((0..3u64, 0..3u8)),
         proptest::option::of(line()),
     )
-        .prop_map(|(step_ns, weight, thread, stack, activity, lock, holder)| Seen {
+        .prop_map(|(step_ns, weight, thread, stack, activity, lock, holder)| ObservedThread {
             step_ns,
             weight,
             thread,
@@ -98,8 +98,8 @@ pub(crate) fn seen() -> impl Strategy<Value = Seen> {
         })
 }
 
-/// What a sampler may see in a run.
-pub(crate) fn run() -> impl Strategy<Value = Vec<Seen>> {
+/// Arbitrary observations of a run.
+pub(crate) fn run() -> impl Strategy<Value = Vec<ObservedThread>> {
     proptest::collection::vec((seen(), 1..4usize), 0..60)
         .prop_map(|all| all.into_iter().flat_map(|(s, n)| std::iter::repeat_n(s, n)).collect())
 }
@@ -122,13 +122,17 @@ pub(crate) const NAMES: [&str; 6] =
 
 pub(crate) fn frame(to: &mut Builder, (name, line): (u8, u32)) -> FrameId {
     let name = usize::from(name) % NAMES.len();
-    let function =
-        to.function(NAMES[name], ["app.py", "lib/b.py"][name % 2], 1 + name as u32, Kind::Python);
+    let function = to.function(
+        NAMES[name],
+        ["app.py", "lib/b.py"][name % 2],
+        1 + name as u32,
+        FrameKind::Python,
+    );
     to.frame(function, line)
 }
 
-/// Tells a builder a run and gives the samples it was told.
-pub(crate) fn tell(to: &mut Builder, run: &[Seen]) -> Vec<Sample> {
+/// Adds a run to a builder, and returns the added samples.
+pub(crate) fn record_run(to: &mut Builder, run: &[ObservedThread]) -> Vec<Sample> {
     let mut at_ns = 0;
     let mut samples = Vec::new();
     for seen in run {
@@ -179,11 +183,11 @@ pub(crate) fn contended() -> Builder {
     b
 }
 
-/// Tells a builder: eight workers; of 1000 looks 380 wait for the dict `cache`, 100 for another
-/// lock, 60 for the GIL, 40 are stopped, 220 run, 200 are in a system call.
+/// Adds to a builder: eight workers; of 1000 looks 380 wait for the dict `cache`, 100 for another
+/// lock, 60 for the GIL, 40 are suspended, 220 run, 200 are in a system call.
 pub(crate) fn contended_into(b: &mut Builder) {
     let f = |b: &mut Builder, name: &str, first: u32, line: u32| {
-        let function = b.function(name, "/srv/app.py", first, Kind::Python);
+        let function = b.function(name, "/srv/app.py", first, FrameKind::Python);
         b.frame(function, line)
     };
     let main = f(b, "<module>", 1, 90);
@@ -195,7 +199,7 @@ pub(crate) fn contended_into(b: &mut Builder) {
     let work = b.stack(base, work);
     let put = b.stack(work, put);
     let spin = b.stack(work, spin);
-    let gc = b.function("<GC>", "", 0, Kind::Gc);
+    let gc = b.function("<GC>", "", 0, FrameKind::Gc);
     let gc = b.frame(gc, 0);
     let gc = b.stack(spin, gc);
     for look in 0..1000u64 {

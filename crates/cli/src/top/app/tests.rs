@@ -16,14 +16,14 @@ fn type_in(app: &mut App, text: &str) {
 fn names(app: &App) -> Vec<String> {
     let name = |row: &Row<'_>| match row {
         Row::Thread(thread) => thread.name.clone().unwrap_or_default(),
-        Row::Host(host) => host.pid.to_string(),
+        Row::Process(host) => host.pid.to_string(),
         _ => String::new(),
     };
     app.rows().iter().map(name).collect()
 }
 
 #[test]
-fn threads_are_sorted_by_every_key_and_the_other_way_round() {
+fn threads_are_sorted_by_every_key_and_reversed() {
     let mut app = sample::app();
     let orders = [
         ("cpu", ["worker-2", "worker-1", "MainThread"]),
@@ -46,7 +46,7 @@ fn threads_are_sorted_by_every_key_and_the_other_way_round() {
 }
 
 #[test]
-fn a_filter_is_typed_kept_and_taken_away() {
+fn a_filter_is_typed_and_cleared() {
     let mut app = sample::app();
     press(&mut app, KeyCode::Char('/'));
     type_in(&mut app, "qL1x");
@@ -67,7 +67,7 @@ fn a_filter_is_typed_kept_and_taken_away() {
 }
 
 #[test]
-fn a_pause_keeps_the_view_and_the_last_view_of_all_is_shown_in_any_case() {
+fn a_pause_keeps_the_view_except_for_the_last_one() {
     let mut app = sample::app();
     press(&mut app, KeyCode::Char('p'));
     let mut later = sample::view();
@@ -97,27 +97,27 @@ fn the_selection_stays_on_the_page_and_enter_opens_what_is_selected() {
 
     let mut app = App::new(&sample::args(None), true);
     assert_eq!(press(&mut app, KeyCode::Enter), Action::None, "nothing to choose from yet");
-    app.take_hosts(sample::hosts());
+    app.set_processes(sample::processes());
     assert_eq!(press(&mut app, KeyCode::Enter), Action::Open(11), "the busiest first");
     app.go(Screen::Process(11));
     assert_eq!(press(&mut app, KeyCode::Char('b')), Action::List);
 }
 
 #[test]
-fn keys_that_act_outside_say_so() {
+fn keys_return_actions_for_the_main_loop() {
     let mut app = sample::app();
     assert_eq!(press(&mut app, KeyCode::Char('q')), Action::Quit);
     assert_eq!(app.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Action::Quit);
     assert_eq!(app.key(KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL)), Action::Suspend);
-    assert_eq!(press(&mut app, KeyCode::Char('t')), Action::Span(Span::Whole));
-    assert_eq!(press(&mut app, KeyCode::Char('t')), Action::Span(Span::Recent));
+    assert_eq!(press(&mut app, KeyCode::Char('t')), Action::Span(ViewSpan::Whole));
+    assert_eq!(press(&mut app, KeyCode::Char('t')), Action::Span(ViewSpan::Recent));
     press(&mut app, KeyCode::Char('e'));
     assert_eq!(press(&mut app, KeyCode::Enter), Action::Export("ungil-top-4711.json".into()));
     assert_eq!(press(&mut app, KeyCode::Esc), Action::None, "there is no list to go back to");
 }
 
 #[test]
-fn no_key_on_no_page_goes_wrong() {
+fn no_key_panics_on_any_page() {
     let codes = [
         KeyCode::Char('s'),
         KeyCode::Char('r'),

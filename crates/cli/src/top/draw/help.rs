@@ -1,7 +1,7 @@
-//! What the keys do, and what the letters mean.
+//! The help page: keys and thread states.
 
 use super::super::app::App;
-use super::super::words::letter;
+use super::super::format::letter;
 use super::of_state;
 use ratatui::text::{Line, Span};
 use ungil_remote::ThreadState;
@@ -9,29 +9,29 @@ use ungil_remote::ThreadState;
 const KEYS: &[(&str, &str)] = &[
     ("1 2 3 4, tab", "threads, lines, objects, pauses"),
     ("up down, pgup pgdn, home end", "move"),
-    ("enter", "the selected thread's stack; in the list: watch that process"),
-    ("s S r", "sort by the next column, by the previous one; reverse"),
-    ("/", "show only rows that contain a text; esc shows all again"),
-    ("p", "pause: the view stays, looking goes on"),
-    ("t", "shares of the last seconds, or of the whole time"),
-    ("e", "write the view to a file: .json, or .txt as shown"),
+    ("enter", "stack of the selected thread; in the list: monitor it"),
+    ("s S r", "sort by the next or previous column; reverse"),
+    ("/", "show only rows that contain a text; esc: all"),
+    ("p", "pause the display"),
+    ("t", "shares of the last seconds, or the whole time"),
+    ("e", "write the view to a .json or .txt file"),
     ("b", "back to the list of Pythons"),
     ("ctrl-z, q", "suspend, quit"),
 ];
 
 const STATES: &[(ThreadState, &str)] = &[
     (ThreadState::Running, "runs Python code"),
-    (ThreadState::Native, "runs C code that let the interpreter go"),
-    (ThreadState::Lock, "waits for a lock somebody holds"),
+    (ThreadState::Native, "runs native code outside the interpreter"),
+    (ThreadState::Lock, "waits for a lock"),
     (ThreadState::Gil, "waits for the GIL"),
     (ThreadState::Suspended, "suspended by a stop-the-world pause"),
-    (ThreadState::Event, "waits for something to happen"),
+    (ThreadState::Event, "waits for an event, queue, future or thread"),
     (ThreadState::Syscall, "sleeps in a system call"),
     (ThreadState::Ending, "its interpreter is shutting down"),
 ];
 
 pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
-    let keys = KEYS.iter().map(|(key, what)| Line::raw(format!("  {key:<30}{what}")));
+    let keys = KEYS.iter().map(|(key, what)| Line::raw(format!("  {key:<29}{what}")));
     let states = STATES.iter().map(|&(state, what)| {
         Line::from(vec![
             Span::styled(format!("  {} {:<10}", letter(state), state.name()), of_state(app, state)),
@@ -43,8 +43,8 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
     lines.extend(states);
     lines.push(Line::raw(""));
     lines.push(Line::raw(
-        "  CPU is the kernel's count; states are shares of looks, ~ marks what is only sampled.",
+        "  CPU use is from the kernel; states are sampled. ~ marks sampled times.",
     ));
-    lines.push(Line::raw("  Any key goes back."));
+    lines.push(Line::raw("  Press any key to return."));
     lines
 }

@@ -33,23 +33,50 @@ fn has(screen: &str, texts: &[&str]) {
 }
 
 #[test]
-fn threads_say_what_they_wait_for_and_who_has_it() {
+fn threads_show_what_they_wait_for_and_who_holds_it() {
     let screen = screen(&sample::app(), 154, 24);
     has(
         &screen,
         &[
             "4711   python app.py",
-            "CPython 3.15.1 free-threaded, GIL off, up 75.0 s",
+            "CPython 3.15.1 free-threaded, GIL disabled, up 75.0 s",
             "CPU 125 %   threads 3 + 2 without Python",
-            "RSS 30.0 MiB (peak 40.0 MiB)  PSS 20.0 MiB",
+            "RSS 30.0 MiB (peak 40.0 MiB)   PSS 20.0 MiB",
             "GC 3 in 3.00 s: 2.00 %, longest 20.0 ms",
-            "own cost 0.42 % of a core",
-            "worker-1                     4712   25.0 lock     RRRLLLLLLLLL   75.0",
+            "top uses 0.42 % of a core",
+            "worker-1                     4712   25.0 lock      RRRLLLLLLLLL   75.0",
             "waits 3.25 s for threading.Lock \"L1\", held by worker-2 at work (app.py:12)",
-            "worker-2                     4713    100 running  RRRRRRRRRRRR",
+            "worker-2                     4713    100 running   RRRRRRRRRRRR",
             "waits 3.25 s for worker-1 to end at work (app.py:11)",
         ],
     );
+}
+
+#[test]
+fn at_80_columns_nothing_is_cut_without_a_mark() {
+    let mut app = sample::app();
+    let mut view = sample::view();
+    view.notes.push("locks are taken in an order that can deadlock: ".repeat(2));
+    view.threads[0].state = ThreadState::Suspended;
+    app.take(view);
+    app.stack = true;
+    let threads = screen(&app, 80, 24);
+    has(
+        &threads,
+        &[
+            "CPU 125 %   threads 3 + 2 without Python (0 %)   RSS 30.0 MiB (peak 40.0 MiB)",
+            "PSS 20.0 MiB",
+            "locks are taken in an order that can deadlock: locks are taken in an order that",
+            "  can deadlock:",
+            "suspended",
+            "waits 3.25 s for threadi…",
+        ],
+    );
+    app.help = true;
+    let help = screen(&app, 80, 40);
+    for text in ["Press any key to return.", "~ marks sampled times.", "thread\n"] {
+        assert!(help.contains(text), "no {text:?} on the screen:\n{help}");
+    }
 }
 
 #[test]
@@ -60,25 +87,25 @@ fn every_page_shows_its_rows() {
     app.tab = Tab::Objects;
     has(
         &screen(&app, 120, 20),
-        &["  75.0    100     1     2 threading.Lock \"L1\"", "worker-2", "work (app.py:31)"],
+        &["  75.0     100     1     2 threading.Lock \"L1\"", "worker-2", "work (app.py:31)"],
     );
     app.tab = Tab::Pauses;
     has(&screen(&app, 100, 20), &["GENERATION", "3456", "125 ms"]);
     app.help = true;
-    has(&screen(&app, 100, 40), &["waits for a lock somebody holds", "back to the list"]);
+    has(&screen(&app, 100, 40), &["waits for a lock", "back to the list"]);
 }
 
 #[test]
 fn the_list_of_pythons_shows_the_busiest_first_and_what_was_refused() {
     let mut app = App::new(&sample::args(None), true);
-    has(&screen(&app, 80, 10), &["looking"]);
-    app.take_hosts(sample::hosts());
+    has(&screen(&app, 80, 10), &["searching"]);
+    app.set_processes(sample::processes());
     let screen = screen(&app, 100, 10);
     has(
         &screen,
         &[
             "2 found",
-            "2 processes (the first: 1) could not be looked into",
+            "2 processes (the first: 1) could not be read",
             "      11 3.15.1t       150  20.0 MiB",
         ],
     );
@@ -103,9 +130,9 @@ fn a_stack_opens_below_and_an_ended_target_keeps_its_last_view() {
 }
 
 #[test]
-fn any_size_is_drawn_and_what_matters_most_stays() {
+fn any_size_is_drawn_and_the_main_columns_stay() {
     let mut apps = vec![sample::app(), App::new(&sample::args(None), true)];
-    apps[1].take_hosts(sample::hosts());
+    apps[1].set_processes(sample::processes());
     let mut open = sample::app();
     (open.stack, open.help) = (true, false);
     open.input = Some(Input::Export(
@@ -126,7 +153,7 @@ fn any_size_is_drawn_and_what_matters_most_stays() {
 }
 
 #[test]
-fn words_of_the_target_do_not_reach_the_terminal_as_they_are() {
+fn control_characters_of_the_target_are_replaced() {
     let mut view = sample::view();
     let hostile = "x\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}y";
     view.process.command = hostile.into();
@@ -148,7 +175,7 @@ fn words_of_the_target_do_not_reach_the_terminal_as_they_are() {
 }
 
 #[test]
-fn without_colour_there_is_none() {
+fn colour_can_be_disabled() {
     let mut app = sample::app();
     let coloured = |app: &App| {
         buffer(app, 140, 24)

@@ -1,28 +1,32 @@
-//! What a profile says at its end: how it was come by, what it cost, and what it found.
+//! Renders the summary of a profile as text and as JSON: how it was taken, what it cost, and its
+//! findings.
 
 use super::output::Written;
 use crate::sanitize::{self, sanitize};
+use crate::width::text_width;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::process::ExitStatus;
-use ungil_format::{counted, duration, frequency, grouped, percent};
-use ungil_profile::capture::{Captured, Ending};
-use ungil_profile::{Key, Profile, Unit, findings};
+use ungil_format::{counted, duration, frequency, grouped, percent, wrap};
+use ungil_profile::capture::{CaptureEnding, CaptureResult};
+use ungil_profile::{Profile, RowKey, Unit, findings};
 
-/// For a reader.
+/// Renders the summary as text.
 pub(super) fn text(
-    captured: &Captured,
+    captured: &CaptureResult,
     written: &Written,
     status: Option<&Option<ExitStatus>>,
 ) -> String {
     let profile = &captured.finished.profile;
     let mut text = about(profile);
     text.push_str(match captured.ending {
-        Ending::Time => "",
-        Ending::Told => "Ended by a signal; everything until then is here.\n",
-        Ending::Gone if status.is_some() => "",
-        Ending::Gone => {
-            "The process has ended, or is another program now; everything until then is here.\n"
+        CaptureEnding::TimeLimit => "",
+        CaptureEnding::Requested => {
+            "Stopped by a signal; the profile covers the time until then.\n"
+        }
+        CaptureEnding::AllExited if status.is_some() => "",
+        CaptureEnding::AllExited => {
+            "The process has ended or was replaced; the profile covers the time until then.\n"
         }
     });
     if let Some(Some(status)) = status
@@ -30,15 +34,15 @@ pub(super) fn text(
     {
         text.push_str(&format!("The program ended with {status}.\n"));
     }
-    text + &written.words()
+    wrap(&text, text_width(), 4) + &written.render()
 }
 
-/// What any profile says of itself and of its target.
+/// Renders what any profile has: its target, its quality, its notes and findings.
 pub(super) fn about(profile: &Profile) -> String {
     let (header, totals) = (&profile.header, &profile.totals);
     let samples = profile.total().samples;
     let seconds = duration(totals.duration_ns as f64 / 1e9);
-    let build = header.build.map_or("", |build| build.words());
+    let build = header.build.map_or("", |build| build.description());
     let mut text = String::new();
     let one_line = sanitize(&header.command);
     text.push_str(&format!(
@@ -49,7 +53,7 @@ pub(super) fn about(profile: &Profile) -> String {
     if header.unit == Unit::Bytes {
         text.push_str(&format!("captured {} in {seconds}\n", counted(totals.captured, "sample")));
     } else {
-        looks(&mut text, profile, samples);
+        quality(&mut text, profile, samples);
     }
     for note in &totals.notes {
         text.push_str(&format!("note: {}\n", sanitize(note)));
@@ -64,8 +68,8 @@ pub(super) fn about(profile: &Profile) -> String {
     text
 }
 
-/// How many looks, how good, and what they cost.
-fn looks(text: &mut String, profile: &Profile, samples: u64) {
+/// Writes the number of looks, their quality, and their cost.
+fn quality(text: &mut String, profile: &Profile, samples: u64) {
     let (header, totals) = (&profile.header, &profile.totals);
     let seconds = duration(totals.duration_ns as f64 / 1e9);
     let mut pids: Vec<u32> = profile.threads.iter().map(|thread| thread.pid).collect();
@@ -73,12 +77,12 @@ fn looks(text: &mut String, profile: &Profile, samples: u64) {
     pids.dedup();
     let each = if pids.len() > 1 {
         let looks = counted(totals.captured, "look");
-        format!(" at each of {} processes while it ran ({looks} in all)", pids.len())
+        format!(" at each of {} processes ({looks} in total)", pids.len())
     } else {
         String::new()
     };
     text.push_str(&format!(
-        "captured {} in {seconds}{each} ({} asked, {} reached), missed {} ({}), torn {} of {} ({})\n",
+        "captured {} in {seconds}{each} ({} requested, {} reached), missed {} ({}), torn {} of {} ({})\n",
         counted(totals.taken(), "look"),
         frequency(header.rate_asked_hz),
         totals.rate_reached_hz().map_or("none".into(), frequency),
@@ -90,26 +94,26 @@ fn looks(text: &mut String, profile: &Profile, samples: u64) {
     ));
     match totals.own_cpu_ns {
         Some(cpu) if totals.duration_ns > 0 => text.push_str(&format!(
-            "looking cost {} of processor time, {} of a core\n",
+            "the profiler used {} of CPU time, {} of a core\n",
             duration(cpu as f64 / 1e9),
             percent(cpu as f64 / totals.duration_ns as f64)
         )),
-        _ => text.push_str("what looking cost could not be measured\n"),
+        _ => text.push_str("the CPU time of the profiler could not be measured\n"),
     }
 }
 
-/// For a program.
+/// Renders the summary as JSON.
 pub(super) fn json(
-    captured: &Captured,
+    captured: &CaptureResult,
     written: &Written,
     status: Option<&Option<ExitStatus>>,
 ) -> String {
     let mut object = summary(&captured.finished.profile);
     if let Some(map) = object.as_object_mut() {
         let ending = match captured.ending {
-            Ending::Time => "time",
-            Ending::Told => "told",
-            Ending::Gone => "gone",
+            CaptureEnding::TimeLimit => "time",
+            CaptureEnding::Requested => "told",
+            CaptureEnding::AllExited => "gone",
         };
         map.insert("ending".into(), json!(ending));
         map.insert("exit_code".into(), json!(status.and_then(|status| status.as_ref()?.code())));
@@ -122,16 +126,16 @@ pub(super) fn json(
     format!("{}\n", sanitize::sanitize_json(&format!("{object:#}")))
 }
 
-/// What the weights of one thread, or of all, come to: by activity, and by lock waited for.
+/// Weights of one thread, or of all, by activity and by lock.
 #[derive(Default)]
-struct Sums {
+struct WeightSums {
     weight: u64,
     activities: BTreeMap<&'static str, u64>,
     locks: BTreeMap<usize, u64>,
 }
 
-impl Sums {
-    fn add(&mut self, key: &Key, weight: u64) {
+impl WeightSums {
+    fn add(&mut self, key: &RowKey, weight: u64) {
         let add = |sum: &mut u64| *sum = sum.saturating_add(weight);
         add(&mut self.weight);
         add(self.activities.entry(key.activity.name()).or_default());
@@ -141,12 +145,13 @@ impl Sums {
     }
 }
 
-/// A profile's summary: its head, its totals, its sums by activity, thread and lock, and what it
-/// says.
+/// Builds the JSON summary of a profile: header, totals, sums by activity, thread and lock, and
+/// findings.
 pub(super) fn summary(profile: &Profile) -> serde_json::Value {
     let total = profile.total();
-    let mut all = Sums::default();
-    let mut by_thread: Vec<Sums> = profile.threads.iter().map(|_| Sums::default()).collect();
+    let mut all = WeightSums::default();
+    let mut by_thread: Vec<WeightSums> =
+        profile.threads.iter().map(|_| WeightSums::default()).collect();
     for (key, weight) in &profile.rows {
         all.add(key, weight.weight);
         if let Some(sums) = by_thread.get_mut(key.thread.index()) {

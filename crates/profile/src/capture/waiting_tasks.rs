@@ -1,54 +1,54 @@
-//! asyncio's tasks that wait, as stacks of their own: who awaits whom, down to the line that awaits
-//! something else than a task.
+//! Shows waiting asyncio tasks as stacks of their own: the chain of awaiting tasks, down to the
+//! line that awaits something other than a task.
 //!
-//! Tasks are in no thread while they wait, and to read them takes some thirty reads a task, so they
-//! are looked at seldom and each look stands for the time since the one before. Their rows are
-//! those of a thread that there is not: the loop's own row is its time, of which it has only one
-//! second a second, while a thousand tasks wait a thousand.
+//! A waiting task is in no thread's stack, and reading one takes about thirty reads. So tasks are
+//! sampled rarely, and each sample stands for the time since the previous one. They are reported
+//! under a synthetic thread: a thousand tasks wait a thousand seconds per second, but the event
+//! loop's thread has only one.
 
 use super::tasks::TaskFrames;
 use crate::Builder;
-use crate::model::{Activity, Kind, Sample, StackId, Thread};
+use crate::model::{Activity, FrameKind, Sample, StackId, Thread};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::time::Instant;
 use ungil_remote::sample::Sampler;
 use ungil_remote::tasks::{Task, TaskState};
 
-/// The time between two looks, in nanoseconds.
-const EVERY_NS: u64 = 100_000_000;
-/// And at most one part in this many of the time is spent on them.
-const SHARE: u64 = 20;
-/// Tasks of one stack.
-const LONGEST: usize = 64;
+/// Interval between two looks, in nanoseconds.
+const INTERVAL_NS: u64 = 100_000_000;
+/// At most 1/`COST_DIVISOR` of the time is spent on them.
+const COST_DIVISOR: u64 = 20;
+/// Maximum number of tasks in one stack.
+const MAX_CHAIN: usize = 64;
 
-/// When waiting tasks were looked at, and when they will be.
+/// When waiting tasks were last sampled, and when they are due again.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct WaitingTasks {
     last_ns: Option<u64>,
     next_ns: u64,
 }
 
-impl Waiting {
-    /// Looks once more, for the time since the last look, if waiting tasks are looked at.
+impl WaitingTasks {
+    /// Samples once more for the time since the last look, if waiting tasks are sampled at all.
     pub(super) fn finish(
         &mut self,
         frames: &mut TaskFrames,
-        looker: &Sampler,
+        sampler: &Sampler,
         pid: u32,
         at_ns: u64,
         builder: &mut Builder,
     ) {
         if self.last_ns.is_some() {
             self.next_ns = 0;
-            self.look(frames, looker, pid, at_ns, builder);
+            self.look(frames, sampler, pid, at_ns, builder);
         }
     }
 
-    /// Makes samples of the tasks that wait, if it is time.
+    /// Samples the waiting tasks, if it is due.
     pub(super) fn look(
         &mut self,
         frames: &mut TaskFrames,
-        looker: &Sampler,
+        sampler: &Sampler,
         pid: u32,
         at_ns: u64,
         builder: &mut Builder,
@@ -56,14 +56,14 @@ impl Waiting {
         if at_ns < self.next_ns {
             return;
         }
-        let python = looker.python();
+        let python = sampler.python();
         let Some(tasks) = frames.find(python, at_ns).cloned() else { return };
         let begin = Instant::now();
         let weight = at_ns.saturating_sub(self.last_ns.unwrap_or(at_ns));
-        for interpreter in looker.interpreters() {
+        for interpreter in sampler.interpreters() {
             let Ok(threads) = python.threads(interpreter) else { continue };
-            // A list that changes whenever it is read gives some of its tasks; the next look gives
-            // others.
+            // If the task list keeps changing while it is read, some tasks are missing; the next
+            // look has others.
             let Ok((found, _)) = tasks.read(python, interpreter, &threads) else { continue };
             for (thread, stack) in stacks(&found, frames, builder) {
                 let name = name(pid, thread, builder);
@@ -76,11 +76,11 @@ impl Waiting {
         }
         self.last_ns = Some(at_ns);
         let cost = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.next_ns = at_ns.saturating_add(EVERY_NS.max(cost.saturating_mul(SHARE)));
+        self.next_ns = at_ns.saturating_add(INTERVAL_NS.max(cost.saturating_mul(COST_DIVISOR)));
     }
 }
 
-/// What the rows of the tasks of one thread are called.
+/// Returns the name of the synthetic thread for the tasks of one thread.
 fn name(pid: u32, thread: Option<u32>, builder: &Builder) -> String {
     let profile = builder.so_far();
     let Some(id) = thread else { return "waiting tasks of a thread that has ended".into() };
@@ -91,7 +91,8 @@ fn name(pid: u32, thread: Option<u32>, builder: &Builder) -> String {
     }
 }
 
-/// One stack for each task that awaits no other, and for each that is on none of those.
+/// Builds one stack for each task that awaits no other, and for each that is in none of those
+/// stacks.
 fn stacks(
     tasks: &[Task],
     frames: &mut TaskFrames,
@@ -109,7 +110,7 @@ fn stacks(
         let mut chain: Vec<&Task> = vec![task];
         let mut next = task.awaited_by.first();
         while let Some(by) = next.and_then(|by| known.get(by)) {
-            if chain.len() >= LONGEST || chain.iter().any(|task| task.address == by.address) {
+            if chain.len() >= MAX_CHAIN || chain.iter().any(|task| task.address == by.address) {
                 break;
             }
             chain.push(by);
@@ -122,8 +123,12 @@ fn stacks(
             stack = builder.stack(stack, frame);
             for frame in task.frames.iter().rev() {
                 let code = &frame.code;
-                let function =
-                    builder.function(&code.qualname, &code.file, code.first_line, Kind::Python);
+                let function = builder.function(
+                    &code.qualname,
+                    &code.file,
+                    code.first_line,
+                    FrameKind::Python,
+                );
                 let frame = builder.frame(function, frame.line.unwrap_or(0));
                 stack = builder.stack(stack, frame);
             }

@@ -3,30 +3,30 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-/// Remembers the counts of the last view.
+/// Measures CPU use between two calls of [`CpuMeter::read`].
 #[derive(Debug, Default)]
-pub(super) struct Spent {
+pub(super) struct CpuMeter {
     last: Option<(Instant, HashMap<i32, f64>)>,
 }
 
-/// Cores kept busy since the last view.
+/// CPU use since the previous reading, in cores.
 #[derive(Debug, Default)]
-pub(super) struct Cores {
-    /// By the kernel's number of the thread; threads that are new are left out until the next view.
+pub(super) struct CpuUsage {
+    /// By kernel thread id. New threads are missing until the next reading.
     pub(super) threads: HashMap<i32, f64>,
-    /// Every thread there is.
+    /// Ids of all current threads.
     pub(super) tids: Vec<i32>,
 }
 
-impl Spent {
-    /// Reads the counts of now.
-    pub(super) fn look(&mut self, pid: i32) -> Cores {
+impl CpuMeter {
+    /// Reads the CPU times and returns the use since the previous reading.
+    pub(super) fn read(&mut self, pid: i32) -> CpuUsage {
         let now = Instant::now();
-        let read = ungil_meter::process_threads_cpu_s(pid);
+        let times = ungil_meter::process_threads_cpu_s(pid);
         let mut cores =
-            Cores { tids: read.iter().map(|&(tid, _)| tid).collect(), ..Cores::default() };
+            CpuUsage { tids: times.iter().map(|&(tid, _)| tid).collect(), ..CpuUsage::default() };
         let counts: HashMap<i32, f64> =
-            read.into_iter().filter_map(|(tid, cpu)| Some((tid, cpu?))).collect();
+            times.into_iter().filter_map(|(tid, cpu)| Some((tid, cpu?))).collect();
         if let Some((then, before)) = &self.last {
             let passed = now.duration_since(*then).as_secs_f64();
             if passed > 0.0 {

@@ -1,4 +1,4 @@
-// Numbers and tables in words.
+// Formats numbers and tables.
 
 function amount(value, unit) {
   const steps = unit === "bytes" ? [[2 ** 40, "TiB"], [2 ** 30, "GiB"], [2 ** 20, "MiB"], [1024, "KiB"], [1, "B"]] : [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]];
@@ -18,7 +18,8 @@ function element(name, text, attributes = {}) {
   return made;
 }
 
-// A table; a cell is text, {n: text} for a figure, or {pick: text, by: function}.
+// Builds a table. A cell is text, {n: text} for a number, or {pick: text, by: function} for a
+// button.
 function table(title, heads, rows) {
   const made = element("table"), head = element("tr"), wrap = element("div", undefined, { class: "table" });
   for (const h of heads) head.append(element("th", h.n ?? h, { scope: "col", ...(h.n ? { class: "n" } : {}) }));
@@ -49,7 +50,8 @@ function most(map) {
   return [...map].sort((a, b) => b[1] - a[1])[0]?.[0];
 }
 
-// Waiting by lock: what for, how long, by how many, at which line, held where.
+// The table of waiting by lock: total, threads, the line with most waiting, and where the lock is
+// held.
 function lockTable(profile, pick) {
   const rows = profile.after, locks = new Map();
   for (let i = 0; i < rows.stack.length; i++) {
@@ -64,21 +66,21 @@ function lockTable(profile, pick) {
     if (rows.holder[i] >= 0) count(lock.holders, rows.holder[i]);
   }
   if (!locks.size) return [];
-  const where = frame => frame === undefined ? "not known" : label(profile, frame);
+  const where = frame => frame === undefined ? "unknown" : label(profile, frame);
   const list = [...locks].sort((a, b) => b[1].weight - a[1].weight).slice(0, 50);
-  return table("Waiting, by lock", ["Lock", { n: "Waited" }, { n: "Of all time" }, { n: "Threads" }, "Most at", "Most often held at"], list.map(([id, l]) => [
+  return table("Waiting by lock", ["Lock", { n: "Waited" }, { n: "Share" }, { n: "Threads" }, "Waited for most at", "Held most often at"], list.map(([id, l]) => [
     { pick: profile.locks[id], by: () => pick(id) }, { n: amount(l.weight, profile.unit) }, { n: percent(l.weight, profile.total) }, { n: String(l.threads.size) }, where(most(l.lines)), where(most(l.holders)),
   ]));
 }
 
-// What each line itself spent (running), or how much that changed.
+// The table of each line's own running time, or of its change.
 function lineTable(profile, search) {
   const lines = new Map();
   const add = (rows, side, scale) => {
     for (let i = 0; i < rows.stack.length; i++) {
       if (!rows.stack[i] || rows.activity[i] !== 0 && profile.unit !== "bytes") continue;
       let s = rows.stack[i];
-      // A type at the leaf of an allocation is no place.
+      // The leaf of an allocation is a type, not a line.
       if (profile.unit === "bytes" && KINDS[profile.functions[profile.frames.function[profile.stacks.frame[s]]][3]] === "type") s = profile.stacks.parent[s] || s;
       const frame = profile.stacks.frame[s], line = lines.get(frame) || [0, 0];
       line[side] += rows.weight[i] * scale;
@@ -91,8 +93,8 @@ function lineTable(profile, search) {
   const list = [...lines].sort((a, b) => by(b) - by(a)).slice(0, 20);
   if (!list.length) return [];
   const name = frame => ({ pick: label(profile, frame), by: () => search(profile.functions[profile.frames.function[frame]][0]) });
-  if (profile.differs) return table("What changed most, by line", ["Line", { n: "Before" }, { n: "After" }, { n: "Change, of all" }], list.map(([frame, [a, b]]) => [name(frame), { n: amount(b, profile.unit) }, { n: amount(a, profile.unit) }, { n: signed(a - b, profile.total) }]));
-  return table(profile.unit === "bytes" ? "Most allocated, by line" : "Hottest lines", ["Line", { n: "Itself" }, { n: "Of all" }], list.map(([frame, [a]]) => [name(frame), { n: amount(a, profile.unit) }, { n: percent(a, profile.total) }]));
+  if (profile.differs) return table("Largest changes by line", ["Line", { n: "Before" }, { n: "After" }, { n: "Change in share" }], list.map(([frame, [a, b]]) => [name(frame), { n: amount(b, profile.unit) }, { n: amount(a, profile.unit) }, { n: signed(a - b, profile.total) }]));
+  return table(profile.unit === "bytes" ? "Most allocated by line" : "Hottest lines", ["Line", { n: "Self" }, { n: "Share" }], list.map(([frame, [a]]) => [name(frame), { n: amount(a, profile.unit) }, { n: percent(a, profile.total) }]));
 }
 
 function signed(part, whole) {

@@ -1,15 +1,14 @@
-//! Where a sampled block was allocated: the stack and its code objects find their places in the
-//! table.
+//! Interns the stack of a sampled block and its code objects in the table.
 
 use crate::sampler::Sampler;
 use crate::tables::{intern, mix, publish, take_text};
-use crate::wire::{DEPTH, LONGEST, UNKNOWN, code, dropped, stack, text};
+use crate::wire::{MAX_FRAMES, MAX_TEXT, UNKNOWN, code, dropped, stack, text};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 impl Sampler {
-    /// The row of the stack that this thread is on.
+    /// Returns the row of the current stack of this thread.
     pub(crate) fn stack(&self) -> u32 {
-        let (mut frames, mut depth, mut cut, mut hash) = ([0u64; DEPTH], 0, false, 2);
+        let (mut frames, mut depth, mut cut, mut hash) = ([0u64; MAX_FRAMES], 0, false, 2);
         self.python.walk(|code, at| match frames.get_mut(depth) {
             Some(frame) => {
                 *frame = u64::from(self.code(code)) << 32 | u64::from(at);
@@ -26,12 +25,12 @@ impl Sampler {
             self.drop_one(dropped::STACKS);
             return UNKNOWN;
         };
-        if let ([_, _, place, short], true) = (slot.words, slot.fresh) {
+        if let ([_, _, frames_ref, is_cut], true) = (slot.words, slot.fresh) {
             match take_text(self.header, self.text, depth) {
                 Some((at, words)) => {
                     words.iter().zip(frames).for_each(|(word, frame)| word.store(frame, Relaxed));
-                    place.store(text(at, depth), Relaxed);
-                    short.store(u64::from(cut), Relaxed);
+                    frames_ref.store(text(at, depth), Relaxed);
+                    is_cut.store(u64::from(cut), Relaxed);
                     publish(slot.words);
                 }
                 None => self.drop_one(dropped::STACKS),
@@ -50,7 +49,7 @@ impl Sampler {
             return UNKNOWN;
         };
         if let ([_, _, file, name, lines, first, ..], true) = (slot.words, slot.fresh) {
-            let mut buffer = [0; LONGEST];
+            let mut buffer = [0; MAX_TEXT];
             for (word, string) in [(file, known.file), (name, known.name)] {
                 let length = self.python.text(string, &mut buffer);
                 self.keep(word, buffer.get(..length).unwrap_or_default());
@@ -62,10 +61,11 @@ impl Sampler {
         slot.index as u32
     }
 
-    /// Copies bytes into the arena and their place into `word`; leaves it 0 when there is no room.
+    /// Copies bytes into the arena and stores their reference in `word`; leaves it 0 if the arena
+    /// is full.
     pub(crate) fn keep(&self, word: &AtomicU64, bytes: &[u8]) {
-        if let Some((at, room)) = take_text(self.header, self.text, bytes.len().div_ceil(8)) {
-            for (to, from) in room.iter().zip(bytes.chunks(8)) {
+        if let Some((at, target)) = take_text(self.header, self.text, bytes.len().div_ceil(8)) {
+            for (to, from) in target.iter().zip(bytes.chunks(8)) {
                 let mut eight = [0; 8];
                 eight.iter_mut().zip(from).for_each(|(a, b)| *a = *b);
                 to.store(u64::from_le_bytes(eight), Relaxed);

@@ -1,9 +1,11 @@
-//! A view, made from what was added up and from one closer look at who holds what.
+//! Builds a view from interval sums and from one detailed look at locks and their holders.
 
-use super::memory::Memory;
-use super::reader::{Moment, Reader};
-use super::spent::{Cores, Spent};
-use super::tally::{Contended, Part};
+mod locks;
+
+use super::cpu::{CpuMeter, CpuUsage};
+use super::memory::MemoryMeter;
+use super::tally::{ContendedObject, IntervalSums};
+use super::thread_reader::{DetailedLook, ThreadReader};
 use super::view::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::time::{Duration, Instant};
@@ -17,45 +19,45 @@ use ungil_remote::thread_dump::{ThreadDump, thread_names};
 use ungil_remote::thread_observer::{ThreadInfo, ThreadObserver};
 use ungil_remote::{Interpreter, Python, ThreadState};
 
-/// Lines and objects a view has at most.
-const MOST: usize = 200;
-/// Names of objects are looked for again after this time at the soonest, and never for more than
-/// [`NAME_BUDGET`] of a core.
-const NAMES_AGE: Duration = Duration::from_secs(5);
+/// Maximum number of lines, and of objects, in a view.
+const MAX_ROWS: usize = 200;
+/// Minimum time between two searches for object names.
+const MIN_NAME_INTERVAL: Duration = Duration::from_secs(5);
+/// Share of one core that these searches may take.
 const NAME_BUDGET: f64 = 0.003;
 
-/// What a view sums up, and what the looks cost.
-pub(super) struct Summed<'a> {
-    pub(super) part: &'a Part,
-    pub(super) span: Span,
-    pub(super) cost: Cost,
+/// What a view sums up, and what it cost.
+pub(super) struct ViewInput<'a> {
+    pub(super) part: &'a IntervalSums,
+    pub(super) span: ViewSpan,
+    pub(super) cost: MonitoringCost,
     pub(super) collector: Option<&'a CollectorState>,
 }
 
-/// Makes views and remembers what the next one needs.
-pub(super) struct Maker {
+/// Builds views, and keeps the state that the next view needs.
+pub(super) struct ViewBuilder {
     process: ProcessView,
     pid: i32,
     observer: ThreadObserver,
     order: LockOrder,
-    spent: Spent,
-    memory: Memory,
+    cpu: CpuMeter,
+    memory: MemoryMeter,
     names: FxHashMap<u64, Option<String>>,
     names_due: Option<Instant>,
     threads: Vec<ThreadView>,
-    /// Names of threads by the kernel's number.
+    /// Thread names by kernel thread id.
     thread_names: FxHashMap<u32, String>,
     others: OtherThreads,
     switches: Option<(Instant, u64)>,
     gil: Option<GilView>,
 }
 
-impl Maker {
-    pub(super) fn new(python: &Python) -> Maker {
+impl ViewBuilder {
+    pub(super) fn new(python: &Python) -> ViewBuilder {
         let process = python.process();
-        let mut spent = Spent::default();
-        spent.look(process.pid.cast_signed());
-        Maker {
+        let mut cpu = CpuMeter::default();
+        cpu.read(process.pid.cast_signed());
+        ViewBuilder {
             process: ProcessView {
                 pid: process.pid,
                 command: process.command.join(" "),
@@ -69,8 +71,8 @@ impl Maker {
             pid: process.pid.cast_signed(),
             observer: ThreadObserver::default(),
             order: LockOrder::default(),
-            spent,
-            memory: Memory::default(),
+            cpu,
+            memory: MemoryMeter::default(),
             names: FxHashMap::default(),
             names_due: None,
             threads: Vec::new(),
@@ -81,54 +83,52 @@ impl Maker {
         }
     }
 
-    /// Makes a view. Without a `now` the target is gone, and what is of one moment stays as it was.
+    /// Builds a view. Without `now` the target has ended, and momentary figures keep their last
+    /// values.
     pub(super) fn view(
         &mut self,
         python: &mut Python,
-        reader: &mut Reader,
-        now: Option<(&Moment, &[Interpreter])>,
-        Summed { part, span, cost, collector }: Summed<'_>,
+        reader: &mut ThreadReader,
+        now: Option<(&DetailedLook, &[Interpreter])>,
+        ViewInput { part, span, cost, collector }: ViewInput<'_>,
     ) -> View {
         let mut notes = Vec::new();
-        let mut world = WorldView {
+        let mut world = StopTheWorldView {
             possible: python.offsets().free_threaded,
             span: part.pauses,
-            ..WorldView::default()
+            ..StopTheWorldView::default()
         };
         let mut dump = ThreadDump::default();
-        if let Some((moment, interpreters)) = now {
-            // If this closer look fails, the next fast one will say why.
+        if let Some((detailed, interpreters)) = now {
+            // If this detailed look fails, the next fast look reports why.
             dump = self.observer.dump(python).unwrap_or_default();
             self.order.add(&dump);
             for cycle in lock_orders(&mut self.order, python, &dump).cycles {
-                notes.push(format!("locks are taken in orders that could deadlock: {cycle}"));
+                notes.push(format!("locks are taken in an order that can deadlock: {cycle}"));
             }
-            let cores = self.spent.look(self.pid);
+            let cores = self.cpu.read(self.pid);
             self.process.interpreters = interpreters.len();
             self.process.age_s = ungil_meter::process_age_s(self.pid).unwrap_or(self.process.age_s);
             self.process.cores = (!cores.threads.is_empty()).then(|| cores.threads.values().sum());
             self.name_objects(python, &dump, part);
-            self.threads(python, reader, moment, &dump, &cores);
+            self.threads(python, reader, detailed, &dump, &cores);
             self.gil(python, interpreters, part);
             self.world(python, interpreters, &mut world, &mut notes);
             if reader.observer.unknown > 0 {
                 notes.push(format!(
-                    "the kernel does not say what is waited for by {}",
+                    "{} in a system call that the kernel does not show",
                     counted(reader.observer.unknown, "sleeping thread")
                 ));
             }
         }
         if now.is_some() && is_stopped(self.pid.unsigned_abs()) {
-            notes.push(
-                "the process is stopped by a signal or a debugger: none of its threads goes on"
-                    .into(),
-            );
+            notes.push("the process is stopped by a signal or a debugger".into());
         }
         self.shares(part);
-        if part.tally.turned_away_s > 0.0 {
+        if part.tally.dropped_s > 0.0 {
             notes.push(format!(
-                "{:.1} thread-seconds at lines or objects that were too many to keep",
-                part.tally.turned_away_s
+                "{:.1} thread-seconds are not shown: too many different lines or objects",
+                part.tally.dropped_s
             ));
         }
         let memory = match now {
@@ -145,7 +145,7 @@ impl Maker {
             other_threads: self.others,
             lines: lines(part),
             objects: self.objects(part, &dump),
-            collector: PauseView {
+            collector: CollectorView {
                 collecting: now.is_some()
                     && collector.is_some_and(|collector| collector.collecting),
                 generations: collector
@@ -162,29 +162,29 @@ impl Maker {
         }
     }
 
-    /// The threads of the last look, with what the closer look says of their waits.
+    /// Updates the threads from the last look, and their waits from the detailed look.
     fn threads(
         &mut self,
         python: &Python,
-        reader: &mut Reader,
-        moment: &Moment,
+        reader: &mut ThreadReader,
+        detailed: &DetailedLook,
         dump: &ThreadDump,
-        cores: &Cores,
+        cores: &CpuUsage,
     ) {
         let closer: FxHashMap<u64, &ThreadInfo> =
             dump.threads.iter().map(|info| (info.thread.address, info)).collect();
         let python_tids: FxHashSet<i32> =
-            moment.threads.iter().map(|info| info.thread.native_id.cast_signed()).collect();
+            detailed.threads.iter().map(|info| info.thread.native_id.cast_signed()).collect();
         self.thread_names.retain(|tid, _| python_tids.contains(&tid.cast_signed()));
         let mut names = thread_names(python, dump);
         let named = dump
             .threads
             .iter()
             .filter_map(|info| Some((info.thread.native_id, names.remove(&info.thread.address)?)));
-        // A thread whose name could not be read this time keeps the one it had.
+        // A thread whose name could not be read this time keeps its previous name.
         self.thread_names.extend(named);
         self.threads.clear();
-        for (info, stack) in moment.threads.iter().zip(&moment.stacks) {
+        for (info, stack) in detailed.threads.iter().zip(&detailed.stacks) {
             let thread = &info.thread;
             let wait = closer.get(&thread.address).and_then(|closer| self.wait(closer, dump));
             self.threads.push(ThreadView {
@@ -195,12 +195,12 @@ impl Maker {
                 call: info.system_call().map(Into::into),
                 shares: Shares::default(),
                 cores: cores.threads.get(&thread.native_id.cast_signed()).copied(),
-                // The closer look was a little later: of a thread that has moved on, what it waited
-                // for is old.
+                // The detailed look was slightly later. If the thread has moved on since, its wait
+                // is outdated.
                 wait: wait.filter(|_| {
                     matches!(info.state, ThreadState::Lock | ThreadState::Gil | ThreadState::Event)
                 }),
-                stack: reader.places(stack).iter().map(|place| (**place).clone()).collect(),
+                stack: reader.lines(stack).iter().map(|code_line| (**code_line).clone()).collect(),
             });
         }
         let others = cores.tids.iter().filter(|tid| !python_tids.contains(tid));
@@ -212,99 +212,17 @@ impl Maker {
         };
     }
 
-    /// Fills in the threads' shares.
-    fn shares(&mut self, part: &Part) {
+    /// Fills in the threads' shares of time.
+    fn shares(&mut self, part: &IntervalSums) {
         for thread in &mut self.threads {
             if let Some(seconds) = part.tally.threads.get(&thread.tid) {
-                // Of its own time: a thread may be younger than the span.
+                // Shares of the thread's own time: it may be younger than the span.
                 thread.shares = Shares::of(seconds, seconds.iter().sum());
             }
         }
     }
 
-    fn wait(&self, info: &ThreadInfo, dump: &ThreadDump) -> Option<WaitView> {
-        let (blocked, wait) = (info.blocked?, info.wait.as_ref()?);
-        let since_s =
-            blocked.since_ns.map(|since| (dump.at_ns.saturating_sub(since) as f64 / 1e9).max(0.0));
-        let named = self.names.get(&wait.object).cloned().flatten();
-        Some(WaitView {
-            object: format!("{:#x}", wait.object),
-            kind: wait.target.clone(),
-            name: wait.name.clone().or(named),
-            since_s,
-            held_by: self.held_by(info, dump),
-        })
-    }
-
-    /// Who holds what `info` waits for: the first few, by name.
-    fn held_by(&self, info: &ThreadInfo, dump: &ThreadDump) -> Option<String> {
-        let names: Vec<String> = info
-            .holders
-            .iter()
-            .take(3)
-            .filter_map(|holder| dump.threads.get(holder.thread))
-            .map(|holder| self.thread_name(holder.thread.native_id))
-            .collect();
-        (!names.is_empty()).then(|| names.join(", "))
-    }
-
-    /// A thread's name, or its number.
-    fn thread_name(&self, tid: u32) -> String {
-        self.thread_names.get(&tid).cloned().unwrap_or_else(|| format!("thread {tid}"))
-    }
-
-    /// Looks for names of objects that are waited for and have none yet.
-    fn name_objects(&mut self, python: &Python, dump: &ThreadDump, part: &Part) {
-        let waited = dump.threads.iter().filter_map(|info| Some(info.wait.as_ref()?.object));
-        let wanted: FxHashSet<u64> = waited.chain(part.tally.objects.keys().copied()).collect();
-        let news = wanted.iter().any(|object| !self.names.contains_key(object));
-        let due = self.names_due.is_none_or(|due| Instant::now() >= due);
-        if !news || !due {
-            return;
-        }
-        let cpu_s = ungil_meter::thread_cpu_s();
-        let frames = dump.threads.iter().flat_map(|info| info.frames());
-        let found = python.names(wanted.iter().copied(), frames);
-        self.names.retain(|object, _| wanted.contains(object));
-        for object in wanted {
-            let name = found.get(&object).map(ToString::to_string);
-            let known = self.names.entry(object).or_default();
-            *known = name.or_else(|| known.take());
-        }
-        let cost = ungil_meter::thread_cpu_s() - cpu_s;
-        self.names_due =
-            Some(Instant::now() + NAMES_AGE.max(Duration::from_secs_f64(cost / NAME_BUDGET)));
-    }
-
-    /// Objects that were waited for.
-    fn objects(&self, part: &Part, dump: &ThreadDump) -> Vec<ObjectView> {
-        let all: f64 = part.tally.objects.values().map(|object| object.wait_s).sum();
-        let mut found: Vec<(&u64, &Contended)> = part.tally.objects.iter().collect();
-        found.sort_by(|a, b| b.1.wait_s.total_cmp(&a.1.wait_s).then(a.0.cmp(b.0)));
-        let view = |(&object, of): (&u64, &Contended)| {
-            let waits =
-                |info: &&ThreadInfo| info.wait.as_ref().is_some_and(|wait| wait.object == object);
-            let waiters = dump.threads.iter().filter(waits).count();
-            ObjectView {
-                object: format!("{object:#x}"),
-                kind: of.target.clone(),
-                name: self.names.get(&object).cloned().flatten(),
-                waiting: of.wait_s / part.tally.seconds.max(1e-9),
-                share: of.wait_s / all.max(1e-9),
-                waiters: u32::try_from(waiters).unwrap_or(u32::MAX),
-                most_waiters: of.most_waiters,
-                held_by: dump
-                    .threads
-                    .iter()
-                    .filter(waits)
-                    .find_map(|info| self.held_by(info, dump)),
-                at: of.place.as_ref().map(|(place, _)| (**place).clone()),
-            }
-        };
-        found.into_iter().take(MOST).map(view).collect()
-    }
-
-    fn gil(&mut self, python: &Python, interpreters: &[Interpreter], part: &Part) {
+    fn gil(&mut self, python: &Python, interpreters: &[Interpreter], part: &IntervalSums) {
         let now = Instant::now();
         let Some(gil) = interpreters.first().and_then(|&main| python.gil(main).ok()) else {
             return;
@@ -325,7 +243,7 @@ impl Maker {
             holder: running.map(|thread| self.thread_name(thread.tid)),
             waiters: waiting.map(|thread| self.thread_name(thread.tid)).collect(),
             switches_per_s: rate,
-            taken: part.gil_taken as f64 / part.tally.looks.max(1) as f64,
+            taken: part.gil_held as f64 / part.tally.looks.max(1) as f64,
         });
     }
 
@@ -333,7 +251,7 @@ impl Maker {
         &self,
         python: &Python,
         interpreters: &[Interpreter],
-        view: &mut WorldView,
+        view: &mut StopTheWorldView,
         notes: &mut Vec<String>,
     ) {
         for &interpreter in interpreters {
@@ -349,7 +267,7 @@ impl Maker {
                 Ok(None) => {
                     view.possible = false;
                     notes.push(
-                        "stop-the-world pauses cannot be info: this patch release keeps them elsewhere"
+                        "stop-the-world pauses are unknown: this CPython release stores them at an unknown offset"
                             .into(),
                     );
                     return;
@@ -360,23 +278,23 @@ impl Maker {
     }
 }
 
-/// Lines by what threads did there, those with most running and waiting first.
-fn lines(part: &Part) -> Vec<LineView> {
+/// Lists the lines, those with most running and lock waiting first.
+fn lines(part: &IntervalSums) -> Vec<LineView> {
     let seconds = part.tally.seconds.max(1e-9);
-    let view = |(place, of): (&std::sync::Arc<CodeLine>, &super::tally::Seconds)| {
-        // Not a share of one thread: several can be at a line at once.
+    let view = |(code_line, of): (&std::sync::Arc<CodeLine>, &super::tally::StateSeconds)| {
+        // Not a share of one thread: several threads can be at a line at once.
         let average = of.map(|spent| spent / seconds);
         let [running, native, lock, gil, suspended, event, syscall, ending] = average;
         let threads = Shares { running, native, lock, gil, suspended, event, syscall, ending };
-        LineView { place: (**place).clone(), threads, total: average.iter().sum() }
+        LineView { code_line: (**code_line).clone(), threads, total: average.iter().sum() }
     };
     let mut lines: Vec<LineView> = part.tally.lines.iter().map(view).collect();
     let busy = |line: &LineView| line.total - line.threads.event - line.threads.syscall;
     lines.sort_by(|a, b| {
-        busy(b)
-            .total_cmp(&busy(a))
-            .then_with(|| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)))
+        busy(b).total_cmp(&busy(a)).then_with(|| {
+            (&a.code_line.file, a.code_line.line).cmp(&(&b.code_line.file, b.code_line.line))
+        })
     });
-    lines.truncate(MOST);
+    lines.truncate(MAX_ROWS);
     lines
 }

@@ -1,46 +1,47 @@
-//! Allocations as a table for the terminal and as JSON.
+//! Renders allocations as a text table and as JSON.
 
-use super::{Allocations, Fate, Line, Sum};
+use super::{AllocationSum, Allocations, BlockFate, LineAllocations, SourceLine, TypeShare};
 use serde_json::{Value, json};
 use std::fmt::Write;
-use ungil_format::{bytes, counted, duration, number, percent};
+use ungil_format::{Align, TextTable, bytes, counted, duration, number, percent};
 
-/// Version of what [`Allocations::json`] gives.
+/// Schema of [`Allocations::json`].
 const SCHEMA: &str = "ungil.alloc/1";
 
 impl Allocations {
-    /// The report in words: totals, the `most` largest lines, what it cost and what is missing.
-    pub fn words(&self, most: usize) -> String {
+    /// Renders the report: totals, the largest lines, the cost and the notes. The table has at most
+    /// `max_lines` rows and `width` columns.
+    pub fn render(&self, max_lines: usize, width: Option<usize>) -> String {
         let mut out = String::new();
         self.totals(&mut out);
         let lines = self.lines();
-        let rows: Vec<[String; 6]> = lines.iter().take(most).map(|line| self.row(line)).collect();
-        let head = ["live", "allocated", "blocks", "where", "types", "threads"].map(String::from);
-        let width = |n: usize| {
-            let cells = rows.iter().chain([&head]).filter_map(|r| r.get(n));
-            cells.map(|c| c.chars().count()).max().unwrap_or(0)
+        let shown = &lines[..lines.len().min(max_lines)];
+        let column = |cell: &dyn Fn(&LineAllocations) -> String| {
+            // A name from the target must not break the table.
+            let cells = shown.iter().map(|line| cell(line).replace(char::is_control, "\u{fffd}"));
+            cells.collect()
         };
-        let widths: Vec<usize> = (0..6).map(width).collect();
-        out.push('\n');
-        for row in [&head].into_iter().chain(&rows) {
-            let mut text = String::new();
-            for (n, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let _ = match n {
-                    0..=2 => write!(text, "{cell:>width$}  "),
-                    _ => write!(text, "{cell:<width$}  "),
-                };
-            }
-            let _ = writeln!(out, "{}", text.trim_end());
+        let size = |sum: &AllocationSum| format!("{}{}", estimated(sum.bytes), margin(sum));
+        let blocks = |line: &LineAllocations| number(line.allocated.blocks.round());
+        let mut table = TextTable::new();
+        table.add("live", Align::Right, column(&|line| size(&line.live)));
+        table.add("allocated", Align::Right, column(&|line| size(&line.allocated)));
+        table.add_optional(3, "blocks", Align::Right, column(&blocks));
+        table.add("line", Align::Left, column(&location));
+        table.add_optional(2, "types", Align::Left, column(&types));
+        table.add_optional(1, "threads", Align::Left, column(&|line| self.threads_of(line)));
+        let table = table.fit(width);
+        let _ = write!(out, "\n{}", table.text);
+        if lines.len() > shown.len() {
+            let _ = writeln!(out, "and {} more", counted(lines.len() - shown.len(), "line"));
         }
-        if lines.len() > most {
-            let _ = writeln!(out, "and {} more", counted(lines.len() - most, "line"));
-        }
+        out += &table.note("--json, or use a wider terminal");
         self.ending(&mut out);
         out
     }
 
     fn totals(&self, out: &mut String) {
-        let (live, threads) = (self.total(Fate::Live), self.threads.len());
+        let (live, threads) = (self.total(BlockFate::Live), self.threads.len());
         let over = self.duration_s.map_or(String::new(), |s| format!(" in {}", duration(s)));
         let _ = writeln!(
             out,
@@ -51,46 +52,26 @@ impl Allocations {
         );
         let _ = writeln!(
             out,
-            "{}{} live at the end, {} at the most{}",
+            "{}{} live at the end, peak {}{}",
             estimated(live.bytes),
             margin(&live),
             bytes(self.peak_bytes),
             if self.every > 1 {
-                format!(" (estimated: a sample every {})", bytes(self.every))
+                format!(" (estimated from one sample per {})", bytes(self.every))
             } else {
-                " (every block)".into()
+                " (every block counted)".into()
             },
         );
     }
 
-    fn row(&self, line: &Line) -> [String; 6] {
-        let place = &line.place;
-        let at = if place.file.is_empty() {
-            place.function.to_string()
-        } else {
-            format!("{}:{} {}", place.file, place.line, place.function)
-        };
-        let some_live = line.live.samples > 0;
-        let types = line.types.iter().filter(|t| !some_live || t.live > 0.0);
-        let types: Vec<String> = types
-            .take(3)
-            .map(|t| format!("{} {}", t.kind, estimated(if some_live { t.live } else { t.freed })))
-            .collect();
+    /// Formats the threads of a line: the first two, and the number of others.
+    fn threads_of(&self, line: &LineAllocations) -> String {
         let mut threads: Vec<String> =
             line.threads.iter().take(2).map(|(t, _)| self.thread_name(*t)).collect();
         if let Some(more) = line.threads.len().checked_sub(2).filter(|m| *m > 0) {
             threads.push(format!("{more} more"));
         }
-        [
-            format!("{}{}", estimated(line.live.bytes), margin(&line.live)),
-            format!("{}{}", estimated(line.allocated.bytes), margin(&line.allocated)),
-            number(line.allocated.blocks.round()),
-            at,
-            types.join(", "),
-            threads.join(", "),
-        ]
-        // A name that the target chose breaks no line of the table.
-        .map(|cell| cell.replace(char::is_control, "\u{fffd}"))
+        threads.join(", ")
     }
 
     fn thread_name(&self, thread: Option<usize>) -> String {
@@ -105,7 +86,7 @@ impl Allocations {
         let cost = &self.cost;
         let _ = write!(
             out,
-            "\nThe profile cost about {} of the threads' time: {} for each of {}, and {} for {}",
+            "\nProfiling cost about {} of thread time: {} for each of {}, and {} for {}",
             duration(self.cost_s()),
             duration(cost.pair_ns / 1e9),
             counted(self.allocations, "allocation"),
@@ -115,7 +96,7 @@ impl Allocations {
         let _ = match cost.processor_s.filter(|s| *s > 0.0) {
             Some(all) => {
                 let share = percent(self.cost_s() / all);
-                writeln!(out, "; {share} of {} of processor time.", duration(all))
+                writeln!(out, "; {share} of {} of CPU time.", duration(all))
             }
             None => writeln!(out, "."),
         };
@@ -124,9 +105,9 @@ impl Allocations {
         }
     }
 
-    /// All of it as JSON: totals, threads, lines, and every stack.
+    /// Returns everything as JSON: totals, threads, lines, and every stack.
     pub fn json(&self) -> Value {
-        let sum = |s: &Sum| json!({"bytes": s.bytes, "bytes_error": s.error(), "blocks": s.blocks, "samples": s.samples});
+        let sum = |s: &AllocationSum| json!({"bytes": s.bytes, "bytes_error": s.error(), "blocks": s.blocks, "samples": s.samples});
         let thread = |t: Option<usize>| t.and_then(|t| self.threads.get(t)).map(|t| t.id);
         let lines = self.lines();
         let lines = lines.iter().map(|line| {
@@ -144,7 +125,7 @@ impl Allocations {
         });
         let stacks = self.stacks.iter().map(|stack| {
             let frame =
-                |p: &super::Place| json!({"file": &*p.file, "line": p.line, "function": &*p.function});
+                |p: &super::SourceLine| json!({"file": &*p.file, "line": p.line, "function": &*p.function});
             stack.iter().map(frame).collect::<Vec<_>>()
         });
         let rows = self.rows.iter().map(|row| {
@@ -161,9 +142,9 @@ impl Allocations {
             "duration_s": self.duration_s,
             "allocations": self.allocations,
             "bytes": self.bytes,
-            "live": sum(&self.total(Fate::Live)),
-            "allocated": sum(&self.total(Fate::Allocated)),
-            "freed": sum(&self.total(Fate::Freed)),
+            "live": sum(&self.total(BlockFate::Live)),
+            "allocated": sum(&self.total(BlockFate::Allocated)),
+            "freed": sum(&self.total(BlockFate::Freed)),
             "peak_live_bytes": self.peak_bytes,
             "end": self.end,
             "cost": {"seconds": self.cost_s(), "measured": self.cost},
@@ -176,12 +157,36 @@ impl Allocations {
     }
 }
 
+/// Formats where a line is: `app.py:31 put`, or the placeholder of a line without a file. Of the
+/// path only the file name is shown, and the folder of files such as `__init__.py`.
+fn location(line: &LineAllocations) -> String {
+    let SourceLine { file, line, function, .. } = &line.place;
+    if file.is_empty() {
+        return function.to_string();
+    }
+    let mut parts = file.rsplitn(3, '/');
+    let name = parts.next().unwrap_or_default();
+    match parts.next().filter(|folder| name.starts_with("__") && !folder.is_empty()) {
+        Some(folder) => format!("{folder}/{name}:{line} {function}"),
+        None => format!("{name}:{line} {function}"),
+    }
+}
+
+/// Formats the three largest types of a line: of live blocks if there are any, else of freed ones.
+fn types(line: &LineAllocations) -> String {
+    let some_live = line.live.samples > 0;
+    let types = line.types.iter().filter(|t| !some_live || t.live > 0.0);
+    let size = |t: &TypeShare| estimated(if some_live { t.live } else { t.freed });
+    let types: Vec<String> = types.take(3).map(|t| format!("{} {}", t.kind, size(t))).collect();
+    types.join(", ")
+}
+
 fn estimated(size: f64) -> String {
     bytes(size.round() as u64)
 }
 
-/// The 95 % margin of a sum, in per cent; empty where it is exact.
-fn margin(sum: &Sum) -> String {
+/// Formats the 95 % margin of a sum in percent; empty if it is exact.
+fn margin(sum: &AllocationSum) -> String {
     let share = 1.96 * sum.error() / sum.bytes;
     if sum.bytes > 0.0 && share >= 0.005 { format!(" ±{}", percent(share)) } else { String::new() }
 }
@@ -191,8 +196,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_margin_is_said_where_there_is_one() {
-        let sum = |variance| Sum { samples: 1, blocks: 1.0, bytes: 1000.0, variance };
+    fn margins_are_shown_for_estimates_only() {
+        let sum = |variance| AllocationSum { samples: 1, blocks: 1.0, bytes: 1000.0, variance };
         assert_eq!(margin(&sum(0.0)), "");
         assert_eq!(margin(&sum(10_000.0)), " ±19.6 %");
     }

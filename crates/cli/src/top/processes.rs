@@ -1,25 +1,25 @@
-//! The list of Pythons to choose from, kept up to date by a thread of its own.
+//! The list of Pythons to choose from, updated by a background thread.
 
-use super::app::{HostRow, Hosts};
+use super::app::{ProcessList, ProcessRow};
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 use ungil_remote::AttachError;
 use ungil_remote::discovery::ProcessScanner;
 
-/// Seconds between two searches.
-const EVERY: Duration = Duration::from_secs(2);
+/// Interval between two searches.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Searches again and again.
+/// Searches repeatedly.
 #[derive(Default)]
-pub(super) struct Finder {
+pub(super) struct ProcessFinder {
     search: ProcessScanner,
     last: Option<(Instant, HashMap<u32, f64>)>,
 }
 
-impl Finder {
-    /// Every Python of this machine, with what it uses since the last search.
-    pub(super) fn find(&mut self) -> Hosts {
+impl ProcessFinder {
+    /// Finds every Python of this machine, with its CPU use since the last search.
+    pub(super) fn find(&mut self) -> ProcessList {
         let listing = self.search.run();
         let now = Instant::now();
         let mut cpu = HashMap::new();
@@ -33,7 +33,7 @@ impl Finder {
                 Some((used - before.get(&found.pid)?).max(0.0) / passed.max(1e-9))
             });
             cpu.insert(found.pid, used);
-            pythons.push(HostRow {
+            pythons.push(ProcessRow {
                 pid: found.pid,
                 version: found.version.to_string(),
                 free_threaded: found.free_threaded,
@@ -44,11 +44,11 @@ impl Finder {
             });
         }
         self.last = Some((now, cpu));
-        Hosts { pythons, refused: refused(&listing.refused) }
+        ProcessList { pythons, refused: refused(&listing.refused) }
     }
 }
 
-/// Processes that could not be looked into, in one sentence with the reason and what would help.
+/// Describes the processes that could not be read, with the reason and what would help.
 fn refused(refused: &[(u32, AttachError)]) -> Option<String> {
     let (_, first) = refused.first()?;
     let why = match first {
@@ -59,20 +59,20 @@ fn refused(refused: &[(u32, AttachError)]) -> Option<String> {
         1 => format!("process {}", refused[0].0),
         n => format!("{n} processes (the first: {})", refused[0].0),
     };
-    Some(format!("{count} could not be looked into: {why}"))
+    Some(format!("{count} could not be read: {why}"))
 }
 
-/// A thread that searches until its lists are no longer wanted.
-pub(super) fn keep_finding() -> std::io::Result<Receiver<Hosts>> {
-    let (sender, hosts) = sync_channel(1);
+/// Starts a thread that searches until the receiver is dropped.
+pub(super) fn search_in_background() -> std::io::Result<Receiver<ProcessList>> {
+    let (sender, processes) = sync_channel(1);
     std::thread::Builder::new().name("search".into()).spawn(move || {
-        let mut finder = Finder::default();
-        // The second search comes soon: with it there are figures of CPU.
+        let mut finder = ProcessFinder::default();
+        // The second search follows soon: it is needed for CPU use.
         let mut pause = Duration::from_millis(300);
         while sender.send(finder.find()).is_ok() {
             std::thread::sleep(pause);
-            pause = EVERY;
+            pause = SEARCH_INTERVAL;
         }
     })?;
-    Ok(hosts)
+    Ok(processes)
 }

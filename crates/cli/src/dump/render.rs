@@ -1,18 +1,18 @@
-//! A snapshot as text, in the manner of `jstack`: the process, its threads with their frames, waits
-//! and holds, tasks, deadlocks.
+//! Renders a snapshot as text, in the style of `jstack`: the process, its threads with their
+//! frames, waits and held locks, tasks, deadlocks.
 
+use super::format;
 use super::style::Style;
-use super::words;
 use crate::sanitize::sanitize;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 use ungil_format::counted;
 use ungil_remote::snapshot::{FrameView, RowView, Snapshot, TaskView, ThreadView};
 
-/// Tasks inside tasks that are indented.
-const DEEPEST: usize = 32;
+/// Maximum depth of the task tree.
+const MAX_TASK_DEPTH: usize = 32;
 
-/// The whole of it.
+/// Renders a snapshot.
 pub(super) fn snapshot(snapshot: &Snapshot, style: Style) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -34,11 +34,16 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
                 .is_some_and(|killed| thread.tid.unwrap_or(thread.native_id) == killed.thread)
         };
         let name = snapshot.threads().find(is_it).map(|thread| thread.name.as_str());
-        writeln!(text, "core {}: {}", sanitize(&core.file), style.wrong(words::death(core, name)))?;
+        writeln!(
+            text,
+            "core {}: {}",
+            sanitize(&core.file),
+            style.wrong(format::death(core, name))
+        )?;
     }
     writeln!(text, "{}", style.bold(format!("{}: {command}", snapshot.pid)))?;
     let build = match (snapshot.free_threaded, snapshot.gil) {
-        (true, "on") => " free-threaded, with the GIL switched on",
+        (true, "on") => " free-threaded, GIL enabled",
         (true, _) => " free-threaded",
         (false, _) => "",
     };
@@ -49,10 +54,9 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
     };
     writeln!(
         text,
-        "CPython {}{build}, {}{interpreters}, {} in {}",
+        "CPython {}{build}, {}{interpreters}, read in {}",
         snapshot.python,
         counted(threads, "thread"),
-        if snapshot.core.is_some() { "read" } else { "looked at" },
         ungil_format::duration(snapshot.look_s)
     )?;
     for interpreter in &snapshot.interpreters {
@@ -76,9 +80,9 @@ fn write(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
 fn lock_order(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Result {
     let Some(cycles) = &snapshot.lock_order else { return Ok(()) };
     if cycles.is_empty() {
-        return writeln!(text, "\nNo lock order was seen that could deadlock.");
+        return writeln!(text, "\nNo lock order that can deadlock was seen.");
     }
-    let found = format!("Found {} of locks that could deadlock", counted(cycles.len(), "order"));
+    let found = format!("Found {} that can deadlock", counted(cycles.len(), "lock order"));
     writeln!(text, "\n{}", style.wrong(found))?;
     for cycle in cycles {
         writeln!(text, "  {}:", counted(cycle.edges.len(), "lock"))?;
@@ -91,9 +95,9 @@ fn lock_order(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Resu
 
 fn thread(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
     let here = thread.tid.map(|tid| format!(", {tid} here")).unwrap_or_default();
-    let torn = if thread.torn { " (moved on while it was read)" } else { "" };
+    let torn = if thread.torn { " (stack changed while it was read)" } else { "" };
     let name = style.bold(format!("\"{}\"", sanitize(&thread.name)));
-    writeln!(text, "{name} ({}{here}) {}{torn}", thread.native_id, words::state(thread))?;
+    writeln!(text, "{name} ({}{here}) {}{torn}", thread.native_id, format::state(thread))?;
     match &thread.native {
         Some(rows) => {
             for row in rows {
@@ -101,7 +105,7 @@ fn thread(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
                     RowView::Python(index) => {
                         if let Some(frame) = thread.frames.get(*index) {
                             self::frame(text, frame, 1, style)?;
-                            under(text, thread, *index, style)?;
+                            waits_and_holds(text, thread, *index, style)?;
                         }
                     }
                     RowView::Native { .. } => writeln!(text, "    {}", style.dim(native(row)))?,
@@ -111,20 +115,20 @@ fn thread(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
         None => frames(text, thread, style)?,
     }
     if let (Some(wait), None) = (&thread.waits, thread.waits.as_ref().and_then(|wait| wait.frame)) {
-        writeln!(text, "      - {}", style.wait(words::wait(wait)))?;
+        writeln!(text, "      - {}", style.wait(format::wait(wait)))?;
     }
     for hold in thread.holds.iter().filter(|hold| hold.frame.is_none()) {
         writeln!(
             text,
             "      - {} {}",
-            style.hold(words::hold(hold)),
-            style.dim("(where it was taken is unknown)")
+            style.hold(format::hold(hold)),
+            style.dim("(taken at an unknown line)")
         )?;
     }
     Ok(())
 }
 
-/// Frames, with those that repeat themselves counted.
+/// Writes the frames; repeated frames are counted.
 fn frames(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
     let bare = |index: usize| {
         thread.holds.iter().all(|hold| hold.frame != Some(index))
@@ -142,7 +146,7 @@ fn frames(text: &mut String, thread: &ThreadView, style: Style) -> fmt::Result {
             count += 1;
         }
         self::frame(text, frame, count, style)?;
-        under(text, thread, index, style)?;
+        waits_and_holds(text, thread, index, style)?;
         index += count;
     }
     Ok(())
@@ -154,22 +158,27 @@ fn frame(text: &mut String, frame: &FrameView, count: usize, style: Style) -> fm
     } else {
         String::new()
     };
-    writeln!(text, "    {}{times}", words::frame(frame))?;
+    writeln!(text, "    {}{times}", format::frame(frame))?;
     match &frame.source {
         Some(source) if !source.is_empty() => {
-            writeln!(text, "        {}", style.dim(sanitize(source)))
+            writeln!(text, "        {}", style.dim(style.source(&sanitize(source), 8)))
         }
         _ => Ok(()),
     }
 }
 
-/// What the frame waits for and holds.
-fn under(text: &mut String, thread: &ThreadView, index: usize, style: Style) -> fmt::Result {
+/// Writes what the frame waits for and holds.
+fn waits_and_holds(
+    text: &mut String,
+    thread: &ThreadView,
+    index: usize,
+    style: Style,
+) -> fmt::Result {
     if let Some(wait) = thread.waits.as_ref().filter(|wait| wait.frame == Some(index)) {
-        writeln!(text, "      - {}", style.wait(words::wait(wait)))?;
+        writeln!(text, "      - {}", style.wait(format::wait(wait)))?;
     }
     for hold in thread.holds.iter().filter(|hold| hold.frame == Some(index)) {
-        writeln!(text, "      - {}", style.hold(words::hold(hold)))?;
+        writeln!(text, "      - {}", style.hold(format::hold(hold)))?;
     }
     Ok(())
 }
@@ -183,7 +192,7 @@ fn native(row: &RowView) -> String {
     }
 }
 
-/// Tasks as a tree: under each task those that it awaits.
+/// Writes the tasks as a tree: under each task those that it awaits.
 fn tasks(text: &mut String, tasks: &[TaskView], style: Style) -> fmt::Result {
     if tasks.is_empty() {
         return Ok(());
@@ -191,15 +200,15 @@ fn tasks(text: &mut String, tasks: &[TaskView], style: Style) -> fmt::Result {
     writeln!(
         text,
         "\n{}",
-        style.bold(format!("{}; under each what it awaits", counted(tasks.len(), "asyncio task")))
+        style.bold(format!("{}; awaited tasks are indented", counted(tasks.len(), "asyncio task")))
     )?;
     let mut shown = vec![false; tasks.len()];
-    let places = tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
+    let indexes = tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
     let roots = (0..tasks.len()).filter(|&index| tasks[index].awaited_by.is_empty());
-    // What is only in a cycle has no root.
+    // Tasks of a cycle have no root.
     for root in roots.chain(0..tasks.len()) {
         if !shown[root] {
-            branch(text, tasks, &places, root, 1, &mut shown, style)?;
+            branch(text, tasks, &indexes, root, 1, &mut shown, style)?;
         }
     }
     Ok(())
@@ -208,14 +217,14 @@ fn tasks(text: &mut String, tasks: &[TaskView], style: Style) -> fmt::Result {
 fn branch(
     text: &mut String,
     tasks: &[TaskView],
-    places: &HashMap<&str, usize>,
+    indexes: &HashMap<&str, usize>,
     index: usize,
     depth: usize,
     shown: &mut [bool],
     style: Style,
 ) -> fmt::Result {
     let task = &tasks[index];
-    let indent = "  ".repeat(depth.min(DEEPEST));
+    let indent = "  ".repeat(depth.min(MAX_TASK_DEPTH));
     let coroutine =
         task.coroutine.as_deref().map(|name| format!(", {}", sanitize(name))).unwrap_or_default();
     let again = if shown[index] { " (see above)" } else { "" };
@@ -228,15 +237,15 @@ fn branch(
         "{indent}{} {state}{coroutine}{again}",
         style.bold(format!("\"{}\"", sanitize(&task.name)))
     )?;
-    if std::mem::replace(&mut shown[index], true) || depth >= DEEPEST {
+    if std::mem::replace(&mut shown[index], true) || depth >= MAX_TASK_DEPTH {
         return Ok(());
     }
     for frame in &task.frames {
-        writeln!(text, "{indent}    {}", words::frame(frame))?;
+        writeln!(text, "{indent}    {}", format::frame(frame))?;
     }
     for awaited in &task.awaits {
-        if let Some(&next) = places.get(awaited.as_str()) {
-            branch(text, tasks, places, next, depth + 1, shown, style)?;
+        if let Some(&next) = indexes.get(awaited.as_str()) {
+            branch(text, tasks, indexes, next, depth + 1, shown, style)?;
         }
     }
     Ok(())
@@ -255,12 +264,12 @@ fn deadlocks(text: &mut String, snapshot: &Snapshot, style: Style) -> fmt::Resul
             n => writeln!(text, "  {n} threads wait for each other:")?,
         }
         for edge in &deadlock.edges {
-            writeln!(text, "    {}", words::edge(edge))?;
+            writeln!(text, "    {}", format::edge(edge))?;
         }
     }
     for stranded in &snapshot.stranded {
-        writeln!(text, "  1 thread waits for what nobody can release:")?;
-        writeln!(text, "    {}", words::stranded(stranded))?;
+        writeln!(text, "  1 thread waits for a lock that no thread can release:")?;
+        writeln!(text, "    {}", format::stranded(stranded))?;
     }
     let name = |id: &String| {
         let task = snapshot.tasks.iter().find(|task| task.id == *id);

@@ -1,61 +1,59 @@
-//! What one sample is made of, besides its stack: whether it belongs to the mode, the frame of the
-//! collector, the name of its thread; and what a process says at the end of what could not be told.
+//! Parts of a sample besides its stack, and notes about what could not be read.
 
-use super::{Options, TaskMode, Watch};
+use super::{CaptureOptions, ProcessSampler, TaskMode};
 use crate::Builder;
 use crate::header::Mode;
-use crate::model::{FrameId, Kind, StackId};
+use crate::model::{FrameId, FrameKind, StackId};
 use ungil_format::counted;
-use ungil_remote::sample::{Sampler, ThreadSlot};
+use ungil_remote::sample::ThreadSlot;
 use ungil_remote::snapshot::{LockOrderView, lock_orders};
 use ungil_remote::thread_observer::ThreadObserver;
 use ungil_remote::{Attachment, ThreadState};
 
-impl Watch {
-    /// What could not be told of this process, and why.
-    pub(in crate::capture) fn notes(&self, options: &Options) -> Vec<String> {
+impl ProcessSampler {
+    /// Returns notes about what could not be read from this process, and why.
+    pub(in crate::capture) fn notes(&self, options: &CaptureOptions) -> Vec<String> {
         let mut notes: Vec<String> = self.without_tasks(options).into_iter().collect();
         let of = |order: &LockOrderView| {
-            format!("locks are taken in orders that could deadlock: {order}")
+            format!("locks are taken in an order that can deadlock: {order}")
         };
         notes.extend(self.lock_orders.cycles.iter().map(of));
-        if self.is_refused {
+        if self.is_denied {
             notes.push(format!(
-                "what waiting threads of process {} wait for is not known: the kernel does not show /proc/PID/task/TID/syscall",
+                "process {}: what its threads wait for is unknown, because /proc/PID/task/TID/syscall is not readable",
                 self.pid
             ));
         }
         if self.pauses.lost() > 0 {
             notes.push(format!(
-                "process {}: {} without times, which the interpreter had overwritten before they were read",
+                "process {}: {} not timed (the interpreter overwrote the timings before they were read)",
                 self.pid,
                 counted(self.pauses.lost(), "collection")
             ));
         }
         if options.native {
             notes.push(format!(
-                "C frames are those of threads that sleep in a system call; without them: {} of such threads",
+                "C frames are shown for threads in a system call only; {} of such threads without C frames",
                 counted(self.natives.without, "sample")
             ));
         }
         notes
     }
 
-    /// Names the lock orders seen so far that could deadlock, while the process is there to say
-    /// what its locks are called.
+    /// Names the lock orders that can deadlock, while the process still exists to name its locks.
     pub(super) fn find_lock_orders(&mut self) {
         if self.locks.order.cycles().is_empty() {
             return;
         }
-        let python = self.looker.python_mut();
+        let python = self.sampler.python_mut();
         if let Ok(dump) = ThreadObserver::default().dump(python) {
             self.lock_orders = lock_orders(&mut self.locks.order, python, &dump);
         }
     }
 
-    /// Why asyncio's tasks are not told, where they were asked for or there are any.
-    fn without_tasks(&self, options: &Options) -> Option<String> {
-        let python = self.looker.python();
+    /// Says why asyncio tasks are missing, if they were requested or an event loop exists.
+    fn without_tasks(&self, options: &CaptureOptions) -> Option<String> {
+        let python = self.sampler.python();
         let at = python.layout().thread_state.running_loop;
         let has_loop = |slot: &ThreadSlot| {
             let word =
@@ -64,20 +62,20 @@ impl Watch {
         };
         let wanted = match options.tasks {
             TaskMode::No => false,
-            TaskMode::Running => self.looker.threads().iter().any(has_loop),
+            TaskMode::Running => self.sampler.threads().iter().any(has_loop),
             TaskMode::All => true,
         };
-        (wanted && self.tasks.is_too_old).then(|| {
+        (wanted && self.tasks.is_unsupported).then(|| {
             format!(
-                "asyncio's tasks of process {} are not told: that takes CPython 3.14 or later",
+                "process {}: asyncio tasks are not shown, which needs CPython 3.14 or later",
                 self.pid
             )
         })
     }
 }
 
-/// Whether a sample belongs to what was asked for.
-pub(super) fn is_of(
+/// Returns whether a sample belongs to the mode.
+pub(super) fn in_mode(
     mode: Mode,
     state: ThreadState,
     slot: &ThreadSlot,
@@ -95,24 +93,15 @@ pub(super) fn is_of(
     }
 }
 
-pub(super) fn collector(
+/// Adds the collector's frame as the leaf of a stack.
+pub(super) fn with_gc_frame(
     known: &mut Option<FrameId>,
     stack: StackId,
     builder: &mut Builder,
 ) -> StackId {
     let frame = *known.get_or_insert_with(|| {
-        let function = builder.function("<GC>", "", 0, Kind::Gc);
+        let function = builder.function("<GC>", "", 0, FrameKind::Gc);
         builder.frame(function, 0)
     });
     builder.stack(stack, frame)
-}
-
-/// What the program calls a thread.
-pub(super) fn name_of(slot: &ThreadSlot, looker: &Sampler, pid: u32) -> Option<String> {
-    if slot.thread.native_id == pid {
-        return Some("MainThread".into());
-    }
-    let python = looker.python();
-    let stack = python.stack(&slot.thread).ok()?;
-    python.objects().thread_name(&stack.frames).filter(|name| !name.is_empty())
 }

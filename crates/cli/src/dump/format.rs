@@ -1,4 +1,4 @@
-//! The words of a dump. Whatever comes from the target is cleaned here.
+//! Formats the parts of a dump. Text from the target is sanitized here.
 
 use crate::args::Target;
 use crate::error::CliError;
@@ -10,7 +10,7 @@ use ungil_remote::snapshot::{
 };
 use ungil_remote::{AttachError, ThreadState, WaitTarget};
 
-/// What a thread is doing.
+/// Describes what a thread is doing.
 pub(super) fn state(thread: &ThreadView) -> String {
     if let Some(interpreter) = thread.entered {
         return format!("in interpreter {interpreter}");
@@ -18,14 +18,16 @@ pub(super) fn state(thread: &ThreadView) -> String {
     match (thread.state, &thread.waits, &thread.system_call) {
         (ThreadState::Lock | ThreadState::Event, Some(wait), _) => wait.kind.activity().into(),
         (ThreadState::Syscall, _, Some(call)) => format!("in the system call {}", sanitize(call)),
-        (ThreadState::Syscall, _, None) => "asleep in the kernel".into(),
+        (ThreadState::Syscall, _, None) => "in a system call".into(),
         (state, ..) => state.description().into(),
     }
 }
 
-/// `killed by SIGSEGV at 0x0 in thread "worker-1" (24094)`.
+/// Formats how a process died: `killed by SIGSEGV at 0x0 in thread "worker-1" (24094)`.
 pub(crate) fn death(core: &CoreView, name: Option<&str>) -> String {
-    let Some(killed) = &core.killed else { return "written of a process that went on".into() };
+    let Some(killed) = &core.killed else {
+        return "written by a process that was not killed".into();
+    };
     let at = killed.address.as_deref().map(|address| format!(" at {address}")).unwrap_or_default();
     let thread = match name {
         Some(name) => format!("\"{}\" ({})", sanitize(name), killed.thread),
@@ -36,8 +38,8 @@ pub(crate) fn death(core: &CoreView, name: Option<&str>) -> String {
     format!("killed by {}{at} in thread {thread}{sender}", killed.signal_name)
 }
 
-/// `a threading.Lock "L1"`, `the mutex of a dict "cache"`, `the GIL`.
-pub(super) fn thing(target: &WaitTarget, name: Option<&str>) -> String {
+/// Formats an object: `a threading.Lock "L1"`, `the mutex of a dict "cache"`, `the GIL`.
+pub(super) fn object(target: &WaitTarget, name: Option<&str>) -> String {
     match (target, name) {
         (WaitTarget::ImportLock, Some(name)) => {
             format!("the import lock of module {}", sanitize(name))
@@ -47,15 +49,18 @@ pub(super) fn thing(target: &WaitTarget, name: Option<&str>) -> String {
     }
 }
 
-/// `waiting 3.2 s for <0x..> (a threading.Lock "L1"), held by "worker-3"`.
+/// Formats a wait: `waiting 3.2 s for <0x..> (a threading.Lock "L1"), held by "worker-3"`.
 pub(super) fn wait(wait: &WaitView) -> String {
     let since = wait.seconds.map(|since| format!(" {}", duration(since))).unwrap_or_default();
-    let mut text =
-        format!("waiting{since} for <{}> ({})", wait.lock, thing(&wait.kind, wait.name.as_deref()));
+    let mut text = format!(
+        "waiting{since} for <{}> ({})",
+        wait.lock,
+        object(&wait.kind, wait.name.as_deref())
+    );
     if wait.timed {
         text += &wait.left_s.map_or_else(
             || ", with a timeout".into(),
-            |left| format!(", for {} more at most", duration(left)),
+            |left| format!(", timeout in {}", duration(left)),
         );
     }
     let verb = wait.kind.held_by();
@@ -87,29 +92,29 @@ fn holder(holder: &HolderView) -> String {
     }
 }
 
-/// How it is known, where that is not the lock's own word.
+/// Says how the holder is known, unless the lock stores its owner.
 fn how(confidence: Confidence) -> &'static str {
     match confidence {
         Confidence::Owner => "",
         Confidence::CriticalSection => " (in a critical section)",
         Confidence::With => " (inside a with)",
-        Confidence::Unknown => " (not surely)",
+        Confidence::Unknown => " (uncertain)",
     }
 }
 
-/// `holds <0x..> (a threading.RLock "R1", 2 deep)`.
+/// Formats a held lock: `holds <0x..> (a threading.RLock "R1", 2 deep)`.
 pub(super) fn hold(hold: &HoldView) -> String {
     let deep = if hold.depth > 1 { format!(", {} deep", hold.depth) } else { String::new() };
-    format!("holds <{}> ({}{deep})", hold.lock, thing(&hold.kind, hold.name.as_deref()))
+    format!("holds <{}> ({}{deep})", hold.lock, object(&hold.kind, hold.name.as_deref()))
 }
 
-/// `at Queue.get (/usr/lib/python3.14/queue.py:202)`.
+/// Formats a frame: `at Queue.get (/usr/lib/python3.14/queue.py:202)`.
 pub(super) fn frame(frame: &FrameView) -> String {
     let line = frame.line.map(|line| format!(":{line}")).unwrap_or_default();
     format!("at {} ({}{line})", sanitize(&frame.function), sanitize(&frame.file))
 }
 
-/// One wait of a deadlock.
+/// Formats one wait of a deadlock.
 pub(super) fn edge(edge: &EdgeView) -> String {
     let task = edge
         .task
@@ -121,7 +126,7 @@ pub(super) fn edge(edge: &EdgeView) -> String {
         sanitize(&edge.thread),
         edge.native_id,
         edge.waits_for,
-        thing(&edge.kind, edge.name.as_deref()),
+        object(&edge.kind, edge.name.as_deref()),
         sanitize(&edge.holder),
         edge.held_by,
         match (&edge.kind, edge.confidence) {
@@ -134,55 +139,54 @@ pub(super) fn edge(edge: &EdgeView) -> String {
     )
 }
 
-/// A wait that nobody can end.
+/// Formats a wait that no thread can end.
 pub(super) fn stranded(of: &StrandedView) -> String {
     let waits = format!(
         "\"{}\" ({}) waits for <{}> ({}), ",
         sanitize(&of.thread),
         of.native_id,
         of.waits_for,
-        thing(&of.kind, of.name.as_deref())
+        object(&of.kind, of.name.as_deref())
     );
     let holder =
         of.holder.as_ref().map(|name| format!(" by \"{}\"", sanitize(name))).unwrap_or_default();
     match of.forked_from {
         Some(parent) => {
             format!(
-                "{waits}held{holder} when this process was forked from {parent}: nobody here can release it"
+                "{waits}held{holder} when this process was forked from {parent}: no thread here can release it"
             )
         }
-        None => format!("{waits}and is the only thread of the process: nobody else can release it"),
+        None => {
+            format!("{waits}and is the only thread of the process: no other thread can release it")
+        }
     }
 }
 
 /// Formats what `--all` found and what it left out.
 pub(super) fn all(found: usize, refused: &[(Target, AttachError)]) -> String {
-    let mut text = format!(
-        "{} found among the processes that may be looked into.\n",
-        counted(found, "Python")
-    );
+    let mut text = format!("{} found among the readable processes.\n", counted(found, "Python"));
     if let Some(first) = first(refused) {
-        text += &format!("Left out: {}. The first: {first}\n", counted(refused.len(), "process"));
+        text += &format!("Skipped: {}. The first: {first}\n", counted(refused.len(), "process"));
     }
     text
 }
 
-/// Nothing was found by `--all`.
+/// The error when `--all` finds nothing.
 pub(super) fn none(refused: &[(Target, AttachError)]) -> CliError {
-    let what = "no Python of 3.13 or later was found";
+    let what = "no CPython 3.13 or later was found";
     match first(refused) {
         None => CliError::failed(
             what,
-            "no process that can be seen from here is one",
-            "ungil dump PID says why a process is none",
+            "no visible process runs one",
+            "run ungil dump PID to see why a certain process is not one",
         ),
         Some(first) => CliError::failed(
             what,
             format!(
-                "none is among the processes that may be looked into; left out: {}, the first: {first}",
+                "no readable process runs one; skipped: {}, the first: {first}",
                 counted(refused.len(), "process")
             ),
-            "run it as the user of the process that you look for, or as root",
+            "run ungil as the user of the process, or as root",
         ),
     }
 }

@@ -1,25 +1,24 @@
-//! Which type a sampled block's object is of: asked when the block is released, and of what is left
-//! at the end.
+//! The type of the object in a sampled block, read when the block is released, or at the end.
 
-use crate::kind::{HEAD, before_object, places, type_at};
 use crate::sampler::Sampler;
 use crate::tables::{intern, mix, publish};
+use crate::type_detection::{HEAD, before_object, type_at, type_pointer_offsets};
 use crate::wire::{dropped, kind, live};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 impl Sampler {
-    /// The kind of the object in a block that begins with `head`.
+    /// Returns the kind of the object in a block that starts with `head`.
     pub(crate) fn kind(&self, head: &[u8]) -> u32 {
         let offsets = &self.python.offsets;
         let at = &offsets.type_object;
         let fields = [offsets.pyobject.ob_type, at.tp_name, at.tp_flags];
-        for (before, at) in places(offsets.pyobject.ob_type) {
+        for (before, at) in type_pointer_offsets(offsets.pyobject.ob_type) {
             let Some(bytes) = head.get(at..at + 8).and_then(|b| <[u8; 8]>::try_from(b).ok()) else {
                 break;
             };
             let address = u64::from_le_bytes(bytes);
             let fits = |flags| before_object(flags, offsets.free_threaded) == before;
-            if let Some((index, flags)) = self.known(address) {
+            if let Some((index, flags)) = self.find_type(address) {
                 if fits(flags) {
                     return kind::TYPED + index;
                 }
@@ -27,14 +26,14 @@ impl Sampler {
             }
             let read = |address, out: &mut [u8]| self.python.read(address, out);
             if let Some(found) = type_at(address, fields, read).filter(|t| fits(t.flags)) {
-                return self.meet(address, found.name, found.flags);
+                return self.add_type(address, found.name, found.flags);
             }
         }
         kind::OBJECT
     }
 
-    /// A type that was met before: its index and flags.
-    fn known(&self, address: u64) -> Option<(u32, u64)> {
+    /// Returns the index and flags of a type that is already in the table.
+    fn find_type(&self, address: u64) -> Option<(u32, u64)> {
         let (hash, slots) = (mix(4, address), self.types.len() / kind::WORDS);
         for step in 0..8 {
             let index = (hash as usize).wrapping_add(step) & (slots - 1);
@@ -49,9 +48,8 @@ impl Sampler {
         None
     }
 
-    fn meet(&self, address: u64, name: u64, flags: u64) -> u32 {
-        // A name may end at the end of what can be read: as much as there is, eight bytes at a
-        // time.
+    fn add_type(&self, address: u64, name: u64, flags: u64) -> u32 {
+        // The memory after the name may be unreadable, so read eight bytes at a time.
         let mut bytes = [0u8; 256];
         for (n, eight) in bytes.chunks_mut(8).enumerate() {
             if !self.python.read(name + 8 * n as u64, eight) || eight.contains(&0) {

@@ -1,51 +1,51 @@
-//! What kind of object a block holds, from the words at its head.
+//! Detects the type of the object in a block from the words at its start.
 //!
-//! CPython puts up to two things in front of an object, and the type says which: two words for a
-//! managed dict and weak references (`Py_TPFLAGS_PREHEADER`), and on builds with the GIL two words
-//! for the collector (`Py_TPFLAGS_HAVE_GC`); see `_PyType_PreHeaderSize` in `pycore_object.h`. So a
-//! word of the block is believed to be its type only when it points to a type whose flags put the
-//! object exactly there, and a type is believed to be one only when its class, and the class of
-//! that, end in `type`.
+//! CPython puts up to two headers in front of an object, and the type determines which: two words
+//! for a managed dict and weak references (`Py_TPFLAGS_PREHEADER`), and on builds with the GIL two
+//! words for the collector (`Py_TPFLAGS_HAVE_GC`); see `_PyType_PreHeaderSize` in
+//! `pycore_object.h`. So a word is accepted as the type pointer only if it points to a type whose
+//! flags put the object at exactly that offset, and memory is accepted as a type only if its chain
+//! of metaclasses ends in `type`.
 
 use cpython_layout::structures::type_flags::{HAVE_GC, PREHEADER, READY, TYPE_SUBCLASS};
 
-/// Bytes at the head of a block that are looked at.
+/// Bytes at the start of a block that are examined.
 pub const HEAD: usize = 64;
 
-/// Classes of classes of classes: more are not believed.
-const LONGEST_CHAIN: usize = 8;
+/// Maximum length of a chain of metaclasses.
+const MAX_CHAIN: usize = 8;
 
-/// A type as its memory says.
+/// The fields of a type object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Type {
-    /// Where it is.
+pub struct TypeInfo {
+    /// Its address.
     pub address: u64,
-    /// Where its `tp_name` is.
+    /// Address of its `tp_name`.
     pub name: u64,
     /// Its `tp_flags`.
     pub flags: u64,
 }
 
-/// Distance of an object of a type with `flags` from the start of its block.
+/// Returns the offset of an object of a type with `flags` from the start of its block.
 pub fn before_object(flags: u64, free_threaded: bool) -> usize {
     let collector = if free_threaded || flags & HAVE_GC == 0 { 0 } else { 16 };
     let managed = if flags & PREHEADER == 0 { 0 } else { 16 };
     collector + managed
 }
 
-/// The places of a type pointer in a block, each with the distance of its object, for a type
-/// pointer at `ob_type` in objects.
-pub fn places(ob_type: u64) -> impl Iterator<Item = (usize, usize)> {
+/// Returns the possible offsets of the type pointer in a block, each with the offset of its object,
+/// for a type pointer at `ob_type` in objects.
+pub fn type_pointer_offsets(ob_type: u64) -> impl Iterator<Item = (usize, usize)> {
     [0, 16, 32].into_iter().map(move |before| (before, before + ob_type as usize))
 }
 
-/// Reads what might be a type, with `fields` the offsets of `ob_type`, `tp_name` and `tp_flags`.
-/// `read` fills the buffer from an address, or says that it cannot.
+/// Reads a possible type object, with `fields` the offsets of `ob_type`, `tp_name` and `tp_flags`.
+/// `read` fills the buffer from an address, or returns false.
 pub fn type_at(
     address: u64,
     fields: [u64; 3],
     read: impl Fn(u64, &mut [u8]) -> bool,
-) -> Option<Type> {
+) -> Option<TypeInfo> {
     let plausible = |a: u64| a > 0xffff && a.is_multiple_of(8) && a < 1 << 47;
     if !plausible(address) {
         return None;
@@ -63,17 +63,16 @@ pub fn type_at(
     if flags & READY == 0 || !plausible(meta) || name <= 0xffff {
         return None;
     }
-    // A class's class, and its class, until `type`, which is its own. A neighbour in the
-    // collector's lists looks like a type now and then, but no chain of neighbours ends in one that
-    // points to itself.
+    // Follow the metaclasses up to `type`, which is its own. A pointer in the collector's lists can
+    // look like a type, but no chain of such pointers ends in one that points to itself.
     let mut class = meta;
-    for _ in 0..LONGEST_CHAIN {
+    for _ in 0..MAX_CHAIN {
         let [its_class, _, its_flags] = look(class)?;
         if its_flags & READY == 0 || its_flags & TYPE_SUBCLASS == 0 || !plausible(its_class) {
             return None;
         }
         if its_class == class {
-            return Some(Type { address, name, flags });
+            return Some(TypeInfo { address, name, flags });
         }
         class = its_class;
     }
@@ -110,33 +109,36 @@ mod tests {
     }
 
     #[test]
-    fn a_class_is_known_by_its_own_class() {
+    fn a_type_is_recognized_by_its_metaclass() {
         let read = memory(&two_types(READY | HAVE_GC));
         let found = type_at(0x30000, OFFSETS, &read);
-        assert_eq!(found, Some(Type { address: 0x30000, name: 0x91000, flags: READY | HAVE_GC }));
+        assert_eq!(
+            found,
+            Some(TypeInfo { address: 0x30000, name: 0x91000, flags: READY | HAVE_GC })
+        );
         assert!(type_at(0x20000, OFFSETS, &read).is_some(), "type is its own class");
     }
 
     #[test]
-    fn what_is_no_class_is_refused() {
+    fn other_memory_is_rejected() {
         assert_eq!(type_at(0x30000, OFFSETS, memory(&two_types(0))), None, "not ready");
         assert_eq!(type_at(0x30001, OFFSETS, memory(&two_types(READY))), None, "odd");
         assert_eq!(type_at(0x40000, OFFSETS, memory(&two_types(READY))), None, "unmapped");
         assert_eq!(type_at(u64::MAX - 7, OFFSETS, memory(&[])), None);
         let instance = vec![(0x50008, 0x30000), (0x50018, 0x91000), (0x50028, READY)];
         let read = memory(&[two_types(READY), instance].concat());
-        assert_eq!(type_at(0x50000, OFFSETS, read), None, "its class makes no classes");
+        assert_eq!(type_at(0x50000, OFFSETS, read), None, "its class is not a metaclass");
         let mut round = two_types(READY | TYPE_SUBCLASS);
         round[0].1 = 0x30000;
         assert_eq!(
             type_at(0x30000, OFFSETS, memory(&round)),
             None,
-            "a circle without a class of its own"
+            "a cycle that is not its own class"
         );
     }
 
     #[test]
-    fn flags_say_how_far_the_object_is() {
+    fn flags_determine_the_offset_of_the_object() {
         assert_eq!(before_object(0, false), 0);
         assert_eq!(before_object(HAVE_GC, false), 16);
         assert_eq!(before_object(HAVE_GC | 1 << 4, false), 32);
