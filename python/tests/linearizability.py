@@ -6,8 +6,9 @@ looked at once. A specification that treats its keys apart (a map's, an array's)
 (linearizability is local) and exponentially cheaper: `partition`.
 """
 
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any, Callable, Hashable, Iterable
+from typing import Any
 
 INFINITY = float("inf")
 

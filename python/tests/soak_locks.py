@@ -2,9 +2,10 @@
 
 import threading
 
-import ungil
 from soak_base import Subject
 from soak_parts import Boom, total
+
+import ungil
 
 PATIENCE_S = 0.002
 

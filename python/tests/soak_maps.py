@@ -1,8 +1,9 @@
 """ConcurrentDict, ConcurrentSet and ConcurrentCounter under the soak."""
 
-import ungil
 from soak_base import Subject
 from soak_parts import Evil, Token, Touchy, balance, evil, total
+
+import ungil
 
 
 class Dict(Subject):
@@ -47,7 +48,7 @@ class Dict(Subject):
                     pass
             case 11:
                 if rng.random() < 0.05:
-                    for key, value in self.dict.items():
+                    for _, value in self.dict.items():
                         assert type(value) is Token, value
             case 12:
                 if rng.random() < 0.05:

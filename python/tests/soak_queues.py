@@ -3,9 +3,10 @@
 import asyncio
 import queue
 
-import ungil
 from soak_base import Subject
 from soak_parts import Boom, Token, Touchy, balance
+
+import ungil
 
 PATIENCE_S = 0.0005
 

@@ -1,10 +1,9 @@
 """Arrays, lists that grow, numbers and references, under the soak."""
 
-import operator
-
-import ungil
 from soak_base import Subject
 from soak_parts import Touchy, balance, evil, total
+
+import ungil
 
 SLOTS_OF = 16
 

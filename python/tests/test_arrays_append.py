@@ -132,7 +132,7 @@ def test_what_the_length_counts_can_be_read():
             before = len(items)
             now = items.snapshot()
             assert len(now) >= before and all(type(item) is tuple for item in now[-50:])
-            assert not before or items[before - 1] == now[before - 1] and items[-1]
+            assert not before or (items[before - 1] == now[before - 1] and items[-1])
 
     in_threads(work)
 

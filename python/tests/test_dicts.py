@@ -6,6 +6,7 @@ import pickle
 import random
 
 import pytest
+
 from ungil import ABSENT, ConcurrentDict
 
 

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from deadlines import join
+
 from ungil import ABSENT, ConcurrentCounter, ConcurrentDict
 
 

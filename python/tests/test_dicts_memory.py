@@ -8,6 +8,7 @@ import weakref
 
 import pytest
 from deadlines import join
+
 from ungil import ConcurrentCounter, ConcurrentDict, ConcurrentSet
 
 

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from test_dicts_atomic import together
+
 from ungil import ConcurrentDict, ConcurrentSet
 
 

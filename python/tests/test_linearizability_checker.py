@@ -10,7 +10,19 @@ from history import examine
 from linearizability import PENDING, Call, NotLinearizable, Raised, check, linearize
 from programs import drawing, keyed, new, plain, putting, small
 from specifications import (
-    ArraySlots, Exclusion, Fifo, Flag, Integer, Lifo, Map, Members, Permits, Priority, ReadersWriter, Rows, Sum,
+    ArraySlots,
+    Exclusion,
+    Fifo,
+    Flag,
+    Integer,
+    Lifo,
+    Map,
+    Members,
+    Permits,
+    Priority,
+    ReadersWriter,
+    Rows,
+    Sum,
 )
 
 

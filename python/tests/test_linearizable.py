@@ -3,9 +3,10 @@
 import pytest
 import specifications as spec
 import subjects
-import ungil
 from history import Round, examine, play
 from programs import drawing, fresh, keyed, new, plain, putting, small
+
+import ungil
 
 KEYS = {
     "one str": ["k"],

@@ -6,10 +6,9 @@ import time
 import weakref
 
 import pytest
+from test_locks import PATIENCE, join, start, until
 
 import ungil
-
-from test_locks import PATIENCE, join, start, until
 
 
 def test_semaphore_counts():

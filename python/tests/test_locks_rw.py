@@ -7,14 +7,13 @@ import time
 import weakref
 
 import pytest
+from test_locks import PATIENCE, join, start, until
 
 import ungil
 
-from test_locks import PATIENCE, join, start, until
-
 
 def test_readers_together_writers_alone():
-    lock, inside, most, wrong = ungil.RWLock(), ungil.Adder(), [0], []
+    lock, wrong = ungil.RWLock(), []
     here = threading.Barrier(4)
 
     def read():

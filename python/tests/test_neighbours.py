@@ -4,8 +4,9 @@ import gc
 import random
 
 import pytest
-import ungil
 from crowd import crowd
+
+import ungil
 
 
 class Refuses:

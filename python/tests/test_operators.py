@@ -6,6 +6,7 @@ import operator
 import tempfile
 
 import pytest
+
 import ungil
 
 IN_PLACE = [

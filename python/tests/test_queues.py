@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from deadlines import join
+
 from ungil import LifoQueue, PriorityQueue, Queue
 
 KINDS = [Queue, LifoQueue, PriorityQueue]

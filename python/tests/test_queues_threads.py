@@ -12,6 +12,7 @@ import time
 import pytest
 from deadlines import join, run_code, wait_for_child
 from test_queues import KINDS, PATIENCE, Run, asleep, waiting
+
 from ungil import DelayQueue, Exchanger, PriorityQueue, Queue
 
 

@@ -40,7 +40,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
 
     def copy(self):
         """A set of what `snapshot` would show.
-        
+
         Thread safety: shared."""
         return ConcurrentSet(self)
 
@@ -48,13 +48,13 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
 
     def snapshot(self):
         """A frozenset of what is there during the whole call, and perhaps some of what comes or goes.
-        
+
         Thread safety: shared."""
         return frozenset(self)
 
     def update(self, *others):
         """Adds the elements of all.
-        
+
         Thread safety: shared."""
         for other in others:
             for element in other:
@@ -199,7 +199,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
 
     def reduce(self, function, combine, initial, *, workers=None):
         """`combine` over `function(element)` of every element: see `ConcurrentDict.reduce`.
-        
+
         Thread safety: shared."""
         return reduce(self, function, combine, initial, workers)
 

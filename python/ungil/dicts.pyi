@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import (
     Callable,
     Iterable,
@@ -5,9 +6,10 @@ from collections.abc import (
     Mapping,
     MutableMapping,
     MutableSet,
+)
+from collections.abc import (
     Set as AbstractSet,
 )
-from collections import Counter
 from types import GenericAlias
 from typing import Any, ClassVar, Never, Protocol, Self, TypeVar, final, overload
 

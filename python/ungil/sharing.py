@@ -42,7 +42,7 @@ def _freeze(obj, where, above):
         return kind._make(_freeze(item, f"{where}.{name}", above) for name, item in zip(obj._fields, obj, strict=True))
     if kind in (set, frozenset):
         return frozenset(_freeze(item, f"an item of {where}", above) for item in obj)
-    if kind is dict or kind is _mapping or hasattr(obj, "items") and hasattr(obj, "__getitem__"):
+    if kind is dict or kind is _mapping or (hasattr(obj, "items") and hasattr(obj, "__getitem__")):
         return _mapping({
             _freeze(key, f"a key of {where}", above): _freeze(value, f"{where}[{key!r}]", above)
             for key, value in obj.items()

@@ -106,7 +106,7 @@ def pack(items, first, model, whose=""):
     """Pickle a chunk, or say which item (or which item's result) cannot be."""
     try:
         return pickle.dumps(items, pickle.HIGHEST_PROTOCOL)
-    except Exception as why:
+    except Exception:
         for i, item in enumerate(items):
             try:
                 pickle.dumps(item)
@@ -250,8 +250,8 @@ def main():
     try:
         results = run(job)
     except Refused as refused:
-        for line in zip(("what", "why", "help"), refused.args):
-            print("ungil-task %s: %s" % line, file=sys.stderr)
+        for part, text in zip(("what", "why", "help"), refused.args):
+            print(f"ungil-task {part}: {text}", file=sys.stderr)
         sys.exit(70)
     for result in results:
         # An address in a default repr differs from run to run without the answer being another.

@@ -82,7 +82,7 @@ class Tools:
                     argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                     errors="replace", start_new_session=True, **options)
             except FileNotFoundError:
-                raise Failure(f"there is no {argv[0]}", help or f"apt-get install {PACKAGE_OF.get(argv[0], argv[0])}")
+                raise Failure(f"there is no {argv[0]}", help or f"apt-get install {PACKAGE_OF.get(argv[0], argv[0])}") from None
         said = self.running.communicate()[0]
         if self.running.returncode:
             lines = [line.strip() for line in said.splitlines() if line.strip()]

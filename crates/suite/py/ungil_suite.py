@@ -8,7 +8,9 @@ import argparse
 import gc
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor  # here, not where a pool is made: that may be inside the phase
+
+# Imported here and not where a pool is made, which may be inside the measured phase.
+from concurrent.futures import ThreadPoolExecutor
 
 try:
     from ungil_phase import phase as _marked

@@ -4,7 +4,12 @@
 The interpreter decides when it creates a module from its file, before any of the module's own code runs; so each creation is watched, and
 those that the import brings along are told apart from the one that is meant. When another has switched the GIL on before its turn came,
 the file is created in an interpreter of its own, without its package."""
-import importlib.machinery, importlib.util, json, os, sys, warnings
+import importlib.machinery
+import importlib.util
+import json
+import os
+import sys
+import warnings
 
 report, name, path, alone, *folders = sys.argv[1:]
 sys.argv = [""]
@@ -13,6 +18,7 @@ warnings.simplefilter("ignore")
 found = {"supported": hasattr(sys, "_is_gil_enabled"), "own": None, "others": [], "error": None}
 is_on = getattr(sys, "_is_gil_enabled", lambda: True)
 import _imp
+
 create = _imp.create_dynamic
 
 
