@@ -2,6 +2,7 @@
 //! nothing but Rust, python3, pip, cc and Debian's apt: what they need beyond that, they install,
 //! by package name, with those clients.
 
+mod checks;
 mod package;
 mod python;
 mod shared;
@@ -18,10 +19,11 @@ fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let result = match arguments.next().as_deref() {
         Some("demo") => demo(),
+        Some("checks") => checks::checks(),
         Some("test") => test(&arguments.collect::<Vec<_>>()),
         Some("python") => python::python(&arguments.collect::<Vec<_>>()),
         _ => Err(
-            "usage: cargo xtask demo | test [TEST RUNNER'S ARGUMENTS] | python VERSION [ARGUMENTS]"
+            "usage: cargo xtask demo | checks | test [TEST RUNNER'S ARGUMENTS] | python VERSION [ARGUMENTS]"
                 .into(),
         ),
     };
