@@ -92,6 +92,13 @@ fn brings_the_program_along() {
             String::from_utf8_lossy(&out.stdout),
             format!("ungil {}\n", env!("CARGO_PKG_VERSION"))
         );
+        let versions = "import importlib.metadata, ungil; \
+                        print(ungil.__version__, importlib.metadata.version('ungil'))";
+        let out = with_package(version).args(["-c", versions]).output().expect("starts");
+        assert_eq!(
+            String::from_utf8_lossy(&out.stdout),
+            format!("{0} {0}\n", env!("CARGO_PKG_VERSION"))
+        );
     }
 }
 
