@@ -192,7 +192,11 @@ class Semaphore(Subject):
                 self.semaphore.release()
 
     def verify(self, logs):
-        assert self.semaphore.acquire(False) and self.semaphore.acquire(False) and not self.semaphore.acquire(False)
+        assert (
+            self.semaphore.acquire(False)
+            and self.semaphore.acquire(False)
+            and not self.semaphore.acquire(False)
+        )
 
 
 class Meeting(Subject):

@@ -156,7 +156,9 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
     __ror__ = __or__
 
     def __and__(self, other):
-        return self.intersection(other) if isinstance(other, collections.abc.Set) else NotImplemented
+        return (
+            self.intersection(other) if isinstance(other, collections.abc.Set) else NotImplemented
+        )
 
     __rand__ = __and__
 
@@ -169,7 +171,11 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return ConcurrentSet(element for element in other if element not in self)
 
     def __xor__(self, other):
-        return self.symmetric_difference(other) if isinstance(other, collections.abc.Set) else NotImplemented
+        return (
+            self.symmetric_difference(other)
+            if isinstance(other, collections.abc.Set)
+            else NotImplemented
+        )
 
     __rxor__ = __xor__
 

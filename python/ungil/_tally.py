@@ -135,7 +135,13 @@ class ConcurrentCounter(Counter):
     __copy__ = copy
 
     def __reduce__(self):
-        return type(self), (), getattr(self, "__dict__", None) or None, None, iter(list(self._pairs()))
+        return (
+            type(self),
+            (),
+            getattr(self, "__dict__", None) or None,
+            None,
+            iter(list(self._pairs())),
+        )
 
     @reprlib.recursive_repr("ConcurrentCounter({...})")
     def __repr__(self):

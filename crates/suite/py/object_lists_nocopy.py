@@ -11,7 +11,9 @@ import ungil_suite as suite
 
 def upper(records, low, high):
     for i in range(low, high):
-        text = records[i]  # kept by a name until the next is: who drops it last, and where, decides what it costs
+        text = records[
+            i
+        ]  # kept by a name until the next is: who drops it last, and where, decides what it costs
         records[i] = text.upper()
 
 
@@ -26,7 +28,9 @@ def main():
         with suite.phase():
             suite.collect(suite.spread(pool, chosen, upper, records))
     for i in range(0, chosen.size, max(1, chosen.size // 1000)):
-        suite.check(records[i] == f"NAME{i} MIDDLENAME{i} SURNAME{i}", f"place {i} has {records[i]!r}")
+        suite.check(
+            records[i] == f"NAME{i} MIDDLENAME{i} SURNAME{i}", f"place {i} has {records[i]!r}"
+        )
     print(len(records), records[chosen.size - 1])
 
 

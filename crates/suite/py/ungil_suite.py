@@ -25,9 +25,14 @@ WRONG = 70
 
 def options(text, size, workers=False, models=("threads",), forms=()):
     """The command line of a workload: `--size`, and what else it takes."""
-    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", type=int, default=size, help="default %(default)s")
-    parser.add_argument("--packages", help="folder with one folder of packages an interpreter: cpython-314, cpython-314t")
+    parser.add_argument(
+        "--packages",
+        help="folder with one folder of packages an interpreter: cpython-314, cpython-314t",
+    )
     if workers:
         parser.add_argument("--workers", type=int, default=1)
         parser.add_argument("--model", choices=models, default=models[0])
@@ -37,7 +42,12 @@ def options(text, size, workers=False, models=("threads",), forms=()):
     if chosen.size < 1 or (workers and chosen.workers < 1):
         parser.error("--size and --workers begin at 1")
     if chosen.packages:
-        sys.path.insert(0, os.path.join(chosen.packages, sys.implementation.cache_tag + getattr(sys, "abiflags", "")))
+        sys.path.insert(
+            0,
+            os.path.join(
+                chosen.packages, sys.implementation.cache_tag + getattr(sys, "abiflags", "")
+            ),
+        )
     return chosen
 
 
@@ -81,7 +91,9 @@ def pool(chosen):
 
     context = multiprocessing.get_context(chosen.model)
     barrier = context.Barrier(chosen.workers)
-    executor = futures.ProcessPoolExecutor(chosen.workers, mp_context=context, initializer=_arrive, initargs=(barrier,))
+    executor = futures.ProcessPoolExecutor(
+        chosen.workers, mp_context=context, initializer=_arrive, initargs=(barrier,)
+    )
     list(executor.map(abs, range(chosen.workers)))
     return executor
 

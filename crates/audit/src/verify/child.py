@@ -4,6 +4,7 @@
 The interpreter decides when it creates a module from its file, before any of the module's own code runs; so each creation is watched, and
 those that the import brings along are told apart from the one that is meant. When another has switched the GIL on before its turn came,
 the file is created in an interpreter of its own, without its package."""
+
 import importlib.machinery
 import importlib.util
 import json
