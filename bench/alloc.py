@@ -42,7 +42,10 @@ def arms(ungil, python):
         "tracemalloc, 1 frame": [python, "-X", "tracemalloc=1"],
         "tracemalloc, 20 frames": [python, "-X", "tracemalloc=20"],
     }
-    if subprocess.run([python, "-c", "from memray import Tracker"], capture_output=True).returncode == 0:
+    if (
+        subprocess.run([python, "-c", "from memray import Tracker"], capture_output=True).returncode
+        == 0
+    ):
         memray = [python, "-m", "memray", "run", "-q", "-f", "-o", "out.bin"]
         found["memray, malloc and arenas"] = memray
         found["memray, every block"] = [*memray, "--trace-python-allocators"]
@@ -71,7 +74,9 @@ def main(ungil, python, rounds="7"):
     for name, times in seconds.items():
         ratios = [time / alone for time, alone in zip(times, seconds["alone"])]
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-        print(f"{name:27} {statistics.median(times):7.3f} s  x {statistics.median(ratios):.2f}  ({spread})")
+        print(
+            f"{name:27} {statistics.median(times):7.3f} s  x {statistics.median(ratios):.2f}  ({spread})"
+        )
 
 
 main(*sys.argv[1:])

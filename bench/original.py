@@ -75,19 +75,47 @@ def measure(name, options, room, ungil):
     where, arguments, size = WORKLOADS[name]
     size = max(16, int(size * options.scale))
     program = pathlib.Path(options.original, SCENARIOS, where, name + ".py").resolve()
-    home = pathlib.Path(os.environ.get("UNGIL_HOME", pathlib.Path.home() / ".local/share/ungil"), "suite/packages")
+    home = pathlib.Path(
+        os.environ.get("UNGIL_HOME", pathlib.Path.home() / ".local/share/ungil"), "suite/packages"
+    )
     parallel = "{w}" in arguments
     record = room / f"{name}.jsonl"
-    command = [ungil, "compare", str(room / "ours" / f"{name}.py"), "--python", ",".join(options.pythons), "--energy", "off", "-q"]
-    command += ["--blocks", str(options.blocks), "--max-blocks", str(options.blocks), "--allow-different-output", "--out", str(record)]
+    command = [
+        ungil,
+        "compare",
+        str(room / "ours" / f"{name}.py"),
+        "--python",
+        ",".join(options.pythons),
+        "--energy",
+        "off",
+        "-q",
+    ]
+    command += [
+        "--blocks",
+        str(options.blocks),
+        "--max-blocks",
+        str(options.blocks),
+        "--allow-different-output",
+        "--out",
+        str(record),
+    ]
     for arm, python in zip(("theirs-gil", "theirs-free"), options.pythons):
-        found = subprocess.run([ungil, "pythons", "--json"], check=True, capture_output=True, text=True).stdout
-        path = next(i["executable"] for i in json.loads(found)["interpreters"] if i["name"] == python)
+        found = subprocess.run(
+            [ungil, "pythons", "--json"], check=True, capture_output=True, text=True
+        ).stdout
+        path = next(
+            i["executable"] for i in json.loads(found)["interpreters"] if i["name"] == python
+        )
         tag = "cpython-" + python.replace(".", "")
         words = arguments.format(n=size, w=options.workers)
-        command += ["--also", f"{arm}=env PYTHONPATH={room / 'marks'}:{home / tag} {path} {program} {words}"]
+        command += [
+            "--also",
+            f"{arm}=env PYTHONPATH={room / 'marks'}:{home / tag} {path} {program} {words}",
+        ]
     command += ["--workers", str(options.workers)] if parallel else []
-    command += ["--", "--size", str(size), "--packages", str(home)] + (["--workers", "{workers}"] if parallel else [])
+    command += ["--", "--size", str(size), "--packages", str(home)] + (
+        ["--workers", "{workers}"] if parallel else []
+    )
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         print(f"{name}: failed\n{done.stderr}")
@@ -100,18 +128,33 @@ def measure(name, options, room, ungil):
     for metric, title in ("wall_s", "time"), ("cpu_s", "CPU"):
         gil, free = options.pythons
         ours = [math.log(b[free][metric] / b[gil][metric]) for b in blocks.values()]
-        theirs = [math.log(b["theirs-free"][metric] / b["theirs-gil"][metric]) for b in blocks.values()]
+        theirs = [
+            math.log(b["theirs-free"][metric] / b["theirs-gil"][metric]) for b in blocks.values()
+        ]
         quotient = interval([a - b for a, b in zip(ours, theirs)])
-        shown = ["{:.2f} ({:.2f}-{:.2f})".format(*i) for i in (interval(ours), interval(theirs), quotient)]
+        shown = [
+            "{:.2f} ({:.2f}-{:.2f})".format(*i)
+            for i in (interval(ours), interval(theirs), quotient)
+        ]
         word = "agrees" if quotient[1] <= 1 <= quotient[2] else "DIFFERS"
-        print(f"{name:20s}{size:>9d}  {title:4s}  ours {shown[0]}  theirs {shown[1]}  quotient {shown[2]}  {word}", flush=True)
+        print(
+            f"{name:20s}{size:>9d}  {title:4s}  ours {shown[0]}  theirs {shown[1]}  quotient {shown[2]}  {word}",
+            flush=True,
+        )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("original", help="a clone of the study's repository")
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="default: all thirteen")
-    parser.add_argument("--pythons", default="3.14,3.14t", type=lambda text: text.split(","), help="with the GIL, without")
+    parser.add_argument(
+        "--pythons",
+        default="3.14,3.14t",
+        type=lambda text: text.split(","),
+        help="with the GIL, without",
+    )
     parser.add_argument("--workers", type=int, default=min(12, os.cpu_count()))
     parser.add_argument("--blocks", type=int, default=10)
     parser.add_argument("--scale", type=float, default=1.0, help="of the sizes in this file")
@@ -123,7 +166,10 @@ def main():
         marks = subprocess.run([ungil, "phase"], check=True, capture_output=True, text=True).stdout
         put(room / "marks/ungil_phase.py", marks)
         put(room / "marks/src/client_interface/__init__.py", MARKS)
-        put(room / "marks/test_cases/util/__init__.py", "def runtime_flavor_suffix():\n    return ''\n")
+        put(
+            room / "marks/test_cases/util/__init__.py",
+            "def runtime_flavor_suffix():\n    return ''\n",
+        )
         for name in options.workloads or WORKLOADS:
             measure(name, options, room, ungil)
 

@@ -53,13 +53,18 @@ if __name__ == "__main__":
     arguments.add_argument("--seconds", type=float, default=3600)
     arguments.add_argument("--deadlock", action="store_true")
     asked = arguments.parse_args()
-    threads = [threading.Thread(target=clerk, name=f"clerk-{i}", daemon=True) for i in range(1, asked.clerks + 1)]
+    threads = [
+        threading.Thread(target=clerk, name=f"clerk-{i}", daemon=True)
+        for i in range(1, asked.clerks + 1)
+    ]
     threads.append(threading.Thread(target=refresh, name="refresh", daemon=True))
     if asked.deadlock:
         both = threading.Barrier(2)
         for source, target in (("north", "south"), ("south", "north")):
             name = f"{source}-to-{target}"
-            threads.append(threading.Thread(target=move, args=(source, target, both), name=name, daemon=True))
+            threads.append(
+                threading.Thread(target=move, args=(source, target, both), name=name, daemon=True)
+            )
     for thread in threads:
         thread.start()
     time.sleep(asked.seconds)

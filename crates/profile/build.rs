@@ -35,6 +35,10 @@ fn compile(folder: &str, name: &str, arguments: impl FnOnce(&mut Command) -> &mu
     rustc
         .args(["-Copt-level=3", "-Cpanic=abort", "-Ccodegen-units=1", "--target"])
         .arg(variable("TARGET"));
+    if env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|libc| libc == "musl") {
+        // With a static musl, the default there, rustc makes no shared library.
+        rustc.arg("-Ctarget-feature=-crt-static");
+    }
     if let Ok(linker) = env::var("RUSTC_LINKER") {
         rustc.arg(format!("-Clinker={linker}"));
     }

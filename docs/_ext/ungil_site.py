@@ -87,9 +87,7 @@ class Schema(SphinxDirective):
                 for field, what in fields.items():
                     told = what.get("description", "") if isinstance(what, dict) else ""
                     needed = "yes" if field in required else ""
-                    lines.append(
-                        f"| `{field}` | {kind(what)} | {needed} | {cell(told)} |"
-                    )
+                    lines.append(f"| `{field}` | {kind(what)} | {needed} | {cell(told)} |")
             else:
                 lines.append(kind(definition))
             lines.append("")

@@ -85,7 +85,12 @@ def arms(options):
 
 def compare(options):
     threads = [int(n) for n in options.threads.split(",")]
-    points = [(arm, n) for arm in arms(options) for n in threads if not options.only or arm[0] == options.only]
+    points = [
+        (arm, n)
+        for arm in arms(options)
+        for n in threads
+        if not options.only or arm[0] == options.only
+    ]
     times, made = {}, {}
     for _ in range(options.blocks):
         for (workload, name, python, kind), n in random.sample(points, len(points)):
@@ -98,21 +103,37 @@ def compare(options):
     for (workload, name, _, kind), n in points:
         some = times[workload, name, n]
         base = times.get((workload, "GIL, list", n)) or times.get(("copied", "GIL, list", n))
-        ratio = f"  {statistics.median(base) / statistics.median(some):5.2f}x of GIL, list" if base else ""
-        making = f"  (+ {statistics.median(made[workload, name, n]):.3f} to make it)" if kind == "Array" else ""
+        ratio = (
+            f"  {statistics.median(base) / statistics.median(some):5.2f}x of GIL, list"
+            if base
+            else ""
+        )
+        making = (
+            f"  (+ {statistics.median(made[workload, name, n]):.3f} to make it)"
+            if kind == "Array"
+            else ""
+        )
         median = statistics.median(some)
-        print(f"{workload:13s}{name:22s}{n:3d} threads  {median:.3f} ({min(some):.3f}, {max(some):.3f}){ratio}{making}")
+        print(
+            f"{workload:13s}{name:22s}{n:3d} threads  {median:.3f} ({min(some):.3f}, {max(some):.3f}){ratio}{making}"
+        )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--gil", default="python3.14", help="an interpreter with the GIL")
-    parser.add_argument("--free", default=sys.executable, help="a free-threaded interpreter that can import ungil")
+    parser.add_argument(
+        "--free", default=sys.executable, help="a free-threaded interpreter that can import ungil"
+    )
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--threads", default=f"1,{os.cpu_count()}")
     parser.add_argument("--blocks", type=int, default=5)
     parser.add_argument("--only", choices=WORKLOADS)
-    parser.add_argument("--run", nargs=4, metavar=("WORKLOAD", "KIND", "RECORDS", "THREADS"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--run", nargs=4, metavar=("WORKLOAD", "KIND", "RECORDS", "THREADS"), help=argparse.SUPPRESS
+    )
     options = parser.parse_args()
     if options.run:
         workload, kind, count, workers = options.run

@@ -49,12 +49,36 @@ def positive(text: str) -> float:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--threads", type=thread_counts, default=doubled(processors()), help="default: 1,2,4 .. processors")
-    parser.add_argument("--only", metavar="NAME", action="append", help="rows whose name has this in it; may be repeated")
-    parser.add_argument("--seconds", type=positive, default=0.1, help="about how long one timing takes (default 0.1)")
-    parser.add_argument("--blocks", type=int, default=5, help="how often everything is timed (default 5)")
-    parser.add_argument("--seed", type=int, default=1, help="of the order inside a block (default 1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="every figure of every block, written after each row")
+    parser.add_argument(
+        "--threads",
+        type=thread_counts,
+        default=doubled(processors()),
+        help="default: 1,2,4 .. processors",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        help="rows whose name has this in it; may be repeated",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=positive,
+        default=0.1,
+        help="about how long one timing takes (default 0.1)",
+    )
+    parser.add_argument(
+        "--blocks", type=int, default=5, help="how often everything is timed (default 5)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of the order inside a block (default 1)"
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="every figure of every block, written after each row",
+    )
     parser.add_argument("--list", action="store_true", help="the rows' names, and nothing else")
     parsed = parser.parse_args()
     if parsed.blocks < 1:
@@ -83,7 +107,9 @@ def machine() -> dict[str, Any]:
     }
 
 
-def as_json(about: dict[str, Any], parsed: argparse.Namespace, results: list[Result]) -> dict[str, Any]:
+def as_json(
+    about: dict[str, Any], parsed: argparse.Namespace, results: list[Result]
+) -> dict[str, Any]:
     return {
         "schema": "ungil.scaling/1",
         **about,
@@ -95,11 +121,18 @@ def as_json(about: dict[str, Any], parsed: argparse.Namespace, results: list[Res
                 "name": result.row.name,
                 "what": result.row.what,
                 "mops": [
-                    {"contender": name, "threads": n, "blocks": figures} for (name, n), figures in result.figures.items()
+                    {"contender": name, "threads": n, "blocks": figures}
+                    for (name, n), figures in result.figures.items()
                 ],
                 "without": result.without,
                 "bars": [
-                    {"ours": bar.ours, "theirs": bar.theirs, "threads": n, "at_least": least, "measured": ratio.median}
+                    {
+                        "ours": bar.ours,
+                        "theirs": bar.theirs,
+                        "threads": n,
+                        "at_least": least,
+                        "measured": ratio.median,
+                    }
                     for bar in result.row.bars
                     for n, least in bar.at.items()
                     if (ratio := result.ratio(bar.ours, bar.theirs, n))
@@ -123,7 +156,9 @@ def main() -> int:
         return 0
     about = machine()
     print(f"Python {about['python']}")
-    print(f"GIL {'on' if about['gil_enabled'] else 'off'}, {about['processors']} processors, {about['system']}")
+    print(
+        f"GIL {'on' if about['gil_enabled'] else 'off'}, {about['processors']} processors, {about['system']}"
+    )
     for name, version in about["packages"].items():
         print(f"{name} {version or 'is not installed: ' + neighbours.HOW[name]}")
     print(

@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 fn _ungil(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     imported::register(module)?;
     object::count::resolve_functions();
     object::header::detect(module.py())?;

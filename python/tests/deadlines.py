@@ -55,14 +55,18 @@ def wait_for_child(pid: int, deadline_s=DEADLINE_S) -> int:
             time.sleep(STACKS_S)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            raise AssertionError(f"the child {pid} hangs: its stacks are on the standard error output; here are the parent's\n{stacks()}")
+            raise AssertionError(
+                f"the child {pid} hangs: its stacks are on the standard error output; here are the parent's\n{stacks()}"
+            )
         time.sleep(0.001)
 
 
 def run(command, *, deadline_s=DEADLINE_S, stdin=None, **options) -> subprocess.CompletedProcess:
     """Runs a program to its end, in a session of its own, and captures what it writes. `options` are Popen's."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, **options) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, start_new_session=True, **options
+    ) as process:
         try:
             written = process.communicate(stdin, timeout=deadline_s)
         except subprocess.TimeoutExpired:
@@ -72,7 +76,9 @@ def run(command, *, deadline_s=DEADLINE_S, stdin=None, **options) -> subprocess.
             except subprocess.TimeoutExpired:
                 _signal(process, signal.SIGKILL)
                 written = process.communicate()
-            raise AssertionError(f"the program {process.pid} hangs\n{written[0]}\n{written[1]}") from None
+            raise AssertionError(
+                f"the program {process.pid} hangs\n{written[0]}\n{written[1]}"
+            ) from None
         finally:
             _signal(process, signal.SIGKILL)
         return subprocess.CompletedProcess(command, process.returncode, *written)
@@ -82,7 +88,7 @@ def _signal(process, number):
     """Sends a signal to the program and all that it has started."""
     try:
         os.killpg(process.pid, number) if number else process.kill()
-    except (ProcessLookupError, PermissionError):
+    except ProcessLookupError, PermissionError:
         pass
 
 

@@ -79,7 +79,9 @@ def bind(subject: object, program: Program) -> list[tuple[Callable, str, tuple]]
     return [(getattr(subject, name), name, arguments) for name, arguments in program]
 
 
-def perform(bound: list[tuple[Callable, str, tuple]], thread: int, rng: random.Random) -> list[Call]:
+def perform(
+    bound: list[tuple[Callable, str, tuple]], thread: int, rng: random.Random
+) -> list[Call]:
     """Makes the calls, recorded."""
     clock = time.monotonic_ns
     made = []

@@ -6,8 +6,9 @@ looked at once. A specification that treats its keys apart (a map's, an array's)
 (linearizability is local) and exponentially cheaper: `partition`.
 """
 
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any, Callable, Hashable, Iterable
+from typing import Any
 
 INFINITY = float("inf")
 
@@ -62,7 +63,8 @@ def linearize(calls: Iterable[Call], specification: Any) -> list[Call] | None:
     the pairs (result, state) the call may end in: none if it would have to wait, several if the specification leaves it open."""
     calls = sorted(calls, key=lambda call: call.invoked)
     before = [
-        sum(1 << j for j, earlier in enumerate(calls) if earlier.returned < call.invoked) for call in calls
+        sum(1 << j for j, earlier in enumerate(calls) if earlier.returned < call.invoked)
+        for call in calls
     ]
     needed = sum(1 << i for i, call in enumerate(calls) if call.result is not PENDING)
     seen: set[tuple[int, Hashable]] = set()
@@ -113,4 +115,6 @@ def check(calls: Iterable[Call], specification: Any) -> None:
     for part in parts:
         if linearize(part, specification) is None:
             lines = "\n  ".join(map(repr, sorted(part, key=lambda call: call.invoked)))
-            raise NotLinearizable(f"no order of these calls fits {type(specification).__name__}:\n  {lines}")
+            raise NotLinearizable(
+                f"no order of these calls fits {type(specification).__name__}:\n  {lines}"
+            )

@@ -39,7 +39,9 @@ class Outcome:
     def growth_kib(self) -> float:
         """The last third's typical size over the middle third's: the first third warms up."""
         third = max(1, len(self.rss_kib) // 3)
-        return statistics.median(self.rss_kib[-third:]) - statistics.median(self.rss_kib[third : 2 * third] or self.rss_kib)
+        return statistics.median(self.rss_kib[-third:]) - statistics.median(
+            self.rss_kib[third : 2 * third] or self.rss_kib
+        )
 
 
 def rss_kib() -> int:
@@ -123,7 +125,9 @@ def soak(name: str, seconds: float, seed: int, threads: int = 4) -> Outcome:
         outcome.rss_kib.append(rss_kib())
     if len(outcome.rss_kib) >= 9:
         grown = outcome.growth_kib()
-        assert grown < GROWTH_KIB, f"{name}: memory grew by {grown:.0f} KiB in {outcome.operations} operations (seed {seed})"
+        assert grown < GROWTH_KIB, (
+            f"{name}: memory grew by {grown:.0f} KiB in {outcome.operations} operations (seed {seed})"
+        )
     return outcome
 
 
@@ -141,8 +145,12 @@ def quiet_deaths() -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60.0, help="in all, shared evenly between the structures")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="in all, shared evenly between the structures"
+    )
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--structure", action="append", choices=sorted(SUBJECTS))
     parser.add_argument("--threads", type=int, default=4)

@@ -2,9 +2,10 @@
 
 import threading
 
-import ungil
 from soak_base import Subject
 from soak_parts import Boom, total
+
+import ungil
 
 PATIENCE_S = 0.002
 
@@ -191,7 +192,11 @@ class Semaphore(Subject):
                 self.semaphore.release()
 
     def verify(self, logs):
-        assert self.semaphore.acquire(False) and self.semaphore.acquire(False) and not self.semaphore.acquire(False)
+        assert (
+            self.semaphore.acquire(False)
+            and self.semaphore.acquire(False)
+            and not self.semaphore.acquire(False)
+        )
 
 
 class Meeting(Subject):

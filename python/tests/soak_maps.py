@@ -1,8 +1,9 @@
 """ConcurrentDict, ConcurrentSet and ConcurrentCounter under the soak."""
 
-import ungil
 from soak_base import Subject
 from soak_parts import Evil, Token, Touchy, balance, evil, total
+
+import ungil
 
 
 class Dict(Subject):
@@ -14,7 +15,16 @@ class Dict(Subject):
         self.dict = ungil.ConcurrentDict()
 
     def key(self, rng):
-        return rng.choice([rng.randrange(20), str(rng.randrange(20)), rng.randrange(500), (1, rng.randrange(5)), 2.5, None])
+        return rng.choice(
+            [
+                rng.randrange(20),
+                str(rng.randrange(20)),
+                rng.randrange(500),
+                (1, rng.randrange(5)),
+                2.5,
+                None,
+            ]
+        )
 
     def step(self, rng, log):
         key, token = self.key(rng), log.token()
@@ -37,7 +47,9 @@ class Dict(Subject):
             case 8:
                 self.compute(key, token, log)
             case 9:
-                made = self.dict.compute_if_absent(key, evil(lambda key: token, self.dict, lambda d: d.get(5)))
+                made = self.dict.compute_if_absent(
+                    key, evil(lambda key: token, self.dict, lambda d: d.get(5))
+                )
                 if made is token:
                     log.put.append(token)
             case 10:
@@ -47,11 +59,15 @@ class Dict(Subject):
                     pass
             case 11:
                 if rng.random() < 0.05:
-                    for key, value in self.dict.items():
+                    for _, value in self.dict.items():
                         assert type(value) is Token, value
             case 12:
                 if rng.random() < 0.05:
-                    assert len(self.dict.snapshot()) >= 0 and len(self.dict.copy()) >= 0 and repr(self.dict)
+                    assert (
+                        len(self.dict.snapshot()) >= 0
+                        and len(self.dict.copy()) >= 0
+                        and repr(self.dict)
+                    )
             case 13:
                 assert key not in self.dict or len(self.dict) >= 0
 

@@ -114,7 +114,9 @@ def balance(logs, left) -> None:
     out = Counter(id(token) for log in logs for token in log.got)
     out.update(id(token) for token in left)
     lost, doubled = put - out, out - put
-    assert not lost and not doubled, f"{sum(lost.values())} lost, {sum(doubled.values())} doubled of {sum(put.values())}"
+    assert not lost and not doubled, (
+        f"{sum(lost.values())} lost, {sum(doubled.values())} doubled of {sum(put.values())}"
+    )
 
 
 def total(logs, key) -> int:

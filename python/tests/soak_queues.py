@@ -3,9 +3,10 @@
 import asyncio
 import queue
 
-import ungil
 from soak_base import Subject
 from soak_parts import Boom, Token, Touchy, balance
+
+import ungil
 
 PATIENCE_S = 0.0005
 
@@ -40,7 +41,7 @@ class Queue(Subject):
                     self.many(rng, log)
                 case 7:
                     assert 0 <= self.queue.qsize() <= 7 or not self.bounded()
-        except (queue.Empty, queue.Full, queue.ShutDown):
+        except queue.Empty, queue.Full, queue.ShutDown:
             pass
 
     def bounded(self):
@@ -57,14 +58,16 @@ class Queue(Subject):
         try:
             while True:
                 left.append(self.queue.get_nowait())
-        except (queue.Empty, queue.ShutDown):
+        except queue.Empty, queue.ShutDown:
             pass
         balance(logs, left)
         if self.ordered:
             for got in (*(log.got for log in logs), left):
                 last = {}
                 for token in got:
-                    assert token.number > last.get(token.producer, 0), "a producer's items came out of order"
+                    assert token.number > last.get(token.producer, 0), (
+                        "a producer's items came out of order"
+                    )
                     last[token.producer] = token.number
 
 
@@ -148,7 +151,7 @@ class Counted(Subject):
                 self.queue.get(timeout=PATIENCE_S)
                 log.tally["got"] += 1
                 self.queue.task_done()
-        except (queue.Empty, queue.Full, queue.ShutDown):
+        except queue.Empty, queue.Full, queue.ShutDown:
             pass
 
     def close(self):
@@ -159,7 +162,7 @@ class Counted(Subject):
             while True:
                 self.queue.get_nowait()
                 self.queue.task_done()
-        except (queue.Empty, queue.ShutDown):
+        except queue.Empty, queue.ShutDown:
             pass
         self.queue.join()
         try:
@@ -228,7 +231,7 @@ class Delay(Subject):
                 log.put.append(token)
             else:
                 log.got.append(self.queue.get(timeout=PATIENCE_S))
-        except (queue.Empty, queue.ShutDown):
+        except queue.Empty, queue.ShutDown:
             pass
 
     def verify(self, logs):
@@ -257,7 +260,7 @@ class Awaited(Subject):
                 log.put.append(token)
             else:
                 log.got.append(self.queue.get(timeout=PATIENCE_S))
-        except (queue.Empty, queue.Full, queue.ShutDown):
+        except queue.Empty, queue.Full, queue.ShutDown:
             pass
 
     async def converse(self, rng, log):
@@ -289,7 +292,7 @@ class Awaited(Subject):
         try:
             while True:
                 left.append(self.queue.get_nowait())
-        except (queue.Empty, queue.ShutDown):
+        except queue.Empty, queue.ShutDown:
             pass
         balance(logs, left)
 

@@ -1,10 +1,9 @@
 """Arrays, lists that grow, numbers and references, under the soak."""
 
-import operator
-
-import ungil
 from soak_base import Subject
 from soak_parts import Touchy, balance, evil, total
+
+import ungil
 
 SLOTS_OF = 16
 
@@ -32,11 +31,13 @@ class Array(Subject):
             case 4:
                 array[SLOTS_OF + i] = rng.choice([1, 2.5, "text" * 9, (1, 2), None, array])
             case 5:
-                array[SLOTS_OF + i] = Touchy(array, lambda array: array.get_and_set(SLOTS_OF + 1, 0))
+                array[SLOTS_OF + i] = Touchy(
+                    array, lambda array: array.get_and_set(SLOTS_OF + 1, 0)
+                )
             case 6:
                 array.update(SLOTS_OF + i, evil(lambda old: 0, array, lambda array: array[0]))
             case 7:
-                array[SLOTS_OF :] = [i] * SLOTS_OF
+                array[SLOTS_OF:] = [i] * SLOTS_OF
             case 8:
                 assert len(list(array)) == len(array) == len(array[:])
             case 9:
@@ -116,7 +117,9 @@ class Numbers(Subject):
                 self.integer.add_and_get(n)
                 log.tally["integer"] += n
             case 1:
-                self.integer.update_and_get(evil(lambda old: old + n, self.integer, lambda integer: integer.get()))
+                self.integer.update_and_get(
+                    evil(lambda old: old + n, self.integer, lambda integer: integer.get())
+                )
                 log.tally["integer"] += n
             case 2:
                 self.adder.add(n)

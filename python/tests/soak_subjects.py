@@ -1,8 +1,8 @@
 """The structures of the soak: what a thread does to each, and what must hold when all have stopped."""
 
-from soak_parts import Boom, Log, Token
 from soak_locks import LOCKS
 from soak_maps import MAPS
+from soak_parts import Boom, Log, Token
 from soak_queues import QUEUES
 from soak_slots import SLOTS
 from soak_work import WORK

@@ -2,9 +2,10 @@
 
 import concurrent.futures
 
-import ungil
 from soak_base import Subject
 from soak_parts import Boom, balance, total
+
+import ungil
 
 
 class Pool(Subject):

@@ -15,13 +15,23 @@ from ungil import Array
 
 class TestMaking:
     def test_from_items(self):
-        for items in ([1, "a", None], (1, "a", None), iter([1, "a", None]), {1: 0, "a": 0, None: 0}, Array([1, "a", None])):
+        for items in (
+            [1, "a", None],
+            (1, "a", None),
+            iter([1, "a", None]),
+            {1: 0, "a": 0, None: 0},
+            Array([1, "a", None]),
+        ):
             assert list(Array(items)) == [1, "a", None]
         assert list(Array("abc")) == ["a", "b", "c"] and list(Array([])) == []
 
     def test_from_a_length(self):
         assert list(Array(3)) == [None] * 3 and list(Array(3, fill="x")) == ["x"] * 3
-        assert list(Array(0)) == [] and list(Array(2, "q")) == [0, 0] and list(Array(2, "d", fill=1)) == [1.0, 1.0]
+        assert (
+            list(Array(0)) == []
+            and list(Array(2, "q")) == [0, 0]
+            and list(Array(2, "d", fill=1)) == [1.0, 1.0]
+        )
         node = Node()
         assert all(item is node for item in Array(100, fill=node))
 
@@ -88,9 +98,27 @@ class TestPlaces:
     def test_read_and_write(self):
         array = Array(range(5))
         array[0], array[-1] = "first", "last"
-        assert array[0] == "first" and array[4] == array[-1] == "last" and array[-5] == "first" and len(array) == 5
+        assert (
+            array[0] == "first"
+            and array[4] == array[-1] == "last"
+            and array[-5] == "first"
+            and len(array) == 5
+        )
 
-    @pytest.mark.parametrize("index, error", [(5, IndexError), (-6, IndexError), (2**100, IndexError), (-(2**100), IndexError), (sys.maxsize, IndexError), (-sys.maxsize - 1, IndexError), ("0", TypeError), (1.0, TypeError), (None, TypeError)])
+    @pytest.mark.parametrize(
+        "index, error",
+        [
+            (5, IndexError),
+            (-6, IndexError),
+            (2**100, IndexError),
+            (-(2**100), IndexError),
+            (sys.maxsize, IndexError),
+            (-sys.maxsize - 1, IndexError),
+            ("0", TypeError),
+            (1.0, TypeError),
+            (None, TypeError),
+        ],
+    )
     @pytest.mark.parametrize("kind", [None, "q"])
     def test_what_is_no_place(self, index, error, kind):
         array = Array(range(5), kind)
@@ -117,7 +145,28 @@ class TestPlaces:
 
         assert Array("abc")[One()] == "b" and Array("abc")[True] == "b"
 
-    @pytest.mark.parametrize("value", [0, 1, -1, 255, 257, 1 << 30, -(1 << 30), (1 << 30) - 1, 1 << 60, 1 << 61, -(1 << 61), (1 << 61) - 1, 1 << 62, BIGGEST, SMALLEST, 2**63, 2**200])
+    @pytest.mark.parametrize(
+        "value",
+        [
+            0,
+            1,
+            -1,
+            255,
+            257,
+            1 << 30,
+            -(1 << 30),
+            (1 << 30) - 1,
+            1 << 60,
+            1 << 61,
+            -(1 << 61),
+            (1 << 61) - 1,
+            1 << 62,
+            BIGGEST,
+            SMALLEST,
+            2**63,
+            2**200,
+        ],
+    )
     def test_every_int_comes_out_as_it_went_in(self, value):
         array = Array(1)
         array[0] = value
@@ -129,15 +178,35 @@ class TestPlaces:
 
     def test_every_float_comes_out_as_it_went_in(self):
         source = random.Random(4)
-        values = [math.ldexp(source.uniform(-1, 1), source.randint(-1070, 1020)) for _ in range(2000)]
-        values += [0.0, -0.0, math.inf, -math.inf, 5e-324, 2.0**-255, -(2.0**-255), 2.0**256, 1.7e308]
-        assert [v.hex() for v in Array(values)] == [v.hex() for v in values] == [v.hex() for v in Array(values, "d")]
+        values = [
+            math.ldexp(source.uniform(-1, 1), source.randint(-1070, 1020)) for _ in range(2000)
+        ]
+        values += [
+            0.0,
+            -0.0,
+            math.inf,
+            -math.inf,
+            5e-324,
+            2.0**-255,
+            -(2.0**-255),
+            2.0**256,
+            1.7e308,
+        ]
+        assert (
+            [v.hex() for v in Array(values)]
+            == [v.hex() for v in values]
+            == [v.hex() for v in Array(values, "d")]
+        )
         assert math.isnan(Array([math.nan])[0])
 
     def test_swap_compare_and_update(self):
         array = Array(["a", 1000, None])
         assert array.swap(0, "b") == "a" and array.get_and_set(0, "c") == "b"
-        assert array.compare_and_set(1, 10**3, 2.5) and not array.compare_and_set(1, 10**3, 3) and array[1] == 2.5
+        assert (
+            array.compare_and_set(1, 10**3, 2.5)
+            and not array.compare_and_set(1, 10**3, 3)
+            and array[1] == 2.5
+        )
         assert array.update(2, lambda value: [value]) == [None] and array[2] == [None]
         with pytest.raises(TypeError):
             array.update(slice(0, 1), str)
@@ -160,13 +229,21 @@ class TestPlaces:
 
     def test_an_int_of_an_array_never_wraps(self):
         array = Array([BIGGEST], "q")
-        for change in (lambda: array.add(0, 1), lambda: array.update(0, lambda n: n + 1), lambda: array.__setitem__(0, 2**63)):
+        for change in (
+            lambda: array.add(0, 1),
+            lambda: array.update(0, lambda n: n + 1),
+            lambda: array.__setitem__(0, 2**63),
+        ):
             with pytest.raises(OverflowError):
                 change()
         assert array[0] == BIGGEST and not array.compare_and_set(0, 2**63, 0)
 
     def test_what_only_numbers_can(self):
-        for change in (lambda a: a.add(0, 1), lambda a: a.get_and_add(0, 1), lambda a: a.get_and_or(0, 1)):
+        for change in (
+            lambda a: a.add(0, 1),
+            lambda a: a.get_and_add(0, 1),
+            lambda a: a.get_and_or(0, 1),
+        ):
             with pytest.raises(TypeError, match="update"):
                 change(Array([1]))
 
@@ -185,7 +262,11 @@ class TestSequence:
         array = Array("abcab")
         assert isinstance(array, Sequence)
         assert "a" in array and "x" not in array
-        assert array.index("b") == 1 and array.index("b", 2) == 4 and array.index("a", -2, 10**30 if False else 5) == 3
+        assert (
+            array.index("b") == 1
+            and array.index("b", 2) == 4
+            and array.index("a", -2, 10**30 if False else 5) == 3
+        )
         assert array.count("a") == 2 and list(reversed(array)) == list("bacba")
         for missing in (("x",), ("a", 1, 3), ("c", -2)):
             with pytest.raises(ValueError):
@@ -202,7 +283,11 @@ class TestSequence:
         for kind in (None, "q", "d"):
             array = Array(items, kind)
             for _ in range(300):
-                part = slice(source.choice(ends), source.choice(ends), source.choice([None, 1, 2, 3, -1, -2, -7]))
+                part = slice(
+                    source.choice(ends),
+                    source.choice(ends),
+                    source.choice([None, 1, 2, 3, -1, -2, -7]),
+                )
                 assert array[part] == items[part] and type(array[part]) is list
             with pytest.raises(ValueError):
                 array[::0]
@@ -212,7 +297,9 @@ class TestSequence:
         items, source = list(range(20)), random.Random(3)
         array = Array(items)
         for _ in range(300):
-            part = slice(source.randint(-25, 25), source.randint(-25, 25), source.choice([1, 2, -1, -3]))
+            part = slice(
+                source.randint(-25, 25), source.randint(-25, 25), source.choice([1, 2, -1, -3])
+            )
             new = [source.random() for _ in items[part]]
             items[part] = new
             array[part] = iter(new)
@@ -240,7 +327,13 @@ class TestSequence:
             def __eq__(self, other):
                 raise ZeroDivisionError
 
-        for compare in (lambda: Array([Bad()]) == Array([1]), lambda: Array([1]) != Array([Bad()]), lambda: Bad() in Array([1]), lambda: Array([Bad()]).count(3), lambda: Array([Bad()]).index(3)):
+        for compare in (
+            lambda: Array([Bad()]) == Array([1]),
+            lambda: Array([1]) != Array([Bad()]),
+            lambda: Bad() in Array([1]),
+            lambda: Array([Bad()]).count(3),
+            lambda: Array([Bad()]).index(3),
+        ):
             with pytest.raises(ZeroDivisionError):
                 compare()
 
@@ -255,7 +348,12 @@ class TestSequence:
 
     def test_copies(self):
         for array in (Array(["a", 1, []]), Array([1, 2], "q"), Array([1.5], "d"), Array(0)):
-            for again in (array.copy(), copy.copy(array), copy.deepcopy(array), pickle.loads(pickle.dumps(array))):
+            for again in (
+                array.copy(),
+                copy.copy(array),
+                copy.deepcopy(array),
+                pickle.loads(pickle.dumps(array)),
+            ):
                 assert again == array and again.type == array.type and again is not array
             assert array.tolist() == list(array)
 
@@ -272,20 +370,32 @@ class TestSequence:
         array[0] = other[0] = None
 
     def test_repr(self):
-        assert repr(Array([1, "a"])) == "Array([1, 'a'])" and repr(Array([1], "q")) == "Array([1], type='q')"
-        assert repr(Array(range(5000))) == "Array([0, 1, 2, 3, 4, ..., 4995, 4996, 4997, 4998, 4999], length=5000)"
+        assert (
+            repr(Array([1, "a"])) == "Array([1, 'a'])"
+            and repr(Array([1], "q")) == "Array([1], type='q')"
+        )
+        assert (
+            repr(Array(range(5000)))
+            == "Array([0, 1, 2, 3, 4, ..., 4995, 4996, 4997, 4998, 4999], length=5000)"
+        )
 
     def test_iteration_shows_what_is_there_when_it_is_reached(self):
         array = Array(range(3))
         iterator = iter(array)
         assert next(iterator) == 0 and iterator.__length_hint__() == 2
         array[2] = "new"
-        assert list(iterator) == [1, "new"] and list(iterator) == [] and iterator.__length_hint__() == 0
+        assert (
+            list(iterator) == [1, "new"]
+            and list(iterator) == []
+            and iterator.__length_hint__() == 0
+        )
         assert iter(iterator) is iterator
 
     def test_threads_may_share_an_iterator(self):
         iterator = iter(Array(range(8000)))
-        assert sorted(x for part in in_threads(lambda _: list(iterator)) for x in part) == list(range(8000))
+        assert sorted(x for part in in_threads(lambda _: list(iterator)) for x in part) == list(
+            range(8000)
+        )
 
     def test_subclasses(self):
         class Row(Array):
@@ -298,7 +408,9 @@ class TestSequence:
 
         row = Row([1, 2])
         row.note = "kept"
-        assert row[1] == ("own", 2) and type(row).__name__ in repr(row) and weakref.ref(row)() is row
+        assert (
+            row[1] == ("own", 2) and type(row).__name__ in repr(row) and weakref.ref(row)() is row
+        )
         assert Array[int].__origin__ is Array
         plain = type("Plain", (Array,), {})([1])
         plain.note = 5
@@ -311,10 +423,19 @@ class TestBuffer:
     def test_the_memory_is_the_array(self, kind):
         array = Array([1, 2, 3], kind)
         view = memoryview(array)
-        assert (view.format, view.itemsize, view.shape, view.strides, view.readonly, view.nbytes) == (kind, 8, (3,), (8,), False, 24)
+        assert (
+            view.format,
+            view.itemsize,
+            view.shape,
+            view.strides,
+            view.readonly,
+            view.nbytes,
+        ) == (kind, 8, (3,), (8,), False, 24)
         view[0] = 7
         array[1] = 8
-        assert list(array) == [7, 8, 3] and view.tolist() == [7, 8, 3] and bytes(view) == bytes(array)
+        assert (
+            list(array) == [7, 8, 3] and view.tolist() == [7, 8, 3] and bytes(view) == bytes(array)
+        )
         assert view[::2].tolist() == [7, 3]
         del array
         gc.collect()
@@ -344,7 +465,9 @@ class TestThreads:
         array = Array(8)
         made = in_threads(lambda n: [array.swap(i % 8, (n, i)) for i in range(2000)])
         everything = [x for part in made for x in part] + list(array)
-        assert sorted(x for x in everything if x) == sorted((n, i) for n in range(4) for i in range(2000))
+        assert sorted(x for x in everything if x) == sorted(
+            (n, i) for n in range(4) for i in range(2000)
+        )
 
     def test_strings_replaced_in_place(self):
         count = 20_000
@@ -384,7 +507,15 @@ class TestThreads:
         in_threads(work)
 
 
-@pytest.mark.parametrize("make", [lambda x: Array([x]), lambda x: Array(3, fill=x), lambda x: iter(Array([x])), lambda x: Array([iter(Array([x]))])])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: Array([x]),
+        lambda x: Array(3, fill=x),
+        lambda x: iter(Array([x])),
+        lambda x: Array([iter(Array([x]))]),
+    ],
+)
 def test_cycles_are_collected(make):
     node = Node()
     node.array = make(node)

@@ -20,7 +20,11 @@ def test_append_returns_the_index_for_good():
 
 def test_extend_returns_the_first_index():
     items = AppendList("ab")
-    assert items.extend(range(100)) == 2 and items.extend([]) == 102 and items.extend(iter("xy")) == 102
+    assert (
+        items.extend(range(100)) == 2
+        and items.extend([]) == 102
+        and items.extend(iter("xy")) == 102
+    )
     items += "z"
     assert list(items) == ["a", "b", *range(100), "x", "y", "z"]
     assert items.extend(items) == 105 and len(items) == 210
@@ -39,7 +43,18 @@ def test_items_that_raise_half_way_are_not_appended():
     assert list(items) == [0]
 
 
-@pytest.mark.parametrize("index, error", [(3, IndexError), (-4, IndexError), (2**100, IndexError), (sys.maxsize, IndexError), (-sys.maxsize - 1, IndexError), ("0", TypeError), (1.0, TypeError)])
+@pytest.mark.parametrize(
+    "index, error",
+    [
+        (3, IndexError),
+        (-4, IndexError),
+        (2**100, IndexError),
+        (sys.maxsize, IndexError),
+        (-sys.maxsize - 1, IndexError),
+        ("0", TypeError),
+        (1.0, TypeError),
+    ],
+)
 def test_what_is_no_place(index, error):
     items = AppendList("abc")
     with pytest.raises(error):
@@ -53,7 +68,11 @@ def test_what_is_no_place(index, error):
 def test_items_are_replaced_in_place():
     items = AppendList([1, "b", 1000])
     items[0] = "a"
-    assert items.get_and_set(-1, "c") == 1000 and items.compare_and_set(1, "b", 2.5) and not items.compare_and_set(1, "b", 3)
+    assert (
+        items.get_and_set(-1, "c") == 1000
+        and items.compare_and_set(1, "b", 2.5)
+        and not items.compare_and_set(1, "b", 3)
+    )
     assert items.update(1, lambda x: x * 2) == 5.0 and items.snapshot() == ["a", 5.0, "c"]
     with pytest.raises(TypeError):
         del items[0]
@@ -64,7 +83,11 @@ def test_items_are_replaced_in_place():
 def test_it_is_a_sequence():
     items = AppendList("abcab")
     assert isinstance(items, Sequence) and "c" in items and "x" not in items
-    assert items.index("b", 2) == 4 and items.count("a") == 2 and list(reversed(items)) == list("bacba")
+    assert (
+        items.index("b", 2) == 4
+        and items.count("a") == 2
+        and list(reversed(items)) == list("bacba")
+    )
     assert items[1:3] == ["b", "c"] and items[::-2] == ["b", "c", "a"] and items[10:] == []
     assert AppendList[int].__origin__ is AppendList and repr(AppendList([1])) == "AppendList([1])"
     assert repr(AppendList(range(2000))).endswith("1999], length=2000)")
@@ -132,7 +155,7 @@ def test_what_the_length_counts_can_be_read():
             before = len(items)
             now = items.snapshot()
             assert len(now) >= before and all(type(item) is tuple for item in now[-50:])
-            assert not before or items[before - 1] == now[before - 1] and items[-1]
+            assert not before or (items[before - 1] == now[before - 1] and items[-1])
 
     in_threads(work)
 

@@ -12,7 +12,18 @@ from test_atomics import in_threads
 
 from ungil import MappedArray
 
-VALUES = {"b": [-128, 127], "B": [0, 255], "h": [-32768, 32767], "H": [0, 65535], "i": [-(2**31), 2**31 - 1], "I": [0, 2**32 - 1], "q": [-(2**63), 2**63 - 1], "Q": [0, 2**64 - 1], "f": [1.5, -0.25], "d": [1e300, -0.1]}
+VALUES = {
+    "b": [-128, 127],
+    "B": [0, 255],
+    "h": [-32768, 32767],
+    "H": [0, 65535],
+    "i": [-(2**31), 2**31 - 1],
+    "I": [0, 2**32 - 1],
+    "q": [-(2**63), 2**63 - 1],
+    "Q": [0, 2**64 - 1],
+    "f": [1.5, -0.25],
+    "d": [1e300, -0.1],
+}
 
 
 @pytest.fixture
@@ -28,7 +39,12 @@ def test_every_type_of_number(tmp_path, kind):
     path = tmp_path / "numbers"
     path.write_bytes(b"xyz" + struct.pack(f"={len(values)}{kind}", *values))
     mapped = MappedArray(path, kind, offset=3)
-    assert list(mapped) == values and mapped[-1] == values[-1] and len(mapped) == 6 and mapped.type == kind
+    assert (
+        list(mapped) == values
+        and mapped[-1] == values[-1]
+        and len(mapped) == 6
+        and mapped.type == kind
+    )
     assert memoryview(mapped).format == kind and memoryview(mapped).tolist() == values
     assert list(MappedArray(path, kind, 2, 3)) == values[:2]
 
@@ -38,7 +54,12 @@ def test_it_is_a_sequence(numbers):
     assert isinstance(mapped, Sequence) and len(mapped) == 1000
     assert 17.0 in mapped and 1.5 not in mapped and mapped.index(17) == 17 and mapped.count(3) == 1
     assert list(reversed(mapped))[:2] == [999.0, 998.0]
-    for index, error in ((1000, IndexError), (-1001, IndexError), (2**100, IndexError), ("0", TypeError)):
+    for index, error in (
+        (1000, IndexError),
+        (-1001, IndexError),
+        (2**100, IndexError),
+        ("0", TypeError),
+    ):
         with pytest.raises(error):
             mapped[index]
     with pytest.raises(TypeError):
@@ -88,7 +109,12 @@ def test_an_empty_file(tmp_path):
     path = tmp_path / "empty"
     path.touch()
     with MappedArray(path) as mapped:
-        assert len(mapped) == 0 and list(mapped) == [] and memoryview(mapped).tolist() == [] and mapped[:].tolist() == []
+        assert (
+            len(mapped) == 0
+            and list(mapped) == []
+            and memoryview(mapped).tolist() == []
+            and mapped[:].tolist() == []
+        )
 
 
 def test_closing(numbers):
@@ -101,7 +127,14 @@ def test_closing(numbers):
         view.release()
     assert mapped.closed and "closed" in repr(mapped)
     mapped.close()
-    for use in (lambda: mapped[0], lambda: memoryview(mapped), lambda: list(mapped), lambda: mapped[:], lambda: pickle.dumps(mapped), mapped.__enter__):
+    for use in (
+        lambda: mapped[0],
+        lambda: memoryview(mapped),
+        lambda: list(mapped),
+        lambda: mapped[:],
+        lambda: pickle.dumps(mapped),
+        mapped.__enter__,
+    ):
         with pytest.raises(ValueError, match="closed"):
             use()
 

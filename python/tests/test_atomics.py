@@ -48,7 +48,9 @@ class TestAdder:
 
     def test_increment_and_decrement(self):
         adder = Adder(10)
-        in_threads(lambda n: [(adder.increment if n % 2 else adder.decrement)() for _ in range(1000)])
+        in_threads(
+            lambda n: [(adder.increment if n % 2 else adder.decrement)() for _ in range(1000)]
+        )
         adder.increment()
         assert adder.sum() == 11
 
@@ -75,13 +77,25 @@ class TestAdder:
 
     def test_what_is_taken_out_is_taken_once(self):
         adder = Adder()
-        taken = in_threads(lambda n: [adder.add(1) or (adder.sum_then_reset() if i % 10 == n else 0) for i in range(1000)])
+        taken = in_threads(
+            lambda n: [
+                adder.add(1) or (adder.sum_then_reset() if i % 10 == n else 0) for i in range(1000)
+            ]
+        )
         assert sum(map(sum, taken)) + adder.sum() == 4000
         adder.add(7)
         adder.reset()
         assert adder.sum() == 0
 
-    @pytest.mark.parametrize("bad, error", [("1", TypeError), (None, TypeError), (2**63, OverflowError), (SMALLEST - 1, OverflowError)])
+    @pytest.mark.parametrize(
+        "bad, error",
+        [
+            ("1", TypeError),
+            (None, TypeError),
+            (2**63, OverflowError),
+            (SMALLEST - 1, OverflowError),
+        ],
+    )
     def test_what_is_no_number_of_64_bits_is_refused_and_adds_nothing(self, bad, error):
         adder = Adder(5)
         with pytest.raises(error):
@@ -109,7 +123,9 @@ class TestAdder:
             Adder().increment(1)
 
     def test_its_methods_say_what_they_do(self):
-        assert Adder.add.__doc__.startswith("Adds") and Adder.add.__text_signature__ == "($self, n, /)"
+        assert (
+            Adder.add.__doc__.startswith("Adds") and Adder.add.__text_signature__ == "($self, n, /)"
+        )
         assert Adder.increment.__text_signature__ == "($self)"
 
 
@@ -144,12 +160,20 @@ class TestAtomicInt:
 
     def test_it_never_wraps(self):
         value = AtomicInt(BIGGEST)
-        for change in (value.increment_and_get, lambda: value.add_and_get(BIGGEST), lambda: value.update_and_get(lambda n: n + 1)):
+        for change in (
+            value.increment_and_get,
+            lambda: value.add_and_get(BIGGEST),
+            lambda: value.update_and_get(lambda n: n + 1),
+        ):
             with pytest.raises(OverflowError):
                 change()
         assert value == BIGGEST
         value.set(SMALLEST)
-        for change in (value.decrement_and_get, value.get_and_decrement, lambda: value.add_and_get(-1)):
+        for change in (
+            value.decrement_and_get,
+            value.get_and_decrement,
+            lambda: value.add_and_get(-1),
+        ):
             with pytest.raises(OverflowError):
                 change()
         assert value == SMALLEST
@@ -178,7 +202,14 @@ class TestAtomicInt:
 
     def test_it_is_a_number_of_the_moment(self):
         value = AtomicInt(3)
-        assert value == 3 and 3 == value and value != 4 and value < 4 and value >= AtomicInt(3) and value > 2.5
+        assert (
+            value == 3
+            and 3 == value
+            and value != 4
+            and value < 4
+            and value >= AtomicInt(3)
+            and value > 2.5
+        )
         assert int(value) == 3 and [0, 1, 2, 9][value] == 9 and value and not AtomicInt()
         assert value != "3" and hex(value) == "0x3"
         with pytest.raises(TypeError):
@@ -204,12 +235,50 @@ class TestAtomicRef:
         assert ref.get_and_set(None) is second and ref.get() is None
         assert AtomicRef().get() is None
 
-    @pytest.mark.parametrize("value", [0, -1, 10**6, 2**61, -(2**61), 2**62, 2**63, 2**100, 0.0, -0.0, 1.5, 1e300, 5e-324, math.inf, math.nan, "ä", b"x", "", True, None, (1,), 1j])
+    @pytest.mark.parametrize(
+        "value",
+        [
+            0,
+            -1,
+            10**6,
+            2**61,
+            -(2**61),
+            2**62,
+            2**63,
+            2**100,
+            0.0,
+            -0.0,
+            1.5,
+            1e300,
+            5e-324,
+            math.inf,
+            math.nan,
+            "ä",
+            b"x",
+            "",
+            True,
+            None,
+            (1,),
+            1j,
+        ],
+    )
     def test_any_value_comes_out_as_it_went_in(self, value):
         out = AtomicRef(value).get()
         assert type(out) is type(value) and repr(out) == repr(value)
 
-    @pytest.mark.parametrize("make", [lambda: 10**6, lambda: 2**70, lambda: 1.5, lambda: 1e-300, lambda: -0.0, lambda: math.nan, lambda: "ab" * 3, lambda: b"ab" * 3])
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: 10**6,
+            lambda: 2**70,
+            lambda: 1.5,
+            lambda: 1e-300,
+            lambda: -0.0,
+            lambda: math.nan,
+            lambda: "ab" * 3,
+            lambda: b"ab" * 3,
+        ],
+    )
     def test_plain_values_are_compared_by_value(self, make):
         ref = AtomicRef(make())
         assert ref.compare_and_set(make(), "new") and ref.get() == "new"
@@ -221,7 +290,18 @@ class TestAtomicRef:
 
             __hash__ = str.__hash__
 
-        for one, other in [([], []), (tuple([1]), tuple([1])), (Str("a"), Str("a")), (Str("a"), "a"), ("a", Str("a")), (1, True), (1, 1.0), (0.0, -0.0), (2**70, 1.0 * 2**70), ("a", b"a")]:
+        for one, other in [
+            ([], []),
+            (tuple([1]), tuple([1])),
+            (Str("a"), Str("a")),
+            (Str("a"), "a"),
+            ("a", Str("a")),
+            (1, True),
+            (1, 1.0),
+            (0.0, -0.0),
+            (2**70, 1.0 * 2**70),
+            ("a", b"a"),
+        ]:
             ref = AtomicRef(one)
             assert not ref.compare_and_set(other, None)
             assert ref.compare_and_set(one, None)
@@ -239,7 +319,11 @@ class TestAtomicRef:
 
     def test_what_another_thread_drops_is_dropped(self):
         ref = AtomicRef()
-        alive = in_threads(lambda _: [weakref.ref(node) for _ in range(500) for node in [Node()] if [ref.set(node)]])
+        alive = in_threads(
+            lambda _: [
+                weakref.ref(node) for _ in range(500) for node in [Node()] if [ref.set(node)]
+            ]
+        )
         ref.set(None)
         gc.collect()
         assert not any(node() for nodes in alive for node in nodes)
@@ -278,7 +362,12 @@ class TestAccumulator:
 
     def test_nothing_is_lost_or_doubled(self):
         union = Accumulator(lambda a, b: a + b, ())
-        taken = in_threads(lambda n: [union.accumulate((n * 200 + i,)) or (union.get_then_reset() if i % 50 == 0 else ()) for i in range(200)])
+        taken = in_threads(
+            lambda n: [
+                union.accumulate((n * 200 + i,)) or (union.get_then_reset() if i % 50 == 0 else ())
+                for i in range(200)
+            ]
+        )
         everything = [x for thread in taken for part in thread for x in part] + list(union.get())
         assert sorted(everything) == list(range(800))
 
@@ -310,18 +399,38 @@ EXAMPLES = [Adder(3), AtomicInt(-3), AtomicRef("x"), AtomicFlag(True), Accumulat
 
 
 def value_of(object):
-    return object.sum() if isinstance(object, Adder) else object.is_set() if isinstance(object, AtomicFlag) else object.get()
+    return (
+        object.sum()
+        if isinstance(object, Adder)
+        else object.is_set()
+        if isinstance(object, AtomicFlag)
+        else object.get()
+    )
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: type(e).__name__)
 class TestEach:
     def test_it_is_pickled_and_copied(self, example):
-        for again in (pickle.loads(pickle.dumps(example)), copy.copy(example), copy.deepcopy(example)):
-            assert type(again) is type(example) and again is not example and value_of(again) == value_of(example)
+        for again in (
+            pickle.loads(pickle.dumps(example)),
+            copy.copy(example),
+            copy.deepcopy(example),
+        ):
+            assert (
+                type(again) is type(example)
+                and again is not example
+                and value_of(again) == value_of(example)
+            )
 
     def test_it_can_be_subclassed(self, example):
         sub = type("Sub", (type(example),), {})
-        arguments = (max, 0) if sub.__base__ is Accumulator else (1,) if sub.__base__ is not AtomicFlag else (True,)
+        arguments = (
+            (max, 0)
+            if sub.__base__ is Accumulator
+            else (1,)
+            if sub.__base__ is not AtomicFlag
+            else (True,)
+        )
         one = sub(*arguments)
         one.note = "mine"
         assert type(one) is sub and type(one).__name__ in repr(one) and weakref.ref(one)() is one
@@ -345,7 +454,15 @@ def test_repr_of_what_holds_itself():
     ref.set(None)
 
 
-@pytest.mark.parametrize("make", [AtomicRef, lambda x: Accumulator(max, x), lambda x: (a := Accumulator(lambda _, y: y, 0), a.accumulate(x))[0], lambda x: Accumulator(lambda a, b: x, 0)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        AtomicRef,
+        lambda x: Accumulator(max, x),
+        lambda x: (a := Accumulator(lambda _, y: y, 0), a.accumulate(x))[0],
+        lambda x: Accumulator(lambda a, b: x, 0),
+    ],
+)
 def test_cycles_are_collected(make):
     node = Node()
     node.cell = make(node)

@@ -5,6 +5,7 @@ import gc
 import weakref
 
 import pytest
+
 import ungil
 
 
@@ -33,7 +34,9 @@ HOLD = {
     "ConcurrentDict value": lambda thing: ungil.ConcurrentDict({1: thing}),
     "ConcurrentDict key": lambda thing: ungil.ConcurrentDict({thing: 1}),
     "ConcurrentDict keys": lambda thing: ungil.ConcurrentDict({thing: 1}).keys(),
-    "ConcurrentDict iterator": lambda thing: iter(ungil.ConcurrentDict({thing: 1, 2: thing}).items()),
+    "ConcurrentDict iterator": lambda thing: iter(
+        ungil.ConcurrentDict({thing: 1, 2: thing}).items()
+    ),
     "ConcurrentSet": lambda thing: ungil.ConcurrentSet([thing]),
     "ConcurrentCounter": lambda thing: filled(ungil.ConcurrentCounter(), "add", thing),
     "Queue": lambda thing: filled(ungil.Queue(), "put", thing),
@@ -137,28 +140,50 @@ class Incomparable(Thing):
 RAISING = {
     "Array.update": lambda t: ungil.Array([t]).update(0, refuse),
     "Array of what raises": lambda t: ungil.Array(t if n < 3 else refuse() for n in range(5)),
-    "AppendList.extend": lambda t: ungil.AppendList().extend(t if n < 3 else refuse() for n in range(5)),
+    "AppendList.extend": lambda t: ungil.AppendList().extend(
+        t if n < 3 else refuse() for n in range(5)
+    ),
     "AtomicRef.update_and_get": lambda t: ungil.AtomicRef(t).update_and_get(refuse),
-    "AtomicInt.update_and_get": lambda t: ungil.AtomicInt(1).update_and_get(lambda n, t=t: refuse()),
-    "Accumulator.accumulate": lambda t: [ungil.Accumulator(refuse, t).accumulate(t) for _ in range(2)],
+    "AtomicInt.update_and_get": lambda t: ungil.AtomicInt(1).update_and_get(
+        lambda n, t=t: refuse()
+    ),
+    "Accumulator.accumulate": lambda t: [
+        ungil.Accumulator(refuse, t).accumulate(t) for _ in range(2)
+    ],
     "dict set unhashable": lambda t: ungil.ConcurrentDict().__setitem__(Unhashable(t=t), t),
-    "dict set incomparable": lambda t: ungil.ConcurrentDict({Incomparable(t=t): t}).__setitem__(Incomparable(t=t), t),
-    "dict pop incomparable": lambda t: ungil.ConcurrentDict({Incomparable(t=t): t}).pop(Incomparable(t=t), t),
-    "dict setdefault incomparable": lambda t: ungil.ConcurrentDict({Incomparable(t=t): t}).setdefault(Incomparable(t=t), t),
+    "dict set incomparable": lambda t: ungil.ConcurrentDict({Incomparable(t=t): t}).__setitem__(
+        Incomparable(t=t), t
+    ),
+    "dict pop incomparable": lambda t: ungil.ConcurrentDict({Incomparable(t=t): t}).pop(
+        Incomparable(t=t), t
+    ),
+    "dict setdefault incomparable": lambda t: ungil.ConcurrentDict(
+        {Incomparable(t=t): t}
+    ).setdefault(Incomparable(t=t), t),
     "dict compute": lambda t: ungil.ConcurrentDict({1: t}).compute(1, refuse),
     "dict compute_if_absent": lambda t: ungil.ConcurrentDict().compute_if_absent(t, refuse),
     "dict compute_if_present": lambda t: ungil.ConcurrentDict({t: t}).compute_if_present(t, refuse),
     "dict merge": lambda t: ungil.ConcurrentDict({t: t}).merge(t, t, refuse),
     "dict reduce": lambda t: ungil.ConcurrentDict({t: t}).reduce(refuse, refuse, t),
-    "dict update": lambda t: ungil.ConcurrentDict().update((n, t) if n < 3 else refuse() for n in range(5)),
-    "set add incomparable": lambda t: ungil.ConcurrentSet([Incomparable(t=t)]).add(Incomparable(t=t)),
-    "counter add incomparable": lambda t: [c.add(Incomparable(t=t), 1) for c in [ungil.ConcurrentCounter()] for _ in range(2)],
-    "priority queue": lambda t: [q.put(Incomparable(t=t)) for q in [ungil.PriorityQueue()] for _ in range(3)],
+    "dict update": lambda t: ungil.ConcurrentDict().update(
+        (n, t) if n < 3 else refuse() for n in range(5)
+    ),
+    "set add incomparable": lambda t: ungil.ConcurrentSet([Incomparable(t=t)]).add(
+        Incomparable(t=t)
+    ),
+    "counter add incomparable": lambda t: [
+        c.add(Incomparable(t=t), 1) for c in [ungil.ConcurrentCounter()] for _ in range(2)
+    ],
+    "priority queue": lambda t: [
+        q.put(Incomparable(t=t)) for q in [ungil.PriorityQueue()] for _ in range(3)
+    ],
     "queue put_many": lambda t: ungil.Queue().put_many(t if n < 3 else refuse() for n in range(5)),
     "barrier action": lambda t: ungil.Barrier(1, action=lambda t=t: refuse()).wait(),
     "pool submit": lambda t: pooled(lambda pool: pool.submit(lambda t=t: refuse()).result()),
     "pool map": lambda t: pooled(lambda pool: list(pool.map(lambda n, t=t: refuse(), range(9)))),
-    "pool parallel_for": lambda t: pooled(lambda pool: pool.parallel_for(lambda n, t=t: refuse(), range(9))),
+    "pool parallel_for": lambda t: pooled(
+        lambda pool: pool.parallel_for(lambda n, t=t: refuse(), range(9))
+    ),
     "PerThread factory": lambda t: ungil.PerThread(lambda t=t: refuse()).get(),
     "PerThread combine": lambda t: per_thread(t).combine(refuse, t),
 }
@@ -190,20 +215,34 @@ def test_a_call_that_raises_leaves_no_reference_behind(name):
 REPLACING = {
     "Array.__setitem__": lambda: (lambda a: lambda t: a.__setitem__(0, t))(ungil.Array([None])),
     "Array.get_and_set": lambda: (lambda a: lambda t: a.get_and_set(0, t))(ungil.Array([None])),
-    "Array slice": lambda: (lambda a: lambda t: a.__setitem__(slice(0, 2), [t, t]))(ungil.Array([None, None])),
+    "Array slice": lambda: (lambda a: lambda t: a.__setitem__(slice(0, 2), [t, t]))(
+        ungil.Array([None, None])
+    ),
     "AtomicRef.set": lambda: (lambda a: lambda t: a.set(t))(ungil.AtomicRef(None)),
     "dict value": lambda: (lambda d: lambda t: d.__setitem__(1, t))(ungil.ConcurrentDict()),
-    "dict key": lambda: (lambda d: lambda t: (d.__setitem__(t, 1), d.__delitem__(t)))(ungil.ConcurrentDict()),
-    "dict pop": lambda: (lambda d: lambda t: (d.__setitem__(1, t), d.pop(1)))(ungil.ConcurrentDict()),
-    "dict clear": lambda: (lambda d: lambda t: (d.__setitem__(t, t), d.clear()))(ungil.ConcurrentDict()),
-    "dict compute": lambda: (lambda d: lambda t: d.compute(1, lambda k, v: t))(ungil.ConcurrentDict()),
+    "dict key": lambda: (lambda d: lambda t: (d.__setitem__(t, 1), d.__delitem__(t)))(
+        ungil.ConcurrentDict()
+    ),
+    "dict pop": lambda: (lambda d: lambda t: (d.__setitem__(1, t), d.pop(1)))(
+        ungil.ConcurrentDict()
+    ),
+    "dict clear": lambda: (lambda d: lambda t: (d.__setitem__(t, t), d.clear()))(
+        ungil.ConcurrentDict()
+    ),
+    "dict compute": lambda: (lambda d: lambda t: d.compute(1, lambda k, v: t))(
+        ungil.ConcurrentDict()
+    ),
     "set": lambda: (lambda s: lambda t: (s.add(t), s.discard(t)))(ungil.ConcurrentSet()),
     "queue": lambda: (lambda q: lambda t: (q.put(t), q.get()))(ungil.Queue(3)),
     "queue, unbounded": lambda: (lambda q: lambda t: (q.put(t), q.get()))(ungil.Queue()),
     "lifo": lambda: (lambda q: lambda t: (q.put(t), q.get()))(ungil.LifoQueue()),
     "priority": lambda: (lambda q: lambda t: (q.put(t), q.get()))(ungil.PriorityQueue()),
-    "refused by compare_and_set": lambda: (lambda a: lambda t: a.compare_and_set(0, "other", t))(ungil.Array([None])),
-    "refused by a full queue": lambda: (lambda q: lambda t: q.put_nowait(t))(filled(ungil.Queue(1), "put", 1)),
+    "refused by compare_and_set": lambda: (lambda a: lambda t: a.compare_and_set(0, "other", t))(
+        ungil.Array([None])
+    ),
+    "refused by a full queue": lambda: (lambda q: lambda t: q.put_nowait(t))(
+        filled(ungil.Queue(1), "put", 1)
+    ),
 }
 
 

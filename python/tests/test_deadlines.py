@@ -16,7 +16,7 @@ def test_a_thread_that_hangs_is_shown():
     thread = threading.Thread(target=hang_here, name="slow")
     thread.start()
     try:
-        with pytest.raises(AssertionError, match="(?s)slow hangs.*hang_here"):
+        with pytest.raises(AssertionError, match=r"(?s)slow hangs.*hang_here"):
             join(thread, deadline_s=0.01)
     finally:
         over.set()
@@ -34,7 +34,7 @@ def test_a_child_that_hangs_is_shown(capfd):
     child = os.fork()
     if child == 0:
         hang_there()
-    with pytest.raises(AssertionError, match="the child .* hangs"):
+    with pytest.raises(AssertionError, match=r"the child .* hangs"):
         wait_for_child(child, deadline_s=0.01)
     os.close(ends[0])
     os.close(ends[1])

@@ -6,6 +6,7 @@ import pickle
 import random
 
 import pytest
+
 from ungil import ABSENT, ConcurrentDict
 
 
@@ -49,7 +50,9 @@ def test_reading():
         d[(1, 2)]
     assert error.value.args == ((1, 2),)
     assert sorted(map(str, d.keys())) == sorted(r) and set(d) == set(r)
-    assert set(d.items()) == set(r.items()) and sorted(map(str, d.values())) == sorted(map(str, r.values()))
+    assert set(d.items()) == set(r.items()) and sorted(map(str, d.values())) == sorted(
+        map(str, r.values())
+    )
     for bad in ((), (1, 2, 3)):
         with pytest.raises(TypeError):
             d.get(*bad)
@@ -94,7 +97,12 @@ def test_update():
     d.update(ConcurrentDict({4: 400}))
     assert d == {1: 100, "x": 2, 2: 200, 3: 300, "a": "aa", "b": "bb", 4: 400}
     assert ConcurrentDict(self=1, other=2) == {"self": 1, "other": 2}
-    for wrong, error in ((42, TypeError), (None, TypeError), ([(1, 2, 3)], ValueError), ([1], TypeError)):
+    for wrong, error in (
+        (42, TypeError),
+        (None, TypeError),
+        ([(1, 2, 3)], ValueError),
+        ([1], TypeError),
+    ):
         with pytest.raises(error):
             d.update(wrong)
         with pytest.raises(error):
@@ -140,7 +148,10 @@ def test_operators_repr_and_class():
     same = a
     same |= [("z", 1)]
     assert same is a and a["z"] == 1
-    assert repr(ConcurrentDict()) == "ConcurrentDict({})" and repr(ConcurrentDict({1: 2})) == "ConcurrentDict({1: 2})"
+    assert (
+        repr(ConcurrentDict()) == "ConcurrentDict({})"
+        and repr(ConcurrentDict({1: 2})) == "ConcurrentDict({1: 2})"
+    )
     d = ConcurrentDict()
     d[1] = d
     assert repr(d) == "ConcurrentDict({1: ConcurrentDict({...})})"
@@ -165,7 +176,14 @@ def test_missing_is_for_subclasses():
             return key * 2
 
     d = Default(a=1)
-    assert d["a"] == 1 and d["b"] == "bb" and "b" not in d and d.get("b") is None and d[3] == 6 and d[(1,)] == (1, 1)
+    assert (
+        d["a"] == 1
+        and d["b"] == "bb"
+        and "b" not in d
+        and d.get("b") is None
+        and d[3] == 6
+        and d[(1,)] == (1, 1)
+    )
     d = ConcurrentDict()
     with pytest.raises(KeyError):
         d["b"]
@@ -174,10 +192,28 @@ def test_missing_is_for_subclasses():
 def test_views():
     d = ConcurrentDict(a=1, b=2)
     keys, values, items = d.keys(), d.values(), d.items()
-    assert isinstance(keys, collections.abc.KeysView) and isinstance(items, collections.abc.ItemsView)
-    assert "a" in keys and 1 in values and ("a", 1) in items and ("a", 2) not in items and "a" not in items
-    assert keys & {"a"} == {"a"} and keys | {"c"} == {"a", "b", "c"} and keys - {"a"} == {"b"} and {"a", "z"} - keys == {"z"}
-    assert keys ^ {"a"} == {"b"} and keys == {"a", "b"} and keys.isdisjoint("xyz") and items == {("a", 1), ("b", 2)}
+    assert isinstance(keys, collections.abc.KeysView) and isinstance(
+        items, collections.abc.ItemsView
+    )
+    assert (
+        "a" in keys
+        and 1 in values
+        and ("a", 1) in items
+        and ("a", 2) not in items
+        and "a" not in items
+    )
+    assert (
+        keys & {"a"} == {"a"}
+        and keys | {"c"} == {"a", "b", "c"}
+        and keys - {"a"} == {"b"}
+        and {"a", "z"} - keys == {"z"}
+    )
+    assert (
+        keys ^ {"a"} == {"b"}
+        and keys == {"a", "b"}
+        and keys.isdisjoint("xyz")
+        and items == {("a", 1), ("b", 2)}
+    )
     d["c"] = 3
     assert len(keys) == len(values) == len(items) == 3 and sorted(values) == [1, 2, 3]
     assert keys.mapping is d and repr(ConcurrentDict(a=1).items()) == "DictItems([('a', 1)])"
@@ -211,7 +247,15 @@ def test_keys_that_are_equal_are_one_key():
 
 def test_hashes_and_comparisons_that_fail():
     d = ConcurrentDict({BadEq(): 1, 25: 2})
-    for use in (lambda k: d[k], lambda k: d.__setitem__(k, 1), lambda k: d.__delitem__(k), d.get, d.pop, d.setdefault, lambda k: k in d):
+    for use in (
+        lambda k: d[k],
+        lambda k: d.__setitem__(k, 1),
+        lambda k: d.__delitem__(k),
+        d.get,
+        d.pop,
+        d.setdefault,
+        lambda k: k in d,
+    ):
         with pytest.raises(Bad):
             use(BadEq())
         with pytest.raises(TypeError):
@@ -219,7 +263,12 @@ def test_hashes_and_comparisons_that_fail():
     key = BadHash()
     d[key] = 1
     key.fail = True
-    for use in (lambda: d[key], lambda: d.get(key), lambda: d.compute_if_absent(key, str), lambda: d.merge(key, 1, max)):
+    for use in (
+        lambda: d[key],
+        lambda: d.get(key),
+        lambda: d.compute_if_absent(key, str),
+        lambda: d.merge(key, 1, max),
+    ):
         with pytest.raises(Bad):
             use()
     assert len(d) == 3
@@ -244,7 +293,11 @@ def test_a_comparison_may_change_the_map():
             return self is other or self.work(other)
 
     d = ConcurrentDict()
-    for change in (d.clear, lambda: [d.__setitem__(n, n) for n in range(10, 2000)], lambda: d.pop(first, None)):
+    for change in (
+        d.clear,
+        lambda: [d.__setitem__(n, n) for n in range(10, 2000)],
+        lambda: d.pop(first, None),
+    ):
         d.clear()
         first = Key(lambda other: change() and False)
         d[first] = 1
@@ -279,7 +332,12 @@ def test_many_keys_of_one_hash():
 def test_random_steps_against_dict():
     random.seed(4)
     d, model = ConcurrentDict(), {}
-    keys = [*range(30), *map(str, range(30)), *(n + 0.5 for n in range(10)), *((n,) for n in range(10))]
+    keys = [
+        *range(30),
+        *map(str, range(30)),
+        *(n + 0.5 for n in range(10)),
+        *((n,) for n in range(10)),
+    ]
     for step in range(20_000):
         key, value = random.choice(keys), random.choice([step, str(step), [step]])
         match random.randrange(8):

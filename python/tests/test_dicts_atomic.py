@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from deadlines import join
+
 from ungil import ABSENT, ConcurrentCounter, ConcurrentDict
 
 
@@ -30,27 +31,53 @@ def test_compare_and_set():
     d = ConcurrentDict(a=1)
     marker = object()
     assert not d.compare_and_set("a", 2, 3) and d.compare_and_set("a", 1, 3) and d["a"] == 3
-    assert not d.compare_and_set("a", 3.0, 4) and not d.compare_and_set("b", None, 1) and "b" not in d
+    assert (
+        not d.compare_and_set("a", 3.0, 4) and not d.compare_and_set("b", None, 1) and "b" not in d
+    )
     assert d.compare_and_set("b", ABSENT, marker) and not d.compare_and_set("b", ABSENT, 1)
-    assert not d.compare_and_set("b", object(), 1) and d.compare_and_set("b", marker, "".join(["x", "y"]))
+    assert not d.compare_and_set("b", object(), 1) and d.compare_and_set(
+        "b", marker, "".join(["x", "y"])
+    )
     assert d.compare_and_set("b", "xy", ABSENT) and "b" not in d
     assert d.compare_and_set("b", ABSENT, ABSENT) and "b" not in d
-    assert not d.remove("a", 4) and d.remove("a", 3) and not d.remove("a", 3) and not d.remove("a", ABSENT)
+    assert (
+        not d.remove("a", 4)
+        and d.remove("a", 3)
+        and not d.remove("a", 3)
+        and not d.remove("a", ABSENT)
+    )
     assert d.get_and_set("a", 1) is None and d.get_and_set("a", 2) == 1 and len(d) == 1
 
 
 def test_compute_and_its_like():
     d = ConcurrentDict(a=1)
     assert d.compute("a", lambda k, v: (k, v)) == ("a", 1) and d["a"] == ("a", 1)
-    assert d.compute("n", lambda k, v: (v or 0) + 1) == 1 and d.compute("n", lambda k, v: v + 1, 10) == 2
+    assert (
+        d.compute("n", lambda k, v: (v or 0) + 1) == 1
+        and d.compute("n", lambda k, v: v + 1, 10) == 2
+    )
     assert d.compute("m", lambda k, v: v + 1, 10) == 11
-    assert d.compute("m", lambda k, v: ABSENT) is None and "m" not in d and d.compute("m", lambda k, v: ABSENT) is None
+    assert (
+        d.compute("m", lambda k, v: ABSENT) is None
+        and "m" not in d
+        and d.compute("m", lambda k, v: ABSENT) is None
+    )
     assert d.compute("none", lambda k, v: None) is None and "none" in d
     assert d.compute_if_present("q", lambda k, v: 1 / 0) is None
-    assert d.compute_if_present("n", lambda k, v: v * 10) == 20 and d.compute_if_present("n", lambda k, v: ABSENT) is None
-    assert d.merge("n", 5, max) == 5 and d.merge("n", 3, max) == 5 and d.merge("n", 3, lambda a, b: ABSENT) is None
+    assert (
+        d.compute_if_present("n", lambda k, v: v * 10) == 20
+        and d.compute_if_present("n", lambda k, v: ABSENT) is None
+    )
+    assert (
+        d.merge("n", 5, max) == 5
+        and d.merge("n", 3, max) == 5
+        and d.merge("n", 3, lambda a, b: ABSENT) is None
+    )
     assert "n" not in d
-    assert d.compute_if_absent("c", lambda k: k * 2) == "cc" and d.compute_if_absent("c", lambda k: 1 / 0) == "cc"
+    assert (
+        d.compute_if_absent("c", lambda k: k * 2) == "cc"
+        and d.compute_if_absent("c", lambda k: 1 / 0) == "cc"
+    )
     assert d.compute_if_absent("none", lambda k: 1 / 0) is None
     for use, key in ((d.compute, "a"), (d.compute_if_absent, "new"), (d.compute_if_present, "a")):
         with pytest.raises(ZeroDivisionError):
@@ -80,7 +107,11 @@ def test_a_function_may_use_the_map():
     assert d.compute_if_absent(30, lambda k: 0) == 30
 
     def fibonacci(n):
-        return n if n < 2 else memo.compute_if_absent(n - 1, fibonacci) + memo.compute_if_absent(n - 2, fibonacci)
+        return (
+            n
+            if n < 2
+            else memo.compute_if_absent(n - 1, fibonacci) + memo.compute_if_absent(n - 2, fibonacci)
+        )
 
     memo = ConcurrentDict()
     assert memo.compute_if_absent(60, fibonacci) == 1548008755920
@@ -167,14 +198,19 @@ def test_no_increment_is_lost(how):
 
 def test_setdefault_has_one_winner():
     d, seen = ConcurrentDict(), [[] for _ in range(4)]
-    together(4, lambda index: [seen[index].append(d.setdefault(key, (index, key))) for key in range(3000)])
+    together(
+        4,
+        lambda index: [seen[index].append(d.setdefault(key, (index, key))) for key in range(3000)],
+    )
     assert seen[0] == seen[1] == seen[2] == seen[3] and len(d) == 3000
 
 
 def test_reduce():
     d = ConcurrentDict({n: n for n in range(10_000)})
     for workers in (1, 2, 5, None):
-        assert d.reduce(lambda k, v: v, lambda a, b: a + b, 0, workers=workers) == sum(range(10_000))
+        assert d.reduce(lambda k, v: v, lambda a, b: a + b, 0, workers=workers) == sum(
+            range(10_000)
+        )
     assert ConcurrentDict().reduce(lambda k, v: v, max, 7) == 7
     with pytest.raises(ZeroDivisionError):
         d.reduce(lambda k, v: 1 // (v - 5000), max, 0, workers=3)
@@ -185,11 +221,27 @@ def test_reduce():
 
 def test_counter():
     c = ConcurrentCounter("abracadabra", z=2)
-    assert c["a"] == 5 and c["q"] == 0 and "q" not in c and c.total() == 13 and c.most_common(1) == [("a", 5)]
+    assert (
+        c["a"] == 5
+        and c["q"] == 0
+        and "q" not in c
+        and c.total() == 13
+        and c.most_common(1) == [("a", 5)]
+    )
     c.subtract({"a": 6})
-    assert c["a"] == -1 and sorted(c.elements()) == list("bbcdrrzz") and c == {**c.snapshot()} and len(c) == 6
+    assert (
+        c["a"] == -1
+        and sorted(c.elements()) == list("bbcdrrzz")
+        and c == {**c.snapshot()}
+        and len(c) == 6
+    )
     c["a"] = 2**61 - 1
-    for wrong, error in ((lambda: c.add("a"), OverflowError), (lambda: c.add("a", 2**63), OverflowError), (lambda: c.add("a", "1"), TypeError), (lambda: c.__setitem__("a", 2**61), OverflowError)):
+    for wrong, error in (
+        (lambda: c.add("a"), OverflowError),
+        (lambda: c.add("a", 2**63), OverflowError),
+        (lambda: c.add("a", "1"), TypeError),
+        (lambda: c.__setitem__("a", 2**61), OverflowError),
+    ):
         with pytest.raises(error):
             wrong()
     del c["a"], c["a"]

@@ -8,6 +8,7 @@ import weakref
 
 import pytest
 from deadlines import join
+
 from ungil import ConcurrentCounter, ConcurrentDict, ConcurrentSet
 
 
@@ -73,7 +74,11 @@ def test_what_is_taken_out_is_let_go_at_once():
         take(key)
         del key, value
         assert [g() for g in gone] == [None, None]
-    for put in (lambda: d.__setitem__(1, 2), lambda: d.get_and_set(1, 2), lambda: d.compute(1, lambda k, v: 2)):
+    for put in (
+        lambda: d.__setitem__(1, 2),
+        lambda: d.get_and_set(1, 2),
+        lambda: d.compute(1, lambda k, v: 2),
+    ):
         value = d[1] = Thing()
         gone = weakref.ref(value)
         del value
@@ -132,7 +137,9 @@ def test_memory_stays_flat(what):
                     c.pop("hot", 0)
 
     def round(number):
-        threads = [threading.Thread(target=work, args=(number * 10**6 + t * 10**5,)) for t in range(3)]
+        threads = [
+            threading.Thread(target=work, args=(number * 10**6 + t * 10**5,)) for t in range(3)
+        ]
         for thread in threads:
             thread.start()
         join(*threads)

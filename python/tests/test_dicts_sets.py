@@ -7,13 +7,25 @@ import threading
 
 import pytest
 from test_dicts_atomic import together
+
 from ungil import ConcurrentDict, ConcurrentSet
 
 
 def test_the_protocol():
     s = ConcurrentSet("abc")
-    assert isinstance(s, collections.abc.MutableSet) and len(s) == 3 and "a" in s and "z" not in s and 1.0 in ConcurrentSet([1])
-    assert s.add("d") is True and s.add("d") is False and s.discard("d") is True and s.discard("d") is False
+    assert (
+        isinstance(s, collections.abc.MutableSet)
+        and len(s) == 3
+        and "a" in s
+        and "z" not in s
+        and 1.0 in ConcurrentSet([1])
+    )
+    assert (
+        s.add("d") is True
+        and s.add("d") is False
+        and s.discard("d") is True
+        and s.discard("d") is False
+    )
     s.remove("a")
     with pytest.raises(KeyError):
         s.remove("a")
@@ -24,7 +36,10 @@ def test_the_protocol():
         s.pop()
     s.update("xy", [1])
     assert s == {"x", "y", 1} and s.snapshot() == frozenset({"x", "y", 1})
-    assert repr(ConcurrentSet([1])) == "ConcurrentSet([1])" and repr(ConcurrentSet()) == "ConcurrentSet([])"
+    assert (
+        repr(ConcurrentSet([1])) == "ConcurrentSet([1])"
+        and repr(ConcurrentSet()) == "ConcurrentSet([])"
+    )
     for twin in (s.copy(), copy.copy(s), copy.deepcopy(s), pickle.loads(pickle.dumps(s))):
         assert twin == s and twin is not s and type(twin) is ConcurrentSet
     with pytest.raises(TypeError):
@@ -33,14 +48,32 @@ def test_the_protocol():
     assert not s and s == set() and s != [] and ConcurrentSet[int].__origin__ is ConcurrentSet
 
 
-@pytest.mark.parametrize("other", [{2, 3}, frozenset({2, 3}), ConcurrentSet([2, 3]), {2: 0, 3: 0}.keys()])
+@pytest.mark.parametrize(
+    "other", [{2, 3}, frozenset({2, 3}), ConcurrentSet([2, 3]), {2: 0, 3: 0}.keys()]
+)
 def test_algebra(other):
     s = ConcurrentSet([1, 2])
     assert s | other == {1, 2, 3} == other | s and s & other == {2} == other & s
     assert s - other == {1} and other - s == {3} and s ^ other == {1, 3} == other ^ s
-    assert not s <= other and not s > other and s <= {1, 2, 3} and s < {1, 2, 3} and s >= {1} and s > {1}
-    assert s.isdisjoint([5]) and not s.isdisjoint(other) and s.issubset([1, 2, 3]) and s.issuperset([1])
-    assert s.union([3], [4]) == {1, 2, 3, 4} and s.intersection([2], [2, 3]) == {2} and s.difference([1]) == {2}
+    assert (
+        not s <= other
+        and not s > other
+        and s <= {1, 2, 3}
+        and s < {1, 2, 3}
+        and s >= {1}
+        and s > {1}
+    )
+    assert (
+        s.isdisjoint([5])
+        and not s.isdisjoint(other)
+        and s.issubset([1, 2, 3])
+        and s.issuperset([1])
+    )
+    assert (
+        s.union([3], [4]) == {1, 2, 3, 4}
+        and s.intersection([2], [2, 3]) == {2}
+        and s.difference([1]) == {2}
+    )
     assert s.symmetric_difference([2, 3]) == {1, 3}
     for change, result in (("|", {1, 2, 3}), ("&", {2}), ("-", {1}), ("^", {1, 3})):
         t = same = ConcurrentSet([1, 2])

@@ -20,7 +20,10 @@ LEVELS = ("incompatible", "compatible", "distinct", "shared", "atomic")
 NAMES = sorted(
     name
     for module in vars(ungil).values()
-    if inspect.ismodule(module) and module.__name__.startswith("ungil.") and not module.__name__.startswith("ungil._") and hasattr(module, "__all__")
+    if inspect.ismodule(module)
+    and module.__name__.startswith("ungil.")
+    and not module.__name__.startswith("ungil._")
+    and hasattr(module, "__all__")
     for name in module.__all__
     # `queue`'s exceptions are re-exported, and are documented there.
     if getattr(ungil, name).__module__.startswith("ungil")
@@ -40,7 +43,9 @@ def examples():
 def section(name):
     """A class's part of a page: from its heading to the next of that rank."""
     for page in PAGES:
-        found = re.search(rf"^## `{name}`\n(.*?)(?=^## |\Z)", page.read_text(), re.MULTILINE | re.DOTALL)
+        found = re.search(
+            rf"^## `{name}`\n(.*?)(?=^## |\Z)", page.read_text(), re.MULTILINE | re.DOTALL
+        )
         if found:
             return found[1]
     return None
@@ -56,7 +61,18 @@ def methods(name):
 
 
 def test_there_are_pages():
-    assert {page.stem for page in PAGES} >= {"README", "how", "sharing", "atomics", "dicts", "queues", "arrays", "locks", "pools", "phase"}
+    assert {page.stem for page in PAGES} >= {
+        "README",
+        "how",
+        "sharing",
+        "atomics",
+        "dicts",
+        "queues",
+        "arrays",
+        "locks",
+        "pools",
+        "phase",
+    }
 
 
 @pytest.mark.parametrize("page, line, code", list(examples()))
@@ -80,9 +96,16 @@ def test_every_name_has_a_section_with_an_example_and_a_place_in_the_readme(name
 def told(name):
     """The methods that a class's table names beside a level, and those that its bases' do."""
     table = [line for line in (section(name) or "").splitlines() if line.startswith("|")]
-    named = {m for line in table if any(level in line for level in LEVELS) for m in re.findall(r"`(\w+)", line.split("|")[1])}
+    named = {
+        m
+        for line in table
+        if any(level in line for level in LEVELS)
+        for m in re.findall(r"`(\w+)", line.split("|")[1])
+    }
     bases = getattr(getattr(ungil, name), "__bases__", ())
-    return named.union(*(told(base.__name__) for base in bases if getattr(ungil, base.__name__, None) is base))
+    return named.union(
+        *(told(base.__name__) for base in bases if getattr(ungil, base.__name__, None) is base)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,10 +122,14 @@ def test_every_method_has_a_docstring(name):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_the_pages_lead_somewhere(page):
-    for target, anchor in re.findall(r"\]\((?!https?:)([\w/.-]*)(?:#([\w-]+))?\)", page.read_text()):
+    for target, anchor in re.findall(
+        r"\]\((?!https?:)([\w/.-]*)(?:#([\w-]+))?\)", page.read_text()
+    ):
         other = (page.parent / target) if target else page
         assert other.exists(), target
         if anchor:
             headings = re.findall(r"^#+ (.*)$", other.read_text(), re.MULTILINE)
-            slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            slugs = {
+                re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings
+            }
             assert anchor in slugs, f"{target}#{anchor}"

@@ -154,4 +154,7 @@ def test_the_library_has_nothing_that_the_first_call_fills():
     """Not seen from Python: a lookup that imports nothing, as `intern!` does, detaches inside a Once all the same."""
     for source in SOURCES.rglob("*.rs"):
         code = re.sub(r"//.*", "", source.read_text())
-        assert not re.search(r"(\bPyOnceLock|GILOnceCell|intern!\(|LazyLock|import_exception!|get_or_(try_)?init\b)", code), source
+        assert not re.search(
+            r"(\bPyOnceLock|GILOnceCell|intern!\(|LazyLock|import_exception!|get_or_(try_)?init\b)",
+            code,
+        ), source

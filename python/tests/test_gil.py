@@ -7,12 +7,16 @@ import pytest
 from deadlines import run, run_code
 from processes import free_threaded, run_script
 
-needs_free_threading = pytest.mark.skipif(not free_threaded(), reason="this interpreter has a GIL for good")
+needs_free_threading = pytest.mark.skipif(
+    not free_threaded(), reason="this interpreter has a GIL for good"
+)
 
 
 @needs_free_threading
 def test_importing_leaves_the_gil_off():
-    done = run_script("import sys, ungil; print(sys._is_gil_enabled())", "-W", "error", "-X", "gil=0")
+    done = run_script(
+        "import sys, ungil; print(sys._is_gil_enabled())", "-W", "error", "-X", "gil=0"
+    )
     assert done.stdout == "False\n" and done.stderr == ""
     # And of itself, when nobody says anything.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHON_GIL"}
@@ -31,7 +35,10 @@ def test_every_submodule_leaves_the_gil_off():
             importlib.import_module("ungil." + module.name)
             assert not sys._is_gil_enabled(), module.name
         """,
-        "-W", "error", "-X", "gil=0",
+        "-W",
+        "error",
+        "-X",
+        "gil=0",
     )
     assert done.stderr == ""
 
@@ -61,7 +68,8 @@ def test_it_works_with_the_gil_switched_on():
         [thread.join() for thread in threads]
         assert adder.sum() == sum(table.values()) == sum(array) == 4000
         """,
-        "-X", "gil=1",
+        "-X",
+        "gil=1",
     )
     assert done.stderr == ""
 
@@ -77,7 +85,8 @@ def test_the_suite_passes_with_the_gil_switched_on():
     here = os.path.dirname(os.path.abspath(__file__))
     done = run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *WITH_GIL],
-        cwd=here, deadline_s=800,
+        cwd=here,
+        deadline_s=800,
         env={**os.environ, "PYTHON_GIL": "1", "UNGIL_HISTORIES": "0.1"},
     )
     assert done.returncode == 0, done.stdout[-4000:]

@@ -10,130 +10,212 @@ from history import examine
 from linearizability import PENDING, Call, NotLinearizable, Raised, check, linearize
 from programs import drawing, keyed, new, plain, putting, small
 from specifications import (
-    ArraySlots, Exclusion, Fifo, Flag, Integer, Lifo, Map, Members, Permits, Priority, ReadersWriter, Rows, Sum,
+    ArraySlots,
+    Exclusion,
+    Fifo,
+    Flag,
+    Integer,
+    Lifo,
+    Map,
+    Members,
+    Permits,
+    Priority,
+    ReadersWriter,
+    Rows,
+    Sum,
 )
 
 
 def history(*lines):
     """Calls written as (thread, invoked, returned, name, arguments, result)."""
-    return [Call(t, name, arguments, result, begin, end) for t, begin, end, name, arguments, result in lines]
+    return [
+        Call(t, name, arguments, result, begin, end)
+        for t, begin, end, name, arguments, result in lines
+    ]
 
 
 WRONG = {
     "a read of what was overwritten before it began": (
         Integer(),
-        (0, 1, 2, "set", (1,), None), (0, 3, 4, "set", (2,), None), (1, 5, 6, "get", (), 1),
+        (0, 1, 2, "set", (1,), None),
+        (0, 3, 4, "set", (2,), None),
+        (1, 5, 6, "get", (), 1),
     ),
     "two reads that see two writes in opposite orders": (
         Integer(),
-        (0, 1, 9, "set", (1,), None), (1, 1, 9, "set", (2,), None),
-        (2, 2, 3, "get", (), 1), (2, 4, 5, "get", (), 2), (3, 2, 3, "get", (), 2), (3, 4, 5, "get", (), 1),
+        (0, 1, 9, "set", (1,), None),
+        (1, 1, 9, "set", (2,), None),
+        (2, 2, 3, "get", (), 1),
+        (2, 4, 5, "get", (), 2),
+        (3, 2, 3, "get", (), 2),
+        (3, 4, 5, "get", (), 1),
     ),
     "a new value seen, then the old one": (
         Integer(),
-        (0, 1, 9, "set", (1,), None), (1, 2, 3, "get", (), 1), (2, 4, 5, "get", (), 0),
+        (0, 1, 9, "set", (1,), None),
+        (1, 2, 3, "get", (), 1),
+        (2, 4, 5, "get", (), 0),
     ),
     "a lost update": (
         Integer(),
-        (0, 1, 4, "increment_and_get", (), 1), (1, 2, 5, "increment_and_get", (), 1),
+        (0, 1, 4, "increment_and_get", (), 1),
+        (1, 2, 5, "increment_and_get", (), 1),
     ),
     "two winners of one compare-and-set": (
         Integer(),
-        (0, 1, 4, "compare_and_set", (0, 7), True), (1, 2, 5, "compare_and_set", (0, 8), True),
+        (0, 1, 4, "compare_and_set", (0, 7), True),
+        (1, 2, 5, "compare_and_set", (0, 8), True),
     ),
     "a swap whose old value two got": (
         ArraySlots(),
-        (0, 1, 4, "get_and_set", (3, 7), 0), (1, 2, 5, "get_and_set", (3, 8), 0),
+        (0, 1, 4, "get_and_set", (3, 7), 0),
+        (1, 2, 5, "get_and_set", (3, 8), 0),
     ),
     "a flag that two raised first": (
-        Flag(), (0, 1, 4, "test_and_set", (), False), (1, 2, 5, "test_and_set", (), False),
+        Flag(),
+        (0, 1, 4, "test_and_set", (), False),
+        (1, 2, 5, "test_and_set", (), False),
     ),
     "a sum that misses what was added before it was asked": (
-        Sum(), (0, 1, 2, "add", (1,), None), (1, 3, 4, "sum", (), 0),
+        Sum(),
+        (0, 1, 2, "add", (1,), None),
+        (1, 3, 4, "sum", (), 0),
     ),
     "an item that two got": (
         Fifo(),
-        (0, 1, 2, "put", ("a",), None), (1, 3, 6, "get_nowait", (), "a"), (2, 4, 7, "get_nowait", (), "a"),
+        (0, 1, 2, "put", ("a",), None),
+        (1, 3, 6, "get_nowait", (), "a"),
+        (2, 4, 7, "get_nowait", (), "a"),
     ),
     "a queue that is empty while it is not": (
-        Fifo(), (0, 1, 2, "put", ("a",), None), (1, 3, 4, "get_nowait", (), Raised("Empty")),
+        Fifo(),
+        (0, 1, 2, "put", ("a",), None),
+        (1, 3, 4, "get_nowait", (), Raised("Empty")),
     ),
     "a queue that is full while it is not": (
         Fifo(1),
-        (0, 1, 2, "put", ("a",), None), (0, 3, 4, "get", (), "a"), (1, 5, 6, "put_nowait", ("b",), Raised("Full")),
+        (0, 1, 2, "put", ("a",), None),
+        (0, 3, 4, "get", (), "a"),
+        (1, 5, 6, "put_nowait", ("b",), Raised("Full")),
     ),
     "one too many in a bounded queue": (
-        Fifo(1), (0, 1, 4, "put", ("a",), None), (1, 2, 5, "put", ("b",), None),
+        Fifo(1),
+        (0, 1, 4, "put", ("a",), None),
+        (1, 2, 5, "put", ("b",), None),
     ),
     "two items of one producer reversed": (
         Fifo(),
-        (0, 1, 2, "put", ("a",), None), (0, 3, 4, "put", ("b",), None), (1, 5, 6, "get", (), "b"), (1, 7, 8, "get", (), "a"),
+        (0, 1, 2, "put", ("a",), None),
+        (0, 3, 4, "put", ("b",), None),
+        (1, 5, 6, "get", (), "b"),
+        (1, 7, 8, "get", (), "a"),
     ),
     "a stack served as a queue": (
         Lifo(),
-        (0, 1, 2, "put", ("a",), None), (0, 3, 4, "put", ("b",), None), (1, 5, 6, "get", (), "a"),
+        (0, 1, 2, "put", ("a",), None),
+        (0, 3, 4, "put", ("b",), None),
+        (1, 5, 6, "get", (), "a"),
     ),
     "the greater first": (
         Priority(),
-        (0, 1, 2, "put", (2,), None), (1, 1, 2, "put", (1,), None), (0, 3, 4, "get", (), 2),
+        (0, 1, 2, "put", (2,), None),
+        (1, 1, 2, "put", (1,), None),
+        (0, 3, 4, "get", (), 2),
     ),
     "a key that two inserted": (
-        Map(), (0, 1, 4, "setdefault", ("k", 1), 1), (1, 2, 5, "setdefault", ("k", 2), 2),
+        Map(),
+        (0, 1, 4, "setdefault", ("k", 1), 1),
+        (1, 2, 5, "setdefault", ("k", 2), 2),
     ),
     "a deleted key that comes back": (
         Map(),
-        (0, 1, 2, "setitem", ("k", 1), None), (0, 3, 4, "delitem", ("k",), None), (1, 5, 6, "get", ("k",), 1),
+        (0, 1, 2, "setitem", ("k", 1), None),
+        (0, 3, 4, "delitem", ("k",), None),
+        (1, 5, 6, "get", ("k",), 1),
     ),
     "a key popped twice": (
         Map(),
-        (0, 1, 2, "setitem", ("k", 1), None), (0, 3, 6, "pop", ("k",), 1), (1, 4, 7, "pop", ("k",), 1),
+        (0, 1, 2, "setitem", ("k", 1), None),
+        (0, 3, 6, "pop", ("k",), 1),
+        (1, 4, 7, "pop", ("k",), 1),
     ),
     "a member that two added first": (
-        Members(), (0, 1, 4, "add", ("m",), True), (1, 2, 5, "add", ("m",), True),
+        Members(),
+        (0, 1, 4, "add", ("m",), True),
+        (1, 2, 5, "add", ("m",), True),
     ),
     "two in the critical section": (
-        Exclusion(), (0, 1, 2, "acquire", (), True), (1, 3, 4, "acquire", (), True), (0, 5, 6, "release", (), None),
+        Exclusion(),
+        (0, 1, 2, "acquire", (), True),
+        (1, 3, 4, "acquire", (), True),
+        (0, 5, 6, "release", (), None),
     ),
     "one permit for two": (
-        Permits(1), (0, 1, 2, "acquire", (), True), (1, 1, 3, "acquire", (), True), (0, 4, 5, "release", (), None),
+        Permits(1),
+        (0, 1, 2, "acquire", (), True),
+        (1, 1, 3, "acquire", (), True),
+        (0, 4, 5, "release", (), None),
     ),
     "a reader beside a writer": (
         ReadersWriter(),
-        (0, 1, 2, "acquire_write", (), True), (1, 3, 4, "acquire_read", (), True), (0, 5, 6, "release_write", (), None),
+        (0, 1, 2, "acquire_write", (), True),
+        (1, 3, 4, "acquire_read", (), True),
+        (0, 5, 6, "release_write", (), None),
     ),
     "one place for two": (
-        Rows(), (0, 1, 4, "append", ("a",), 0), (1, 2, 5, "append", ("b",), 0),
+        Rows(),
+        (0, 1, 4, "append", ("a",), 0),
+        (1, 2, 5, "append", ("b",), 0),
     ),
     "an appended item that cannot be read": (
-        Rows(), (0, 1, 2, "append", ("a",), 0), (1, 3, 4, "get", (0,), Raised("IndexError")),
+        Rows(),
+        (0, 1, 2, "append", ("a",), 0),
+        (1, 3, 4, "get", (0,), Raised("IndexError")),
     ),
     "True where it was 1": (Integer(), (0, 1, 2, "set", (1,), None), (0, 3, 4, "get", (), True)),
 }
 
 RIGHT = {
     "a read beside a write sees the old": (
-        Integer(), (0, 1, 9, "set", (1,), None), (1, 2, 3, "get", (), 0), (2, 4, 5, "get", (), 1),
+        Integer(),
+        (0, 1, 9, "set", (1,), None),
+        (1, 2, 3, "get", (), 0),
+        (2, 4, 5, "get", (), 1),
     ),
     "a later call overtakes an earlier one that it runs beside": (
         Fifo(),
-        (0, 1, 9, "put", ("a",), None), (1, 2, 3, "put", ("b",), None), (2, 4, 5, "get", (), "b"), (2, 6, 8, "get", (), "a"),
+        (0, 1, 9, "put", ("a",), None),
+        (1, 2, 3, "put", ("b",), None),
+        (2, 4, 5, "get", (), "b"),
+        (2, 6, 8, "get", (), "a"),
     ),
     "a get that began before the put": (
-        Fifo(), (0, 1, 9, "get", (), "a"), (1, 5, 6, "put", ("a",), None),
+        Fifo(),
+        (0, 1, 9, "get", (), "a"),
+        (1, 5, 6, "put", ("a",), None),
     ),
     "a put that never returned, got": (
-        Fifo(), (0, 1, float("inf"), "put", ("a",), PENDING), (1, 5, 6, "get", (), "a"),
+        Fifo(),
+        (0, 1, float("inf"), "put", ("a",), PENDING),
+        (1, 5, 6, "get", (), "a"),
     ),
     "a put that never returned, not there": (
-        Fifo(), (0, 1, float("inf"), "put", ("a",), PENDING), (1, 5, 6, "get_nowait", (), Raised("Empty")),
+        Fifo(),
+        (0, 1, float("inf"), "put", ("a",), PENDING),
+        (1, 5, 6, "get_nowait", (), Raised("Empty")),
     ),
     "keys apart": (
         Map(),
-        (0, 1, 2, "setitem", ("k", 1), None), (1, 3, 4, "setitem", ("l", 2), None), (0, 5, 6, "get", ("k",), 1),
-        (1, 7, 8, "get", ("l",), 2), (1, 9, 10, "get", ("m",), None),
+        (0, 1, 2, "setitem", ("k", 1), None),
+        (1, 3, 4, "setitem", ("l", 2), None),
+        (0, 5, 6, "get", ("k",), 1),
+        (1, 7, 8, "get", ("l",), 2),
+        (1, 9, 10, "get", ("m",), None),
     ),
     "the same tick orders nothing": (
-        Integer(), (0, 1, 2, "set", (1,), None), (1, 2, 3, "get", (), 0),
+        Integer(),
+        (0, 1, 2, "set", (1,), None),
+        (1, 2, 3, "get", (), 0),
     ),
 }
 
@@ -154,7 +236,11 @@ def test_a_right_history_is_accepted(name):
 def brute_force(calls, specification):
     """Every order, one by one: what the search must agree with."""
     for order in itertools.permutations(calls):
-        if any(late.returned < early.invoked for i, early in enumerate(order) for late in order[i + 1 :]):
+        if any(
+            late.returned < early.invoked
+            for i, early in enumerate(order)
+            for late in order[i + 1 :]
+        ):
             continue
         states = [specification.initial]
         for call in order:
@@ -193,15 +279,24 @@ def test_the_search_agrees_with_trying_every_order(seed):
 
 TWINS = {
     twins.CounterOfTwoSteps: (Integer(), drawing(plain("increment_and_get"), plain("get"))),
-    twins.SlotsSwappedInTwoSteps: (ArraySlots(), drawing(keyed("get_and_set", [0, 1], new), keyed("get", [0, 1]))),
+    twins.SlotsSwappedInTwoSteps: (
+        ArraySlots(),
+        drawing(keyed("get_and_set", [0, 1], new), keyed("get", [0, 1])),
+    ),
     twins.SlotsComparedThenSet: (
         ArraySlots(),
         drawing(keyed("compare_and_set", [0], small, small), keyed("get", [0])),
     ),
     twins.MapCheckedThenActed: (
-        Map(), drawing(keyed("setdefault", "ab", new), keyed("get", "ab"), keyed("pop", "ab", lambda rng: None)),
+        Map(),
+        drawing(
+            keyed("setdefault", "ab", new), keyed("get", "ab"), keyed("pop", "ab", lambda rng: None)
+        ),
     ),
-    twins.MapThatForgetsWhileItGrows: (Map(), drawing(keyed("setitem", "ab", new), keyed("get", "ab"))),
+    twins.MapThatForgetsWhileItGrows: (
+        Map(),
+        drawing(keyed("setitem", "ab", new), keyed("get", "ab")),
+    ),
     twins.QueueThatLosesAnItem: (Fifo(), drawing(putting("put"), plain("get_nowait"))),
     twins.QueueThatIsEmptyTooEarly: (Fifo(), drawing(putting("put"), plain("get_nowait"))),
     twins.StackServedAsQueue: (Lifo(), drawing(putting("put"), plain("get_nowait"))),

@@ -3,9 +3,10 @@
 import pytest
 import specifications as spec
 import subjects
-import ungil
 from history import Round, examine, play
 from programs import drawing, fresh, keyed, new, plain, putting, small
+
+import ungil
 
 KEYS = {
     "one str": ["k"],
@@ -17,8 +18,11 @@ KEYS = {
 
 def test_array_slots():
     program = drawing(
-        keyed("get", [0, 1]), keyed("set", [0, 1], new), keyed("get_and_set", [0, 1], new),
-        keyed("compare_and_set", [0, 1], small, small), keyed("set", [0, 1], small),
+        keyed("get", [0, 1]),
+        keyed("set", [0, 1], new),
+        keyed("get_and_set", [0, 1], new),
+        keyed("compare_and_set", [0, 1], small, small),
+        keyed("set", [0, 1], small),
     )
     examine(lambda: subjects.array(0, 0), program, spec.ArraySlots(0), rounds=400)
 
@@ -26,7 +30,8 @@ def test_array_slots():
 def test_array_slots_holding_objects():
     """Objects rather than numbers: each read takes a count that a replacement drops."""
     program = drawing(
-        keyed("get", [0]), keyed("set", [0], lambda rng: str(fresh())),
+        keyed("get", [0]),
+        keyed("set", [0], lambda rng: str(fresh())),
         keyed("get_and_set", [0], lambda rng: (fresh(),)),
     )
     examine(lambda: subjects.array("first"), program, spec.ArraySlots("first"), rounds=400)
@@ -45,7 +50,9 @@ def test_array_updated_by_functions():
 @pytest.mark.parametrize("kind", "qd")
 def test_typed_array_slots(kind):
     def make():
-        return subjects.Slots(ungil.Array([0, 0], type=kind) if kind == "q" else ungil.Array([0.0, 0.0], type=kind))
+        return subjects.Slots(
+            ungil.Array([0, 0], type=kind) if kind == "q" else ungil.Array([0.0, 0.0], type=kind)
+        )
 
     def number(rng):
         return fresh() if kind == "q" else float(fresh())
@@ -54,16 +61,25 @@ def test_typed_array_slots(kind):
         return 1 if kind == "q" else 1.0
 
     program = drawing(
-        keyed("get", [0, 1]), keyed("set", [0, 1], number), keyed("get_and_add", [0, 1], one),
-        keyed("add_and_get", [0, 1], one), keyed("get_and_set", [0, 1], number),
+        keyed("get", [0, 1]),
+        keyed("set", [0, 1], number),
+        keyed("get_and_add", [0, 1], one),
+        keyed("add_and_get", [0, 1], one),
+        keyed("get_and_set", [0, 1], number),
     )
     examine(make, program, spec.ArraySlots(0 if kind == "q" else 0.0), rounds=400)
 
 
 def test_atomic_int():
     program = drawing(
-        plain("get"), putting("set"), plain("increment_and_get"), plain("get_and_increment"), plain("add_and_get", 3),
-        plain("get_and_add", -2), putting("get_and_set"), lambda rng: ("compare_and_set", (small(rng), small(rng))),
+        plain("get"),
+        putting("set"),
+        plain("increment_and_get"),
+        plain("get_and_increment"),
+        plain("add_and_get", 3),
+        plain("get_and_add", -2),
+        putting("get_and_set"),
+        lambda rng: ("compare_and_set", (small(rng), small(rng))),
         lambda rng: ("set", (small(rng),)),
     )
     examine(lambda: ungil.AtomicInt(0), program, spec.Integer(0), rounds=400)
@@ -74,7 +90,10 @@ def test_atomic_int_updated_by_functions():
         return 2 * n + 1
 
     program = drawing(
-        plain("update_and_get", subjects.slow(double_and_one)), plain("increment_and_get"), plain("get"), calls=4
+        plain("update_and_get", subjects.slow(double_and_one)),
+        plain("increment_and_get"),
+        plain("get"),
+        calls=4,
     )
     examine(lambda: ungil.AtomicInt(0), program, spec.Integer(0), rounds=400)
 
@@ -82,7 +101,9 @@ def test_atomic_int_updated_by_functions():
 def test_atomic_ref():
     values = ["a", "b", 1, 2.5, None, "c" * 30]
     program = drawing(
-        plain("get"), lambda rng: ("set", (rng.choice(values),)), lambda rng: ("get_and_set", (str(fresh()),)),
+        plain("get"),
+        lambda rng: ("set", (rng.choice(values),)),
+        lambda rng: ("get_and_set", (str(fresh()),)),
         lambda rng: ("compare_and_set", (rng.choice(values), rng.choice(values))),
     )
     examine(lambda: ungil.AtomicRef("a"), program, spec.Integer("a"), rounds=400)
@@ -102,9 +123,17 @@ def test_adder_of_ones():
 def test_concurrent_dict(keys):
     keys = KEYS[keys]
     program = drawing(
-        keyed("get", keys), keyed("getitem", keys), keyed("contains", keys), keyed("setitem", keys, new),
-        keyed("setitem", keys, small), keyed("delitem", keys), keyed("pop", keys), keyed("pop", keys, lambda rng: None),
-        keyed("setdefault", keys, new), keyed("get_and_set", keys, new), keyed("compare_and_set", keys, small, small),
+        keyed("get", keys),
+        keyed("getitem", keys),
+        keyed("contains", keys),
+        keyed("setitem", keys, new),
+        keyed("setitem", keys, small),
+        keyed("delitem", keys),
+        keyed("pop", keys),
+        keyed("pop", keys, lambda rng: None),
+        keyed("setdefault", keys, new),
+        keyed("get_and_set", keys, new),
+        keyed("compare_and_set", keys, small, small),
         keyed("remove", keys, small),
     )
     examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), program, spec.Map(), rounds=400)
@@ -114,8 +143,12 @@ def test_concurrent_dict(keys):
 def test_concurrent_dict_computing(keys):
     keys = KEYS[keys]
     program = drawing(
-        keyed("increment", keys), keyed("merge_sum", keys, lambda rng: 2), keyed("absent_compute", keys, small),
-        keyed("present_increment", keys), keyed("delitem", keys), keyed("get", keys),
+        keyed("increment", keys),
+        keyed("merge_sum", keys, lambda rng: 2),
+        keyed("absent_compute", keys, small),
+        keyed("present_increment", keys),
+        keyed("delitem", keys),
+        keyed("get", keys),
     )
     examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), program, spec.Map(), rounds=400)
 
@@ -124,8 +157,11 @@ def test_concurrent_dict_while_it_grows():
     """Two keys are looked at while a third thread makes the table grow through several sizes, and shrink."""
     shared = ["k", "l"]
     program = drawing(
-        keyed("get", shared), keyed("setitem", shared, new), keyed("pop", shared, lambda rng: None),
-        keyed("setdefault", shared, new), calls=6,
+        keyed("get", shared),
+        keyed("setitem", shared, new),
+        keyed("pop", shared, lambda rng: None),
+        keyed("setdefault", shared, new),
+        calls=6,
     )
 
     def grow(rng, thread):
@@ -140,7 +176,9 @@ def test_concurrent_dict_while_it_grows():
 @pytest.mark.parametrize("keys", KEYS)
 def test_concurrent_set(keys):
     keys = KEYS[keys]
-    program = drawing(keyed("add", keys), keyed("discard", keys), keyed("remove", keys), keyed("contains", keys))
+    program = drawing(
+        keyed("add", keys), keyed("discard", keys), keyed("remove", keys), keyed("contains", keys)
+    )
     examine(lambda: subjects.Members(ungil.ConcurrentSet()), program, spec.Members(), rounds=300)
 
 
@@ -173,7 +211,13 @@ def test_priority_queue(maxsize):
 
 
 def test_append_list():
-    program = drawing(putting("append"), putting("append"), lambda rng: ("get", (rng.randrange(6),)), plain("len"), calls=4)
+    program = drawing(
+        putting("append"),
+        putting("append"),
+        lambda rng: ("get", (rng.randrange(6),)),
+        plain("len"),
+        calls=4,
+    )
     examine(lambda: subjects.Rows(ungil.AppendList()), program, spec.Rows(), rounds=300)
 
 

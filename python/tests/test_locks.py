@@ -31,7 +31,9 @@ def until(condition):
         time.sleep(0.0005)
 
 
-@pytest.fixture(params=[ungil.Lock, lambda: ungil.Lock(fair=True), ungil.RLock, lambda: ungil.RLock(fair=True)])
+@pytest.fixture(
+    params=[ungil.Lock, lambda: ungil.Lock(fair=True), ungil.RLock, lambda: ungil.RLock(fair=True)]
+)
 def make(request):
     return request.param
 
@@ -425,5 +427,3 @@ def test_a_condition_over_a_nested_rlock_lets_others_in(make_reentrant):
         assert condition.wait(PATIENCE)
     join([thread])
     assert came == [1]
-
-

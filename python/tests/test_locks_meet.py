@@ -6,10 +6,9 @@ import time
 import weakref
 
 import pytest
+from test_locks import PATIENCE, join, start, until
 
 import ungil
-
-from test_locks import PATIENCE, join, start, until
 
 
 def test_semaphore_counts():
@@ -112,7 +111,12 @@ def test_semaphore_limits():
 
 def test_event():
     event, got = ungil.Event(), []
-    assert not event.is_set() and event.wait(0) is False and event.wait(0.005) is False and event.wait(-1) is False
+    assert (
+        not event.is_set()
+        and event.wait(0) is False
+        and event.wait(0.005) is False
+        and event.wait(-1) is False
+    )
     threads = [start(lambda: got.append(event.wait(PATIENCE))) for _ in range(5)]
     until(lambda: event.waiters == 5)
     event.set()
@@ -274,7 +278,12 @@ def test_phaser_advances_when_all_have_arrived():
             assert len(log[number]) == 3
 
     assert together(work, 3) == [None] * 3
-    assert phaser.phase == 10 and phaser.parties == 3 and phaser.unarrived == 3 and not phaser.terminated
+    assert (
+        phaser.phase == 10
+        and phaser.parties == 3
+        and phaser.unarrived == 3
+        and not phaser.terminated
+    )
 
 
 def test_parties_come_and_go():

@@ -7,14 +7,13 @@ import time
 import weakref
 
 import pytest
+from test_locks import PATIENCE, join, start, until
 
 import ungil
 
-from test_locks import PATIENCE, join, start, until
-
 
 def test_readers_together_writers_alone():
-    lock, inside, most, wrong = ungil.RWLock(), ungil.Adder(), [0], []
+    lock, wrong = ungil.RWLock(), []
     here = threading.Barrier(4)
 
     def read():
@@ -48,10 +47,35 @@ def test_a_writer_keeps_readers_and_writers_out():
     lock, got = ungil.RWLock(), []
     with lock.write():
         assert lock.owner == threading.get_ident()
-        join([start(lambda: got.append((lock.acquire_read(False), lock.acquire_write(False), lock.acquire_read(timeout=0.01))))])
+        join(
+            [
+                start(
+                    lambda: got.append(
+                        (
+                            lock.acquire_read(False),
+                            lock.acquire_write(False),
+                            lock.acquire_read(timeout=0.01),
+                        )
+                    )
+                )
+            ]
+        )
     with lock.read():
         assert lock.readers == 1
-        join([start(lambda: got.append((lock.acquire_read(False), lock.release_read(), lock.acquire_write(False), lock.acquire_write(timeout=0.01))))])
+        join(
+            [
+                start(
+                    lambda: got.append(
+                        (
+                            lock.acquire_read(False),
+                            lock.release_read(),
+                            lock.acquire_write(False),
+                            lock.acquire_write(timeout=0.01),
+                        )
+                    )
+                )
+            ]
+        )
     assert got == [(False, False, False), (True, None, False, False)]
     assert lock.acquire_write(False)
     lock.release_write()
@@ -76,7 +100,15 @@ def test_reentrance_and_downgrade():
     assert lock.acquire_write(False)
     lock.acquire_read()
     lock.release_write()
-    join([start(lambda: got.append((lock.acquire_write(False), lock.acquire_read(False), lock.release_read())))])
+    join(
+        [
+            start(
+                lambda: got.append(
+                    (lock.acquire_write(False), lock.acquire_read(False), lock.release_read())
+                )
+            )
+        ]
+    )
     lock.release_read()
     assert got == [(False, True, None)] and lock.readers == 0
 
@@ -141,7 +173,11 @@ def test_rwlock_timeouts_leave_it_usable():
     lock, stop = ungil.RWLock(), threading.Event()
 
     def work(number):
-        take, give = (lock.acquire_write, lock.release_write) if number % 2 else (lock.acquire_read, lock.release_read)
+        take, give = (
+            (lock.acquire_write, lock.release_write)
+            if number % 2
+            else (lock.acquire_read, lock.release_read)
+        )
         while not stop.is_set():
             if take(timeout=0.0001 * (number % 5)):
                 time.sleep(0)
@@ -168,7 +204,11 @@ def test_rwlock_interrupts_leave_it_usable():
 
     former = signal.signal(signal.SIGALRM, interrupt)
     try:
-        for guard, wanted in [(lock.write(), lock.acquire_read), (lock.write(), lock.acquire_write), (lock.read(), lock.acquire_write)]:
+        for guard, wanted in [
+            (lock.write(), lock.acquire_read),
+            (lock.write(), lock.acquire_write),
+            (lock.read(), lock.acquire_write),
+        ]:
             held.clear()
             go.clear()
             thread = start(hold, guard)

@@ -4,8 +4,9 @@ import gc
 import random
 
 import pytest
-import ungil
 from crowd import crowd
+
+import ungil
 
 
 class Refuses:
@@ -23,20 +24,44 @@ class Refuses:
 
 # cereggii#78 and #79: a second __init__, or two at once, freed the table beneath its users.
 AGAIN = {
-    "ConcurrentDict": (lambda: ungil.ConcurrentDict({1: 1}), lambda d: d.__init__({2: 2}), lambda d: d.get(1)),
-    "ConcurrentSet": (lambda: ungil.ConcurrentSet([1]), lambda s: s.__init__([2]), lambda s: 1 in s),
-    "ConcurrentCounter": (lambda: ungil.ConcurrentCounter(), lambda c: c.__init__(), lambda c: c["x"]),
+    "ConcurrentDict": (
+        lambda: ungil.ConcurrentDict({1: 1}),
+        lambda d: d.__init__({2: 2}),
+        lambda d: d.get(1),
+    ),
+    "ConcurrentSet": (
+        lambda: ungil.ConcurrentSet([1]),
+        lambda s: s.__init__([2]),
+        lambda s: 1 in s,
+    ),
+    "ConcurrentCounter": (
+        lambda: ungil.ConcurrentCounter(),
+        lambda c: c.__init__(),
+        lambda c: c["x"],
+    ),
     "Array": (lambda: ungil.Array([1]), lambda a: a.__init__([2, 3]), lambda a: a[0]),
     "AppendList": (lambda: ungil.AppendList(), lambda a: a.__init__(), lambda a: len(a)),
     "Adder": (lambda: ungil.Adder(), lambda a: a.__init__(5), lambda a: a.sum()),
     "AtomicInt": (lambda: ungil.AtomicInt(1), lambda a: a.__init__(2), lambda a: a.get()),
-    "AtomicRef": (lambda: ungil.AtomicRef("x" * 9), lambda a: a.__init__("y" * 9), lambda a: a.get()),
+    "AtomicRef": (
+        lambda: ungil.AtomicRef("x" * 9),
+        lambda a: a.__init__("y" * 9),
+        lambda a: a.get(),
+    ),
     "Queue": (lambda: ungil.Queue(2), lambda q: q.__init__(3), lambda q: q.qsize()),
     "LifoQueue": (lambda: ungil.LifoQueue(2), lambda q: q.__init__(3), lambda q: q.qsize()),
     "PriorityQueue": (lambda: ungil.PriorityQueue(2), lambda q: q.__init__(3), lambda q: q.qsize()),
     "Lock": (lambda: ungil.Lock(), lambda lock: lock.__init__(), lambda lock: lock.locked()),
-    "RWLock": (lambda: ungil.RWLock(), lambda lock: lock.__init__(), lambda lock: lock.read().__enter__() or lock.release_read()),
-    "Semaphore": (lambda: ungil.Semaphore(1), lambda s: s.__init__(2), lambda s: s.acquire() and s.release()),
+    "RWLock": (
+        lambda: ungil.RWLock(),
+        lambda lock: lock.__init__(),
+        lambda lock: lock.read().__enter__() or lock.release_read(),
+    ),
+    "Semaphore": (
+        lambda: ungil.Semaphore(1),
+        lambda s: s.__init__(2),
+        lambda s: s.acquire() and s.release(),
+    ),
 }
 
 
@@ -51,7 +76,7 @@ def test_a_second_init_harms_nobody(name):
         for _ in range(300):
             try:
                 again(thing)
-            except (RuntimeError, TypeError):
+            except RuntimeError, TypeError:
                 pass
 
     def look():
@@ -263,5 +288,5 @@ def test_operators_from_both_sides():
             for other in (False, 3, number, "x"):
                 try:
                     getattr(number, name)(other)
-                except (TypeError, ValueError, ZeroDivisionError):
+                except TypeError, ValueError, ZeroDivisionError:
                     pass

@@ -6,6 +6,7 @@ import operator
 import tempfile
 
 import pytest
+
 import ungil
 
 IN_PLACE = [
@@ -72,13 +73,19 @@ def test_an_operator_in_place_changes_the_object_or_is_refused(name):
         made = MAKE[name]()
         try:
             changed = change(made, other())
-        except (TypeError, ValueError, AttributeError):
+        except TypeError, ValueError, AttributeError:
             continue
-        assert changed is made, f"{name} {change.__name__} {kind} gave a new {type(changed).__name__}"
+        assert changed is made, (
+            f"{name} {change.__name__} {kind} gave a new {type(changed).__name__}"
+        )
 
 
-@pytest.mark.parametrize("symbol", ["or_", "and_", "sub", "xor", "ior", "iand", "isub", "ixor", "le", "lt", "ge", "gt"])
-@pytest.mark.parametrize("kind", ["list", "tuple", "range", "generator", "str", "dict", "Counter", "None", "int"])
+@pytest.mark.parametrize(
+    "symbol", ["or_", "and_", "sub", "xor", "ior", "iand", "isub", "ixor", "le", "lt", "ge", "gt"]
+)
+@pytest.mark.parametrize(
+    "kind", ["list", "tuple", "range", "generator", "str", "dict", "Counter", "None", "int"]
+)
 def test_a_set_refuses_what_is_no_set(symbol, kind):
     """As `set` does: the methods take any iterable, the operators take sets."""
     apply = getattr(operator, symbol)
@@ -95,11 +102,18 @@ def test_a_set_refuses_what_is_no_set(symbol, kind):
 def test_a_set_takes_sets_on_either_side(symbol, kind):
     apply, other = getattr(operator, symbol), OTHERS[kind]()
     ours = ungil.ConcurrentSet([1, 2])
-    for left, right, expected in ((ours, other, apply({1, 2}, set(other))), (other, ours, apply(set(other), {1, 2}))):
+    for left, right, expected in (
+        (ours, other, apply({1, 2}, set(other))),
+        (other, ours, apply(set(other), {1, 2})),
+    ):
         made = apply(left, right)
         # The view of a dict makes a set of whatever is on its right.
         kept = left is ours or kind != "keys"
-        assert type(made) is (ungil.ConcurrentSet if kept else set) and made is not ours and made == expected
+        assert (
+            type(made) is (ungil.ConcurrentSet if kept else set)
+            and made is not ours
+            and made == expected
+        )
     assert ours == {1, 2}
 
 

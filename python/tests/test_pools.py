@@ -118,7 +118,9 @@ def test_threads_are_named():
     with ThreadPool(2, "worker") as pool:
         assert pool.submit(lambda: threading.current_thread().name).result().startswith("worker_")
     with ThreadPool(1) as pool:
-        assert pool.submit(lambda: threading.current_thread().name).result().startswith("ThreadPool-")
+        assert (
+            pool.submit(lambda: threading.current_thread().name).result().startswith("ThreadPool-")
+        )
 
 
 def test_the_initializer_runs_once_in_each_thread():
@@ -290,9 +292,9 @@ def test_asyncio_takes_the_futures(pool):
     async def main():
         assert await asyncio.wrap_future(pool.submit(pow, 2, 5)) == 32
         loop = asyncio.get_running_loop()
-        assert await asyncio.gather(*(loop.run_in_executor(pool, pow, i, 2) for i in range(20))) == [
-            i * i for i in range(20)
-        ]
+        assert await asyncio.gather(
+            *(loop.run_in_executor(pool, pow, i, 2) for i in range(20))
+        ) == [i * i for i in range(20)]
         with pytest.raises(ZeroDivisionError):
             await loop.run_in_executor(pool, operator.truediv, 1, 0)
 
@@ -482,7 +484,9 @@ def test_repr_says_how_it_stands(pool):
     assert "shut down" in repr(pool)
 
 
-@pytest.mark.skipif(not hasattr(sys, "_is_gil_enabled"), reason="an interpreter that has a GIL and nothing else")
+@pytest.mark.skipif(
+    not hasattr(sys, "_is_gil_enabled"), reason="an interpreter that has a GIL and nothing else"
+)
 def test_the_gil_is_not_switched_on():
     if sysconfig.get_config_var("Py_GIL_DISABLED") and os.environ.get("PYTHON_GIL") != "1":
         assert not sys._is_gil_enabled()

@@ -64,7 +64,9 @@ def test_set_and_clear():
     assert total() == 0
 
 
-@pytest.mark.parametrize("value", [0, 1, -5, 2**61, 2**100, 1.5, 0.0, 1e300, None, True, "text", b"bytes", (1,)])
+@pytest.mark.parametrize(
+    "value", [0, 1, -5, 2**61, 2**100, 1.5, 0.0, 1e300, None, True, "text", b"bytes", (1,)]
+)
 def test_any_value_comes_back(value):
     kept = PerThread(lambda: value)
     assert kept() == value and type(kept()) is type(value)

@@ -24,8 +24,12 @@ def pool():
 
 @pytest.mark.parametrize("chunksize", [None, 1, 7, 10**6])
 def test_map_gives_results_in_order(pool, chunksize):
-    assert list(pool.map(pow, range(50), range(50), chunksize=chunksize)) == [i**i for i in range(50)]
-    assert list(pool.map(str, (i for i in range(3000)), chunksize=chunksize)) == [str(i) for i in range(3000)]
+    assert list(pool.map(pow, range(50), range(50), chunksize=chunksize)) == [
+        i**i for i in range(50)
+    ]
+    assert list(pool.map(str, (i for i in range(3000)), chunksize=chunksize)) == [
+        str(i) for i in range(3000)
+    ]
     assert list(pool.map(str, [], chunksize=chunksize)) == []
     assert list(pool.map(operator.add, [1, 2, 3], [1])) == [2]
     big = range(2**70, 2**70 + 5)
@@ -198,7 +202,9 @@ def test_reduce(pool):
 
     items = pool.reduce(append, range(n), factory=list, combine=operator.add)
     assert sorted(items) == list(range(n))
-    assert pool.reduce(append, range(n), factory=list, combine=operator.add, ordered=True) == list(range(n))
+    assert pool.reduce(append, range(n), factory=list, combine=operator.add, ordered=True) == list(
+        range(n)
+    )
     assert pool.reduce(operator.add, "abcdefgh" * 99, "", ordered=True, grain=3) == "abcdefgh" * 99
     with pytest.raises(TypeError):
         pool.reduce(operator.add, [1])
@@ -342,7 +348,9 @@ def late():
         print(error)
 """
     )
-    assert result.stdout.strip() == "cannot schedule new futures after interpreter shutdown", result.stderr
+    assert result.stdout.strip() == "cannot schedule new futures after interpreter shutdown", (
+        result.stderr
+    )
     assert result.returncode == 0
 
 

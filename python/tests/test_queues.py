@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from deadlines import join
+
 from ungil import LifoQueue, PriorityQueue, Queue
 
 KINDS = [Queue, LifoQueue, PriorityQueue]
@@ -106,10 +107,19 @@ def test_no_bound(kind, maxsize):
 
 def test_arguments(kind):
     q = kind(1)
-    for call in (lambda: q.put(1, timeout=-1), lambda: q.get(timeout=-1), lambda: q.put(1, timeout=float("nan"))):
+    for call in (
+        lambda: q.put(1, timeout=-1),
+        lambda: q.get(timeout=-1),
+        lambda: q.put(1, timeout=float("nan")),
+    ):
         with pytest.raises(ValueError):
             call()
-    for call in (lambda: q.get(timeout="1"), lambda: kind("1"), lambda: q.put(), lambda: q.get(1, 2, 3)):
+    for call in (
+        lambda: q.get(timeout="1"),
+        lambda: kind("1"),
+        lambda: q.put(),
+        lambda: q.get(1, 2, 3),
+    ):
         with pytest.raises(TypeError):
             call()
     with pytest.raises(OverflowError):
@@ -333,7 +343,27 @@ def test_many_items_survive_the_collector(kind):
 
 
 def test_values_come_out_as_they_went_in():
-    values = [None, True, 1, -1, 2**61, -(2**61), 2**62, 2**70, 0.0, -0.0, 1.5, 1e300, float("inf"), "", "a", b"", (), [], {}]
+    values = [
+        None,
+        True,
+        1,
+        -1,
+        2**61,
+        -(2**61),
+        2**62,
+        2**70,
+        0.0,
+        -0.0,
+        1.5,
+        1e300,
+        float("inf"),
+        "",
+        "a",
+        b"",
+        (),
+        [],
+        {},
+    ]
     q = Queue()
     for value in values:
         q.put(value)

@@ -8,6 +8,7 @@ import weakref
 
 import pytest
 from test_queues import KINDS, Run, waiting
+
 from ungil import DelayQueue, Queue
 
 

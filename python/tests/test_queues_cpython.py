@@ -5,6 +5,7 @@ import types
 import unittest
 
 import pytest
+
 import ungil
 
 theirs = pytest.importorskip("test.test_queue", reason="this interpreter came without its tests")

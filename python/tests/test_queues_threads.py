@@ -12,6 +12,7 @@ import time
 import pytest
 from deadlines import join, run_code, wait_for_child
 from test_queues import KINDS, PATIENCE, Run, asleep, waiting
+
 from ungil import DelayQueue, Exchanger, PriorityQueue, Queue
 
 
@@ -203,7 +204,9 @@ def test_signal_handlers_run_while_waiting(kind):
     q = kind()
     before = signal.signal(signal.SIGUSR1, lambda *_: q.put(5))
     try:
-        thread = threading.Thread(target=lambda: (asleep(threading.main_thread()), os.kill(os.getpid(), signal.SIGUSR1)))
+        thread = threading.Thread(
+            target=lambda: (asleep(threading.main_thread()), os.kill(os.getpid(), signal.SIGUSR1))
+        )
         thread.start()
         assert q.get(timeout=PATIENCE) == 5
         join(thread)

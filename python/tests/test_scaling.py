@@ -19,7 +19,15 @@ def names():
 
 def test_the_rows_of_the_promised_table_are_there():
     listed = names()
-    for part in ("Adder.add", "get, ints", "get, instances", "ConcurrentDict set", "Queue put+get", "Array slot write", "share"):
+    for part in (
+        "Adder.add",
+        "get, ints",
+        "get, instances",
+        "ConcurrentDict set",
+        "Queue put+get",
+        "Array slot write",
+        "share",
+    ):
         assert any(part in name for name in listed), part
 
 
@@ -39,7 +47,13 @@ def test_every_row_runs_with_ours_and_says_who_is_missing(tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--threads", "0"), ("--threads", "x"), ("--blocks", "0"), ("--seconds", "-1"), ("--only", "nothing has this")],
+    [
+        ("--threads", "0"),
+        ("--threads", "x"),
+        ("--blocks", "0"),
+        ("--seconds", "-1"),
+        ("--only", "nothing has this"),
+    ],
 )
 def test_bad_arguments_are_refused_in_words(arguments):
     done = run(*arguments)

@@ -13,7 +13,9 @@ from deadlines import join
 from ungil import ShareWarning, frozen, share, sharing_of
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-only_free_threaded = pytest.mark.skipif(not FREE_THREADED, reason="with a GIL counts are not shared")
+only_free_threaded = pytest.mark.skipif(
+    not FREE_THREADED, reason="with a GIL counts are not shared"
+)
 
 
 class Thing:
@@ -46,9 +48,19 @@ def test_what_the_collector_tracks_is_deferred_and_the_rest_merged():
     thing.parts = [text(2), {"key": Thing()}, (Thing(), int("9" * 30))]
     thing.itself = thing
     share(thing)
-    assert sharing_of(thing) == sharing_of(thing.parts) == sharing_of(thing.parts[1]["key"]) == "deferred"
+    assert (
+        sharing_of(thing)
+        == sharing_of(thing.parts)
+        == sharing_of(thing.parts[1]["key"])
+        == "deferred"
+    )
     assert sharing_of(thing.parts[2][0]) == "deferred"
-    assert sharing_of(thing.name) == sharing_of(thing.parts[0]) == sharing_of(thing.parts[2][1]) == "merged"
+    assert (
+        sharing_of(thing.name)
+        == sharing_of(thing.parts[0])
+        == sharing_of(thing.parts[2][1])
+        == "merged"
+    )
     assert sharing_of(None) == "immortal"
 
 
@@ -81,7 +93,10 @@ def test_what_another_thread_owns_is_told():
     thread.start()
     while not made:
         pass
-    with pytest.warns(ShareWarning, match=r"1 object could not be shared: 1 of type str: another thread created it"):
+    with pytest.warns(
+        ShareWarning,
+        match=r"1 object could not be shared: 1 of type str: another thread created it",
+    ):
         share(made)
     assert sharing_of(made) == "deferred"
     assert sharing_of(made[0]) == "another's"

@@ -73,7 +73,9 @@ SIZES = {
     "[(late(lambda: (time.sleep(0.01), q.put(1))), q.get(timeout=N)) for q in [ungil.Queue()]]": HUGE,
     "[(q.put(1, 0), q.get(timeout=N)) for q in [ungil.DelayQueue()]]": HUGE,
     "ungil.DelayQueue().put(1, N)": HUGE,
-    "[(q.put(1, N), late(lambda: (time.sleep(0.01), q.put(2, 0))), q.get(timeout=N)) for q in [ungil.DelayQueue()]]": HUGE[:5],
+    "[(q.put(1, N), late(lambda: (time.sleep(0.01), q.put(2, 0))), q.get(timeout=N)) for q in [ungil.DelayQueue()]]": HUGE[
+        :5
+    ],
     "[(late(e.exchange, 1), e.exchange(2, timeout=N)) for e in [ungil.Exchanger()]]": HUGE,
     "[late(lambda: (time.sleep(0.01), l.release())) and l.acquire(timeout=N) for l in [held(ungil.Lock())]]": HUGE,
     "ungil.RWLock().acquire_read(timeout=N)": HUGE,
@@ -126,7 +128,10 @@ def test_a_size_far_too_large_works_or_is_refused_at_once():
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("call", ["parallel_for(abs, range(2**64))", "map(abs, range(2**63))", "reduce(max, range(2**64), 0)"])
+@pytest.mark.parametrize(
+    "call",
+    ["parallel_for(abs, range(2**64))", "map(abs, range(2**63))", "reduce(max, range(2**64), 0)"],
+)
 def test_a_range_longer_than_any_call_is_refused(call):
     run_script(
         f"""

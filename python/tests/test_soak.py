@@ -13,5 +13,9 @@ SOAK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "soak.py")
 
 @pytest.mark.parametrize("name", sorted(SUBJECTS))
 def test_nothing_is_lost_doubled_kept_or_left_hanging(name):
-    done = run_file(SOAK, "--seconds", str(SECONDS), "--structure", name, deadline_s=SECONDS + 2 * DEADLINE_S)
-    assert done.returncode == 0 and not done.stderr, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    done = run_file(
+        SOAK, "--seconds", str(SECONDS), "--structure", name, deadline_s=SECONDS + 2 * DEADLINE_S
+    )
+    assert done.returncode == 0 and not done.stderr, (
+        f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    )

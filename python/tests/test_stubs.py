@@ -23,11 +23,23 @@ TOPICS = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.star
 def checked(variable, *command, cwd):
     """Runs a checker with this interpreter; what it said is the failure's message."""
     folder = os.environ.get(variable)
-    assert folder, f"{variable} is not set: run the tests by `cargo xtask python`, which installs the checkers"
+    assert folder, (
+        f"{variable} is not set: run the tests by `cargo xtask python`, which installs the checkers"
+    )
     # The package is a folder on the path, not installed: mypy wants it named apart, and so does pyright.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), folder])}
-    environment |= {"MYPYPATH": str(PACKAGE.parent), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "NO_COLOR": "1"}
-    done = run([sys.executable, *command], cwd=cwd, env=environment, stderr=subprocess.STDOUT, deadline_s=800)
+    environment |= {
+        "MYPYPATH": str(PACKAGE.parent),
+        "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",
+        "NO_COLOR": "1",
+    }
+    done = run(
+        [sys.executable, *command],
+        cwd=cwd,
+        env=environment,
+        stderr=subprocess.STDOUT,
+        deadline_s=800,
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -64,7 +76,9 @@ def test_the_stubs_agree_with_the_library(tmp_path):
     settings = tmp_path / "mypy.ini"
     private = ["_ungil", *(path.stem for path in PACKAGE.glob("_*.py") if path.stem != "__init__")]
     mute = "ignore_errors = True\nignore_missing_imports = True\n"
-    settings.write_text("[mypy]\n" + "".join(f"[mypy-ungil.{module}]\n{mute}" for module in private))
+    settings.write_text(
+        "[mypy]\n" + "".join(f"[mypy-ungil.{module}]\n{mute}" for module in private)
+    )
     checked(
         "UNGIL_MYPY", "-m", "mypy.stubtest", "ungil", "--allowlist", ALLOWED, "--mypy-config-file", settings, "--concise",
         cwd=tmp_path,

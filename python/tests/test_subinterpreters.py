@@ -5,7 +5,9 @@ import sys
 import pytest
 from processes import run_script
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="concurrent.interpreters came with 3.14")
+pytestmark = pytest.mark.skipif(
+    sys.version_info < (3, 14), reason="concurrent.interpreters came with 3.14"
+)
 
 
 def test_a_subinterpreter_is_refused_clearly():

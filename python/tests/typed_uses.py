@@ -158,7 +158,14 @@ lock = Lock(fair=True)
 with lock:
     assert_type(lock.owner, int | None)
 assert_type(lock.acquire(timeout=1.5), bool)
-with RLock(), RWLock().read(), RWLock().write(), StripedLock(8)["key"], StripedLock().all(), Semaphore(2):
+with (
+    RLock(),
+    RWLock().read(),
+    RWLock().write(),
+    StripedLock(8)["key"],
+    StripedLock().all(),
+    Semaphore(2),
+):
     pass
 stamped = StampedLock()
 stamp = stamped.try_optimistic_read()

@@ -1,5 +1,6 @@
 """Shared data that scales without the GIL."""
 
+from ungil._version import __version__ as __version__
 from ungil.arrays import *
 from ungil.atomics import *
 from ungil.dicts import *

@@ -34,7 +34,7 @@ class ConcurrentDict(Dict):
 
     def update(self, other=(), /, **kwargs):
         """Sets every item of a mapping, or pair of an iterable, and every keyword. Each is atomic, all of them are not.
-        
+
         Thread safety: shared."""
         if not (isinstance(other, tuple) and not other):
             for key, value in pairs(other):
@@ -64,7 +64,7 @@ class ConcurrentDict(Dict):
 
     def copy(self):
         """A map of what `snapshot` would show.
-        
+
         Thread safety: shared."""
         return ConcurrentDict(self)
 
@@ -110,7 +110,7 @@ class ConcurrentDict(Dict):
         """`combine` over `function(key, value)` of every entry, by `workers` threads (one for each processor), each from `initial` on, whose results
         are combined in the end. So `combine` must not mind the order, and `initial` must change nothing, as 0 in a sum.
         What it visits is what an iteration would.
-        
+
         Thread safety: shared."""
         return reduce(self, lambda pair: function(*pair), combine, initial, workers)
 

@@ -40,7 +40,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
 
     def copy(self):
         """A set of what `snapshot` would show.
-        
+
         Thread safety: shared."""
         return ConcurrentSet(self)
 
@@ -48,13 +48,13 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
 
     def snapshot(self):
         """A frozenset of what is there during the whole call, and perhaps some of what comes or goes.
-        
+
         Thread safety: shared."""
         return frozenset(self)
 
     def update(self, *others):
         """Adds the elements of all.
-        
+
         Thread safety: shared."""
         for other in others:
             for element in other:
@@ -156,7 +156,9 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
     __ror__ = __or__
 
     def __and__(self, other):
-        return self.intersection(other) if isinstance(other, collections.abc.Set) else NotImplemented
+        return (
+            self.intersection(other) if isinstance(other, collections.abc.Set) else NotImplemented
+        )
 
     __rand__ = __and__
 
@@ -169,7 +171,11 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return ConcurrentSet(element for element in other if element not in self)
 
     def __xor__(self, other):
-        return self.symmetric_difference(other) if isinstance(other, collections.abc.Set) else NotImplemented
+        return (
+            self.symmetric_difference(other)
+            if isinstance(other, collections.abc.Set)
+            else NotImplemented
+        )
 
     __rxor__ = __xor__
 
@@ -199,7 +205,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
 
     def reduce(self, function, combine, initial, *, workers=None):
         """`combine` over `function(element)` of every element: see `ConcurrentDict.reduce`.
-        
+
         Thread safety: shared."""
         return reduce(self, function, combine, initial, workers)
 

@@ -50,13 +50,13 @@ class ConcurrentCounter(Counter):
 
     def update(self, iterable=(), /, **kwargs):
         """Counts the elements of an iterable, or adds the counts of a mapping, and of the keywords.
-        
+
         Thread safety: shared."""
         self._apply(1, iterable, kwargs)
 
     def subtract(self, iterable=(), /, **kwargs):
         """The same, taking away.
-        
+
         Thread safety: shared."""
         self._apply(-1, iterable, kwargs)
 
@@ -80,7 +80,7 @@ class ConcurrentCounter(Counter):
 
     def snapshot(self):
         """A `collections.Counter` of the keys that are there during the whole call, and perhaps some of those that come or go.
-        
+
         Thread safety: shared."""
         return collections.Counter(dict(self._pairs()))
 
@@ -107,13 +107,13 @@ class ConcurrentCounter(Counter):
 
     def total(self):
         """The sum of all counts.
-        
+
         Thread safety: shared."""
         return sum(n for _, n in self._pairs())
 
     def most_common(self, n=None):
         """The `n` keys with the highest counts and these, or all, the highest first.
-        
+
         Thread safety: shared."""
         if n is None:
             return sorted(self._pairs(), key=lambda pair: pair[1], reverse=True)
@@ -121,7 +121,7 @@ class ConcurrentCounter(Counter):
 
     def elements(self):
         """Each key as often as it counts.
-        
+
         Thread safety: shared."""
         return itertools.chain.from_iterable(itertools.repeat(key, n) for key, n in self._pairs())
 
@@ -135,7 +135,13 @@ class ConcurrentCounter(Counter):
     __copy__ = copy
 
     def __reduce__(self):
-        return type(self), (), getattr(self, "__dict__", None) or None, None, iter(list(self._pairs()))
+        return (
+            type(self),
+            (),
+            getattr(self, "__dict__", None) or None,
+            None,
+            iter(list(self._pairs())),
+        )
 
     @reprlib.recursive_repr("ConcurrentCounter({...})")
     def __repr__(self):

@@ -64,7 +64,11 @@ def pairs(other):
             try:
                 pair = tuple(pair)
             except TypeError:
-                raise TypeError(f"cannot convert dictionary update sequence element #{index} to a sequence") from None
+                raise TypeError(
+                    f"cannot convert dictionary update sequence element #{index} to a sequence"
+                ) from None
             if len(pair) != 2:
-                raise ValueError(f"dictionary update sequence element #{index} has length {len(pair)}; 2 is required")
+                raise ValueError(
+                    f"dictionary update sequence element #{index} has length {len(pair)}; 2 is required"
+                )
             yield pair

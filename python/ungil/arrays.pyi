@@ -22,15 +22,27 @@ class Array(Sequence[_T]):
     @overload
     def __init__(self, items: SupportsIndex, /, type: None = None, *, fill: _T) -> None: ...
     @overload
-    def __init__(self: Array[Any], items: SupportsIndex, /, type: None = None, *, fill: None = None) -> None: ...
+    def __init__(
+        self: Array[Any], items: SupportsIndex, /, type: None = None, *, fill: None = None
+    ) -> None: ...
     # Ones of numbers.
     @overload
     def __init__(
-        self: Array[int], items: Iterable[SupportsIndex] | SupportsIndex | Buffer, /, type: Literal["q"], *, fill: SupportsIndex | None = None
+        self: Array[int],
+        items: Iterable[SupportsIndex] | SupportsIndex | Buffer,
+        /,
+        type: Literal["q"],
+        *,
+        fill: SupportsIndex | None = None,
     ) -> None: ...
     @overload
     def __init__(
-        self: Array[float], items: Iterable[float] | SupportsIndex | Buffer, /, type: Literal["d"], *, fill: float | None = None
+        self: Array[float],
+        items: Iterable[float] | SupportsIndex | Buffer,
+        /,
+        type: Literal["d"],
+        *,
+        fill: float | None = None,
     ) -> None: ...
     @property
     def type(self) -> Literal["q", "d"] | None: ...
@@ -117,7 +129,11 @@ class MappedArray(Sequence[int | float]):
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
-        self, kind: builtins.type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+        self,
+        kind: builtins.type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
     ) -> None: ...
     def __len__(self) -> int: ...
     @overload

@@ -67,7 +67,9 @@ class ThreadPool(_ungil._ThreadPoolCore, concurrent.futures.Executor):
         """Calls `fn(*items)` for the items of the iterables, as `map` does, and keeps no results. Otherwise as `parallel_for`."""
         self._for_each(fn, iterables, grain)
 
-    def reduce(self, fn, iterable, initial=_NONE, *, factory=None, combine=None, ordered=False, grain=None):
+    def reduce(
+        self, fn, iterable, initial=_NONE, *, factory=None, combine=None, ordered=False, grain=None
+    ):
         """Folds the items with `accumulator = fn(accumulator, item)`, each worker into an accumulator of its own, and the accumulators with
         `combine(accumulator, accumulator)`, by default `fn`.
 
@@ -77,7 +79,9 @@ class ThreadPool(_ungil._ThreadPoolCore, concurrent.futures.Executor):
         the result is `initial`. Exceptions as in `parallel_for`.
         """
         if (initial is _NONE) == (factory is None):
-            raise TypeError("reduce() takes either initial or factory: one of the two says how an accumulator begins")
+            raise TypeError(
+                "reduce() takes either initial or factory: one of the two says how an accumulator begins"
+            )
         start = initial if factory is None else factory
         return self._reduce(fn, iterable, start, factory is not None, combine, ordered, grain)
 

@@ -14,7 +14,19 @@ except NameError:
         return MappingProxyType(dict(items))
 
 
-_PLAIN = (str, bytes, int, float, complex, bool, type(None), type(...), range, FunctionType, BuiltinFunctionType)
+_PLAIN = (
+    str,
+    bytes,
+    int,
+    float,
+    complex,
+    bool,
+    type(None),
+    type(...),
+    range,
+    FunctionType,
+    BuiltinFunctionType,
+)
 
 
 def frozen(obj, /, *, immortal=False):
@@ -34,25 +46,33 @@ def _freeze(obj, where, above):
     if kind in _PLAIN or isinstance(obj, type):
         return obj
     if id(obj) in above:
-        raise ValueError(f"{where} contains itself: what contains itself cannot be frozen; break the cycle first")
+        raise ValueError(
+            f"{where} contains itself: what contains itself cannot be frozen; break the cycle first"
+        )
     above = (*above, id(obj))
     if kind in (list, tuple):
         return tuple(_freeze(item, f"{where}[{i}]", above) for i, item in enumerate(obj))
     if isinstance(obj, tuple) and hasattr(obj, "_fields"):
-        return kind._make(_freeze(item, f"{where}.{name}", above) for name, item in zip(obj._fields, obj, strict=True))
+        return kind._make(
+            _freeze(item, f"{where}.{name}", above)
+            for name, item in zip(obj._fields, obj, strict=True)
+        )
     if kind in (set, frozenset):
         return frozenset(_freeze(item, f"an item of {where}", above) for item in obj)
-    if kind is dict or kind is _mapping or hasattr(obj, "items") and hasattr(obj, "__getitem__"):
-        return _mapping({
-            _freeze(key, f"a key of {where}", above): _freeze(value, f"{where}[{key!r}]", above)
-            for key, value in obj.items()
-        })
+    if kind is dict or kind is _mapping or (hasattr(obj, "items") and hasattr(obj, "__getitem__")):
+        return _mapping(
+            {
+                _freeze(key, f"a key of {where}", above): _freeze(value, f"{where}[{key!r}]", above)
+                for key, value in obj.items()
+            }
+        )
     if kind is bytearray:
         return bytes(obj)
     parameters = getattr(kind, "__dataclass_params__", None)
     if parameters is not None and parameters.frozen:
         fields = {
-            name: _freeze(getattr(obj, name), f"{where}.{name}", above) for name in kind.__dataclass_fields__
+            name: _freeze(getattr(obj, name), f"{where}.{name}", above)
+            for name in kind.__dataclass_fields__
         }
         copy = object.__new__(kind)
         for name, value in fields.items():

@@ -2,7 +2,7 @@
 //! program it brings along.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use ungil_tests::{PYTHONS, Place, eventually, metric, python};
 
@@ -104,6 +104,13 @@ fn brings_the_program_along() {
             String::from_utf8_lossy(&out.stdout),
             format!("ungil {}\n", env!("CARGO_PKG_VERSION"))
         );
+        let versions = "import importlib.metadata, ungil; \
+                        print(ungil.__version__, importlib.metadata.version('ungil'))";
+        let out = with_package(version).args(["-c", versions]).output().expect("starts");
+        assert_eq!(
+            String::from_utf8_lossy(&out.stdout),
+            format!("{0} {0}\n", env!("CARGO_PKG_VERSION"))
+        );
     }
 }
 
@@ -129,12 +136,15 @@ fn compare_reads_the_packages_mark() {
 const MATURIN: &str = r#"
 import os, subprocess
 def get_requires_for_build_wheel(settings=None): return []
-get_requires_for_build_editable = get_requires_for_build_wheel
+get_requires_for_build_editable = get_requires_for_build_sdist = get_requires_for_build_wheel
 def prepare_metadata_for_build_wheel(directory, settings=None):
     assert os.path.isfile("pyproject.toml"), os.getcwd()
     subprocess.run([os.environ.get("CARGO", "cargo"), "tree", "--offline", "--quiet", "-p", "ungil", "-p", "ungil-python"],
                    check=True, stdout=subprocess.DEVNULL)
     print("in", os.getcwd())
+    os.makedirs(os.path.join(directory, "ungil.dist-info"))
+    with open(os.path.join(directory, "ungil.dist-info", "METADATA"), "w") as file:
+        file.write("Metadata-Version: 2.4\nName: ungil\nVersion: 1.2.3\n\nText\n")
     return "ungil.dist-info"
 "#;
 
@@ -181,6 +191,97 @@ fn is_built_from_a_copy_without_the_other_members_of_the_workspace() {
     assert_eq!(manifest, ours, "the user's files are left as they are");
 }
 
+/// The files below a folder, sorted, relative to it.
+fn files(folder: &Path) -> Vec<String> {
+    let find = Command::new("find")
+        .args([".", "-type", "f", "-printf", "%P\\n"])
+        .current_dir(folder)
+        .output()
+        .expect("find runs");
+    let mut files: Vec<String> =
+        String::from_utf8_lossy(&find.stdout).lines().map(str::to_owned).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn source_distribution_has_what_a_build_needs() {
+    let source = partial_source();
+    for folder in ["first", "second"] {
+        std::fs::create_dir(source.at(folder)).expect("a folder");
+        let out = hook(&source, &format!("build_sdist('../{folder}')"));
+        let said = String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
+        assert!(said.ends_with("ungil-1.2.3.tar.gz\n"), "{said}");
+    }
+    let archive = |folder: &str| {
+        std::fs::read(source.at(folder).join("ungil-1.2.3.tar.gz")).expect("the archive")
+    };
+    assert!(archive("first") == archive("second"), "the same source gives the same bytes");
+
+    let unpacked = Place::new();
+    let tar = Command::new("tar")
+        .arg("xzf")
+        .arg(source.at("first/ungil-1.2.3.tar.gz"))
+        .arg("-C")
+        .arg(unpacked.path())
+        .status();
+    assert!(tar.expect("tar runs").success());
+    let top = unpacked.at("ungil-1.2.3");
+
+    // Nothing is missing, and nothing but tests of the crates is left out.
+    let tests = |file: &str| {
+        let mut parts = file.split('/').skip(1);
+        parts.next();
+        parts.next().is_some_and(|part| ["tests", "benches", "examples"].contains(&part))
+    };
+    let mut expected: Vec<String> = files(&source.at("crates"))
+        .into_iter()
+        .map(|file| format!("crates/{file}"))
+        .filter(|file| !tests(file))
+        .chain(files(&source.at("python")).into_iter().map(|file| format!("python/{file}")))
+        .filter(|file| !file.contains("__pycache__") && !file.starts_with("python/program/"))
+        .collect();
+    let added =
+        ["Cargo.lock", "Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "PKG-INFO", "pyproject.toml"];
+    expected.extend(added.map(str::to_owned));
+    expected.sort();
+    assert_eq!(files(&top), expected);
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        let text = |file: PathBuf| std::fs::read(file).expect("a license");
+        assert_eq!(text(top.join(license)), text(root.join(license)), "{license}");
+    }
+    let size = std::fs::metadata(source.at("first/ungil-1.2.3.tar.gz")).expect("it exists").len();
+    assert!(size < 3 << 20, "the archive has {size} bytes");
+
+    // It is a workspace of its own, and is built in place with the versions of its lock file.
+    let unpacked_hook = "import sys; sys.path.insert(0, 'python'); import backend; \
+                         backend.prepare_metadata_for_build_wheel('metadata')";
+    let out = Command::new(python("3.14"))
+        .args(["-c", unpacked_hook])
+        .current_dir(&top)
+        .env("PYTHONPATH", source.at("fake"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .expect("the interpreter starts");
+    let said = String::from_utf8_lossy(&out.stdout);
+    let package = top.join("python").canonicalize().expect("it exists");
+    assert_eq!(
+        said,
+        format!("in {}\n", package.display()),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let locked = Command::new(cargo)
+        .args(["metadata", "--offline", "--locked", "--quiet", "--format-version", "1"])
+        .current_dir(&top)
+        .output()
+        .expect("cargo runs");
+    assert!(locked.status.success(), "{}", String::from_utf8_lossy(&locked.stderr));
+}
+
 #[test]
 fn says_in_three_lines_why_it_cannot_be_built() {
     let place = partial_source();
@@ -196,9 +297,8 @@ fn says_in_three_lines_why_it_cannot_be_built() {
         );
     };
     told("build_editable('.')", "no bench, tests, xtask");
-    told("build_sdist('.')", "no source distribution");
     std::fs::remove_dir_all(place.at("crates/cli")).expect("it is there");
-    for call in ["prepare_metadata_for_build_wheel('.')", "build_wheel('.')"] {
+    for call in ["prepare_metadata_for_build_wheel('.')", "build_wheel('.')", "build_sdist('.')"] {
         told(call, "there is no crates/cli/Cargo.toml");
     }
 }

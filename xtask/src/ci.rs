@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that must pass, with the seconds that each stage took.
 
 use crate::environment::{cargo, root, run};
-use crate::{Done, test};
+use crate::{Done, checks, test};
 use std::process::Command;
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ pub(crate) fn ci() -> Done {
     stage("lints", || {
         cargo_run(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
     })?;
+    stage("checks", checks::checks)?;
     test::test(&[])
 }
 

@@ -4,6 +4,7 @@
 //! that they install, by package name, with those clients. The crate has no dependencies, so that
 //! it is built in a second.
 
+mod checks;
 mod ci;
 mod demo;
 mod docs;
@@ -30,6 +31,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   setup [PART...]       get what the tests need: all of it, or the parts named
   wheels                build the Python package's wheels and install them for the tests
   loom                  model-check the lock-free structures
+  checks                check Python code, workflows, metadata and licenses
   docs [FOLDER]         build the documentation site
   python VERSION [...]  build the package for that interpreter and run its tests, a script, or -c CODE
   ci                    everything that must pass: format, lints, checks, every test";
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Some("wheels") => setup::setup(&["wheels".into()]),
         Some("loom") => loom::loom(),
         Some("docs") => docs::docs(&rest),
+        Some("checks") => checks::checks(),
         Some("python") => python::python(&rest),
         Some("ci") => ci::ci(),
         _ => Err(USAGE.into()),

@@ -26,7 +26,10 @@ def cached(source):
     if len(head) < 16 or head[:4] != importlib.util.MAGIC_NUMBER:
         return False
     flags, mtime, size = (int.from_bytes(head[i : i + 4], "little") for i in (4, 8, 12))
-    return bool(flags & 1) or (mtime, size) == (int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF)
+    return bool(flags & 1) or (mtime, size) == (
+        int(stat.st_mtime) & 0xFFFFFFFF,
+        stat.st_size & 0xFFFFFFFF,
+    )
 
 
 def statements(body):

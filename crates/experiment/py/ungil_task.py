@@ -139,7 +139,9 @@ def pool(model, where, target, workers):
 
     context = multiprocessing.get_context(model)
     started = (where, target, context.Barrier(workers))
-    executor = futures.ProcessPoolExecutor(workers, mp_context=context, initializer=init_process, initargs=started)
+    executor = futures.ProcessPoolExecutor(
+        workers, mp_context=context, initializer=init_process, initargs=started
+    )
     list(executor.map(abs, range(workers)))
     return executor
 
@@ -170,7 +172,9 @@ def isolated(phase, metric, job, chunks):
                 seconds += time.perf_counter() - began
                 size += len(payload)
                 first += len(chunk)
-                pending.append(executor.submit(run_chunk, where, target, payload, first - len(chunk), model))
+                pending.append(
+                    executor.submit(run_chunk, where, target, payload, first - len(chunk), model)
+                )
             results = []
             for future in pending:
                 back, theirs, error = future.result()
@@ -216,7 +220,11 @@ def run(job):
             "name it as package.module:function, importable from the current directory or PYTHONPATH",
         ) from None
     if not callable(target):
-        raise TaskError(f"the task '{job['target']}' is not callable", f"it is a {type(target).__name__}", "name a function")
+        raise TaskError(
+            f"the task '{job['target']}' is not callable",
+            f"it is a {type(target).__name__}",
+            "name a function",
+        )
     is_async = inspect.iscoroutinefunction(target)
     if job["model"] == "asyncio" and not is_async:
         raise TaskError(
@@ -228,10 +236,16 @@ def run(job):
         items = list(eval(job["items"], dict(vars(sys.modules[module]))))
     except Exception as why:
         raise TaskError(
-            f"--items '{job['items']}' gives no items", f"{type(why).__name__}: {why}", "give an expression such as 'range(64)'"
+            f"--items '{job['items']}' gives no items",
+            f"{type(why).__name__}: {why}",
+            "give an expression such as 'range(64)'",
         ) from None
     if not items:
-        raise TaskError(f"--items '{job['items']}' is empty", "there is nothing to run", "give at least one item")
+        raise TaskError(
+            f"--items '{job['items']}' is empty",
+            "there is nothing to run",
+            "give at least one item",
+        )
     workers = job["workers"]
     size = job["chunk"] or -(-len(items) // (4 * workers))
     chunks = [items[i : i + size] for i in range(0, len(items), size)]

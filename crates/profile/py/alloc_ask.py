@@ -20,5 +20,3 @@ def ask(what, library, table, trouble):
                 file.write(f"{type(error).__name__}: {error}")
         except OSError:
             pass
-
-

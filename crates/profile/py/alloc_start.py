@@ -1,6 +1,6 @@
 """Started by `ungil profile --mode alloc` instead of the program: loads the library, then runs the program as __main__.
 
-    alloc_start.py LIBRARY TABLE DESCRIPTOR script|module TARGET [ARGUMENTS...]
+alloc_start.py LIBRARY TABLE DESCRIPTOR script|module TARGET [ARGUMENTS...]
 """
 
 import sys

@@ -88,9 +88,15 @@ class Tools:
                 raise Failure("interrupted")
             try:
                 self.running = subprocess.Popen(
-                    argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
-                    **options)
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                    start_new_session=True,
+                    **options,
+                )
             except FileNotFoundError:
                 package = PACKAGE_OF.get(argv[0], argv[0])
                 raise Failure(f"{argv[0]} is not installed", help or f"apt-get install {package}")
@@ -182,12 +188,18 @@ class Recipe:
         with open(os.path.join(apt, "sources.list"), "w") as f:
             f.write(f"deb [signed-by={keyring}] {mirror} {suite} main\n")
         settings = {
-            "Dir::State::Lists": f"{apt}/lists", "Dir::Cache": f"{apt}/cache",
-            "Dir::Etc::SourceList": f"{apt}/sources.list", "Dir::Etc::SourceParts": "/dev/null",
-            "Dir::Etc::PreferencesParts": "/dev/null", "Acquire::Languages": "none",
+            "Dir::State::Lists": f"{apt}/lists",
+            "Dir::Cache": f"{apt}/cache",
+            "Dir::Etc::SourceList": f"{apt}/sources.list",
+            "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::Etc::PreferencesParts": "/dev/null",
+            "Acquire::Languages": "none",
             "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
-            "Acquire::Retries": "2", "APT::Sandbox::User": "", "APT::Update::Post-Invoke": "",
-            "APT::Update::Post-Invoke-Success": "", "APT::Update::Error-Mode": "any",
+            "Acquire::Retries": "2",
+            "APT::Sandbox::User": "",
+            "APT::Update::Post-Invoke": "",
+            "APT::Update::Post-Invoke-Success": "",
+            "APT::Update::Error-Mode": "any",
         }
         options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
         self.tools.run("apt-get", *options, "-q", "update", help=NETWORK)
@@ -198,7 +210,8 @@ class Recipe:
         for attempt in "as it is", "after an update":
             wanted = "$(ORIGIN) $(REPO_URI)"
             targets = self.tools.run(
-                "apt-get", "indextargets", "--format", wanted, "Created-By: Packages")
+                "apt-get", "indextargets", "--format", wanted, "Created-By: Packages"
+            )
             for line in targets.splitlines():
                 if line.startswith("Debian ") and "security" not in line:
                     return line.split()[1]
@@ -211,20 +224,37 @@ class Recipe:
         """Run pip of this Python, or Debian's, which runs from its wheel."""
         try:
             import pip  # noqa: F401
+
             command = ["-m", "pip"]
         except ImportError:
             command = [glob.glob(f"{debian}/usr/share/python-wheels/pip-*.whl")[0] + "/pip"]
         options = ["--disable-pip-version-check", "--no-input", "-q"]
         self.tools.run(
-            sys.executable, *command, *arguments[:1], *options, *arguments[1:], help=NETWORK)
+            sys.executable, *command, *arguments[:1], *options, *arguments[1:], help=NETWORK
+        )
 
     def core(self, debian):
         """Download and unpack the wheel of the core for this version and ABI."""
         wheels, root = os.path.join(self.work, "wheels"), os.path.join(self.work, "core")
-        self.pip(debian, "download", "--no-deps", "--only-binary=:all:",
-                 "--python-version", self.version, "--implementation", "cp",
-                 "--abi", f"cp{self.digits}{self.t}", "--platform", f"manylinux2014_{MACHINE}",
-                 "--platform", f"manylinux_2_17_{MACHINE}", "-d", wheels, "freeze-core")
+        self.pip(
+            debian,
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--python-version",
+            self.version,
+            "--implementation",
+            "cp",
+            "--abi",
+            f"cp{self.digits}{self.t}",
+            "--platform",
+            f"manylinux2014_{MACHINE}",
+            "--platform",
+            f"manylinux_2_17_{MACHINE}",
+            "-d",
+            wheels,
+            "freeze-core",
+        )
         with zipfile.ZipFile(glob.glob(os.path.join(wheels, "freeze_core-*.whl"))[0]) as wheel:
             wheel.extractall(root)
         return root
@@ -242,9 +272,15 @@ class Recipe:
 
     def copy_library(self, debian):
         unwanted = shutil.ignore_patterns(
-            "lib-dynload", "EXTERNALLY-MANAGED", "config-*", "__pycache__", "sitecustomize.py")
-        shutil.copytree(f"{debian}/usr/lib/python{self.version}", self.library, symlinks=False,
-                        ignore_dangling_symlinks=True, ignore=unwanted)
+            "lib-dynload", "EXTERNALLY-MANAGED", "config-*", "__pycache__", "sitecustomize.py"
+        )
+        shutil.copytree(
+            f"{debian}/usr/lib/python{self.version}",
+            self.library,
+            symlinks=False,
+            ignore_dangling_symlinks=True,
+            ignore=unwanted,
+        )
         # Debian's sysconfig makes pip install to dist-packages, which this interpreter does not
         # have on its path.
         sysconfig = f"{self.library}/sysconfig/__init__.py"
@@ -293,20 +329,31 @@ class Recipe:
         options = f"'--prefix={self.target}' '--disable-shared' '--with-ensurepip=no'{no_gil}"
         variables.update(
             CONFIG_ARGS=f"{options} 'CC=gcc'",
-            CFLAGS=CORE_CFLAGS, PY_CFLAGS=CORE_CFLAGS, OPT="-DNDEBUG -g -O3 -Wall",
-            CONFIGURE_CFLAGS_NODIST=CORE_CFLAGS_NODIST, PY_CFLAGS_NODIST=CORE_CFLAGS_NODIST,
+            CFLAGS=CORE_CFLAGS,
+            PY_CFLAGS=CORE_CFLAGS,
+            OPT="-DNDEBUG -g -O3 -Wall",
+            CONFIGURE_CFLAGS_NODIST=CORE_CFLAGS_NODIST,
+            PY_CFLAGS_NODIST=CORE_CFLAGS_NODIST,
             PY_CORE_CFLAGS=f"{CORE_CFLAGS} {CORE_CFLAGS_NODIST}",
             # Always set by configure; CFLAGS show whether PGO is used.
             PGO_PROF_USE_FLAG="-fprofile-use -fprofile-correction",
-            LDFLAGS="", PY_LDFLAGS="", PY_CORE_LDFLAGS="", CONFIGURE_LDFLAGS_NODIST="",
+            LDFLAGS="",
+            PY_LDFLAGS="",
+            PY_CORE_LDFLAGS="",
+            CONFIGURE_LDFLAGS_NODIST="",
             Py_ENABLE_SHARED=0,
-            LDLIBRARY=f"libpython{self.name}.a", LIBRARY=f"libpython{self.name}.a",
+            LDLIBRARY=f"libpython{self.name}.a",
+            LIBRARY=f"libpython{self.name}.a",
         )
         if self.t:
             variables.update(
-                ABIFLAGS="t", Py_GIL_DISABLED=1, VERSION=self.version, LDVERSION=self.name,
+                ABIFLAGS="t",
+                Py_GIL_DISABLED=1,
+                VERSION=self.version,
+                LDVERSION=self.name,
                 SOABI=f"cpython-{self.digits}t-{TRIPLET}",
-                EXT_SUFFIX=f".cpython-{self.digits}t-{TRIPLET}.so")
+                EXT_SUFFIX=f".cpython-{self.digits}t-{TRIPLET}.so",
+            )
         for old in glob.glob(os.path.join(self.library, "_sysconfigdata__*")):
             os.remove(old)
         # The second name is Debian's; the core's sysconfig uses the first, with the platform.
@@ -328,7 +375,8 @@ class Recipe:
         if self.t:
             for folder in "include", "lib":
                 value = value.replace(
-                    f"{folder}/python{self.version}", f"{folder}/python{self.name}")
+                    f"{folder}/python{self.version}", f"{folder}/python{self.name}"
+                )
                 value = value.replace("tt/", "t/")
         return value
 
@@ -336,10 +384,20 @@ class Recipe:
         source = os.path.join(self.work, "pymain.c")
         with open(source, "w") as f:
             f.write(PYMAIN_SOURCE)
-        self.tools.run("cc", "-shared", "-fPIC", "-O2", "-o", f"{self.prefix}/lib/libpymain.so",
-                       source, "-ldl", help="apt-get install gcc libc6-dev")
-        self.tools.run(patchelf, "--add-needed", "libpymain.so", "--set-rpath", "$ORIGIN/../lib",
-                       self.binary)
+        self.tools.run(
+            "cc",
+            "-shared",
+            "-fPIC",
+            "-O2",
+            "-o",
+            f"{self.prefix}/lib/libpymain.so",
+            source,
+            "-ldl",
+            help="apt-get install gcc libc6-dev",
+        )
+        self.tools.run(
+            patchelf, "--add-needed", "libpymain.so", "--set-rpath", "$ORIGIN/../lib", self.binary
+        )
         modules = glob.glob(f"{self.library}/lib-dynload/*.so")
         self.tools.run(patchelf, "--set-rpath", "$ORIGIN/../..", *modules)
 
@@ -355,14 +413,13 @@ class Recipe:
         self.tools.run(self.binary, "-I", "-B", "-m", "compileall", *options, *paths)
 
     def check(self):
-        script = (
-            f"import sys, {REQUIRED_MODULES}; print(sys.version_info[:2], 't' in sys.abiflags)"
-        )
+        script = f"import sys, {REQUIRED_MODULES}; print(sys.version_info[:2], 't' in sys.abiflags)"
         expected = f"{tuple(map(int, self.version.split('.')))} {bool(self.t)}"
         actual = self.tools.run(self.binary, "-I", "-B", "-c", script).strip()
         if actual != expected:
             raise Failure(
-                f"the result is {actual}, not {expected}", "try again later, or install uv")
+                f"the result is {actual}, not {expected}", "try again later, or install uv"
+            )
 
 
 def remove(scratch):

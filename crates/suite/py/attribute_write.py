@@ -15,7 +15,9 @@ def write(state, low, high):
 
 def verify(states, _, size):
     for state in states:
-        suite.check(0 <= state.last < size, f"the attribute is {state.last}, which was never written")
+        suite.check(
+            0 <= state.last < size, f"the attribute is {state.last}, which was never written"
+        )
 
 
 if __name__ == "__main__":

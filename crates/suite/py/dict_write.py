@@ -29,7 +29,9 @@ def verify(tables, _, size):
         wrong = [key for key in range(KEYS) if table[key] >= 0 and table[key] % KEYS != key]
         suite.check(not wrong, f"key {wrong and wrong[0]} has another key's value")
     written = {key for table in tables for key in range(KEYS) if table[key] >= 0}
-    suite.check(len(written) == min(size, KEYS), f"{len(written)} keys were written, not {min(size, KEYS)}")
+    suite.check(
+        len(written) == min(size, KEYS), f"{len(written)} keys were written, not {min(size, KEYS)}"
+    )
 
 
 if __name__ == "__main__":

@@ -65,11 +65,15 @@ def main():
     for i in range(chosen.size):
         right[(i % 90 + 10) // 10] = right.get((i % 90 + 10) // 10, 0) + 1
     suite.check(decades == right, f"ages by decade are {decades}, not {right}")
-    suite.check(sum(tags.values()) == 2 * chosen.size, f"{sum(tags.values())} tags, not {2 * chosen.size}")
+    suite.check(
+        sum(tags.values()) == 2 * chosen.size, f"{sum(tags.values())} tags, not {2 * chosen.size}"
+    )
     suite.check(not any(part[3] for part in done), "a checksum did not survive")
     score = sum(part[2]["math"] for part in done)
     expected = sum(i % 50 for i in range(chosen.size)) / 10
-    suite.check(abs(score - expected) < 1e-6 * chosen.size, f"the scores add up to {score}, not {expected}")
+    suite.check(
+        abs(score - expected) < 1e-6 * chosen.size, f"the scores add up to {score}, not {expected}"
+    )
     print(sorted(tags.items()))
 
 

@@ -10,7 +10,9 @@ LIMIT = 50
 
 
 def grid(size):
-    return [-1.5 + 2.0 / size * i for i in range(size)], [-1.0 + 2.0 / size * i for i in range(size)]
+    return [-1.5 + 2.0 / size * i for i in range(size)], [
+        -1.0 + 2.0 / size * i for i in range(size)
+    ]
 
 
 def row(xs, y):
@@ -45,7 +47,10 @@ def main():
     with suite.phase():
         rows = [row(xs, y) for y in ys]
     for i in range(0, chosen.size, max(1, chosen.size // 8)):
-        suite.check(rows[i] == slow_row(xs, ys[i]), f"row {i} has {rows[i]} iterations, not {slow_row(xs, ys[i])}")
+        suite.check(
+            rows[i] == slow_row(xs, ys[i]),
+            f"row {i} has {rows[i]} iterations, not {slow_row(xs, ys[i])}",
+        )
     print(sum(rows))
 
 

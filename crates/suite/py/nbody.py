@@ -19,7 +19,11 @@ SECONDS = STEPS * STEP_S
 def lattice(size):
     side = round(size ** (1 / 3)) or 1
     return [
-        ((i % side - side / 2) * 1e3, (i // side % side - side / 2) * 1e3, (i // (side * side) - side / 2) * 1e3)
+        (
+            (i % side - side / 2) * 1e3,
+            (i // side % side - side / 2) * 1e3,
+            (i // (side * side) - side / 2) * 1e3,
+        )
         for i in range(size)
     ]
 
@@ -53,7 +57,9 @@ def pulled(me, others, seconds):
     velocity = (0.0, 0.0, 0.0)
     for other in others:
         cube = (math.dist(me, other) ** 2 + SOFTENING) ** 1.5
-        velocity = tuple(v + GRAVITY * (b - a) / cube * seconds for v, a, b in zip(velocity, me, other))
+        velocity = tuple(
+            v + GRAVITY * (b - a) / cube * seconds for v, a, b in zip(velocity, me, other)
+        )
     return velocity
 
 
@@ -64,7 +70,9 @@ def step(pool, chosen, positions, velocities):
         if chosen.model == "threads":
             futures.append((low, pool.submit(moved, velocities, low, high, 0, positions)))
         else:
-            futures.append((low, pool.submit(moved, velocities[low:high], 0, high - low, low, positions)))
+            futures.append(
+                (low, pool.submit(moved, velocities[low:high], 0, high - low, low, positions))
+            )
     positions, velocities = [None] * size, [None] * size
     for low, future in futures:
         for offset, (position, velocity) in enumerate(zip(*future.result())):
@@ -84,7 +92,9 @@ def main():
                 with suite.pool(chosen) as pool:
                     positions, velocities = step(pool, chosen, positions, velocities)
     else:
-        with suite.pool(chosen) as pool:  # otherwise the start of processes in each step would dominate
+        with suite.pool(
+            chosen
+        ) as pool:  # otherwise the start of processes in each step would dominate
             with suite.phase():
                 for _ in range(STEPS):
                     positions, velocities = step(pool, chosen, positions, velocities)
@@ -95,7 +105,9 @@ def main():
     # The particles are so far apart that the forces are almost constant.
     there = lattice(chosen.size)
     expected = pulled(there[0], there[1:], SECONDS)
-    near = all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-20) for a, b in zip(velocities[0], expected))
+    near = all(
+        math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-20) for a, b in zip(velocities[0], expected)
+    )
     suite.check(near, f"the first particle's velocity is {velocities[0]}, not {expected}")
     print(positions[-1], velocities[0])
 

@@ -25,7 +25,9 @@ def churn(people, low, high):
     for person in people[low:high]:
         crowd.append(person)
         if person.active:
-            older = Person(person.number, person.first, person.last, age=person.age + 1, active=person.active)
+            older = Person(
+                person.number, person.first, person.last, age=person.age + 1, active=person.active
+            )
             crowd.append(older)
     names = [f"{person.first} {person.last}" for person in crowd]
     crowd = crowd + crowd[: len(crowd) // 2]
@@ -39,12 +41,19 @@ def main():
     with suite.pool(chosen) as pool:
         with suite.phase():
             done = suite.collect(suite.spread(pool, chosen, churn, people))
-    for (low, high), (names, crowd, letters) in zip(suite.parts(chosen.size, chosen.workers), done, strict=True):
+    for (low, high), (names, crowd, letters) in zip(
+        suite.parts(chosen.size, chosen.workers), done, strict=True
+    ):
         active = (high + 1) // 2 - (low + 1) // 2
         all_of_them = high - low + active
         suite.check(names == all_of_them, f"{names} names from {low} to {high}, not {all_of_them}")
-        suite.check(crowd == names + names // 2, f"{crowd} persons at the end, not {names + names // 2}")
-        suite.check(letters == len(f"Name{high - 1} Surname{high - 1}"), f"the last name has {letters} letters")
+        suite.check(
+            crowd == names + names // 2, f"{crowd} persons at the end, not {names + names // 2}"
+        )
+        suite.check(
+            letters == len(f"Name{high - 1} Surname{high - 1}"),
+            f"the last name has {letters} letters",
+        )
     print(sum(person.age for person in people))
 
 

@@ -25,7 +25,9 @@ def put(pool, chosen, records, result):
 
 
 def main():
-    chosen = suite.options(__doc__, 500_000, workers=True, models=suite.ANY, forms=("plain", "fixed"))
+    chosen = suite.options(
+        __doc__, 500_000, workers=True, models=suite.ANY, forms=("plain", "fixed")
+    )
     records = [f"name{i} middleName{i} surname{i}" for i in range(chosen.size)]
     if chosen.form == "fixed":
         import ungil
@@ -36,7 +38,9 @@ def main():
             result = records if chosen.form == "fixed" else [None] * chosen.size
             put(pool, chosen, records, result)
     for i in range(0, chosen.size, max(1, chosen.size // 1000)):
-        suite.check(result[i] == f"NAME{i} MIDDLENAME{i} SURNAME{i}", f"element {i} is {result[i]!r}")
+        suite.check(
+            result[i] == f"NAME{i} MIDDLENAME{i} SURNAME{i}", f"element {i} is {result[i]!r}"
+        )
     print(len(result), result[chosen.size - 1])
 
 

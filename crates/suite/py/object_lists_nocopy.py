@@ -12,7 +12,9 @@ import ungil_suite as suite
 
 def upper(records, low, high):
     for i in range(low, high):
-        text = records[i]  # the name keeps the old string alive until the next iteration, so this thread drops it
+        text = records[
+            i
+        ]  # the name keeps the old string alive until the next iteration, so this thread drops it
         records[i] = text.upper()
 
 
@@ -27,7 +29,9 @@ def main():
         with suite.phase():
             suite.collect(suite.spread(pool, chosen, upper, records))
     for i in range(0, chosen.size, max(1, chosen.size // 1000)):
-        suite.check(records[i] == f"NAME{i} MIDDLENAME{i} SURNAME{i}", f"element {i} is {records[i]!r}")
+        suite.check(
+            records[i] == f"NAME{i} MIDDLENAME{i} SURNAME{i}", f"element {i} is {records[i]!r}"
+        )
     print(len(records), records[chosen.size - 1])
 
 

@@ -30,7 +30,9 @@ def main():
     with suite.phase():
         found = primes(limit)
     tail = [n for n in range(max(2, limit - 50), limit + 1) if not is_composite(n)]
-    suite.check(found[len(found) - len(tail) :] == tail, f"the last primes up to {limit} are not {tail}")
+    suite.check(
+        found[len(found) - len(tail) :] == tail, f"the last primes up to {limit} are not {tail}"
+    )
     if limit >= 17:  # Rosser and Schoenfeld
         share = limit / math.log(limit)
         suite.check(share < len(found) < 1.25506 * share, f"{len(found)} primes up to {limit}")

@@ -8,7 +8,9 @@ import argparse
 import gc
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor  # not in pool(), which may be called inside the phase
+from concurrent.futures import (
+    ThreadPoolExecutor,
+)  # not in pool(), which may be called inside the phase
 
 try:
     from ungil_phase import phase as _marked
@@ -23,9 +25,14 @@ WRONG = 70
 
 def options(text, size, workers=False, models=("threads",), forms=()):
     """Parse the command line of a workload: `--size` and its other options."""
-    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", type=int, default=size, help="default %(default)s")
-    parser.add_argument("--packages", help="folder with one folder of packages per interpreter: cpython-314, cpython-314t")
+    parser.add_argument(
+        "--packages",
+        help="folder with one folder of packages per interpreter: cpython-314, cpython-314t",
+    )
     if workers:
         parser.add_argument("--workers", type=int, default=1)
         parser.add_argument("--model", choices=models, default=models[0])
@@ -35,7 +42,12 @@ def options(text, size, workers=False, models=("threads",), forms=()):
     if chosen.size < 1 or (workers and chosen.workers < 1):
         parser.error("--size and --workers must be at least 1")
     if chosen.packages:
-        sys.path.insert(0, os.path.join(chosen.packages, sys.implementation.cache_tag + getattr(sys, "abiflags", "")))
+        sys.path.insert(
+            0,
+            os.path.join(
+                chosen.packages, sys.implementation.cache_tag + getattr(sys, "abiflags", "")
+            ),
+        )
     return chosen
 
 
@@ -85,7 +97,9 @@ def pool(chosen):
 
     context = multiprocessing.get_context(chosen.model)
     barrier = context.Barrier(chosen.workers)
-    executor = futures.ProcessPoolExecutor(chosen.workers, mp_context=context, initializer=_init_process, initargs=(barrier,))
+    executor = futures.ProcessPoolExecutor(
+        chosen.workers, mp_context=context, initializer=_init_process, initargs=(barrier,)
+    )
     list(executor.map(abs, range(chosen.workers)))
     return executor
 

@@ -27,7 +27,7 @@ class Spread:
     high: float
 
     @classmethod
-    def of(cls, values: list[float]) -> "Spread":
+    def of(cls, values: list[float]) -> Spread:
         return cls(median(values), min(values), max(values))
 
 
@@ -53,7 +53,12 @@ class Result:
 
 
 def run(
-    row: Row, threads: list[int], blocks: int, wanted_s: float, rng: random.Random, tell: Callable[[str], object]
+    row: Row,
+    threads: list[int],
+    blocks: int,
+    wanted_s: float,
+    rng: random.Random,
+    tell: Callable[[str], object],
 ) -> Result:
     result = Result(row, threads)
     rounds: dict[Cell, int] = {}
@@ -62,7 +67,13 @@ def run(
         for n in threads:
             if contender.runs_with(n) and contender.name not in result.without:
                 tell(f"{row.name}: {contender.name}, {n} threads, how fast about")
-                with_reason(result, contender, lambda c=contender, n=n: rounds.update({(c.name, n): calibrate(c, n, wanted_s)}))
+                with_reason(
+                    result,
+                    contender,
+                    lambda c=contender, n=n: rounds.update(
+                        {(c.name, n): calibrate(c, n, wanted_s)}
+                    ),
+                )
     for block in range(blocks):
         cells = list(rounds)
         rng.shuffle(cells)

@@ -70,7 +70,9 @@ def seconds(work: Work, rounds: int) -> float:
             barrier.abort()
 
     gc.collect()
-    threads = [threading.Thread(target=run, args=(prepare,), daemon=True) for prepare in work.threads]
+    threads = [
+        threading.Thread(target=run, args=(prepare,), daemon=True) for prepare in work.threads
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -78,7 +80,9 @@ def seconds(work: Work, rounds: int) -> float:
         if thread.is_alive():
             raise Failed(f"did not end within {HUNG_S:.0f} s")
     if errors:
-        first = next((e for e in errors if not isinstance(e, threading.BrokenBarrierError)), errors[0])
+        first = next(
+            (e for e in errors if not isinstance(e, threading.BrokenBarrierError)), errors[0]
+        )
         raise Failed(f"{type(first).__name__}: {first}")
     if not work.check(rounds):
         raise Failed("came to a wrong result")

@@ -30,7 +30,13 @@ def verdict(ratio: Spread, bar: float) -> str:
 def columns(table: list[list[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     return [
-        "  " + "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
+        "  "
+        + "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
+            ]
+        ).rstrip()
         for row in table
     ]
 
@@ -46,7 +52,12 @@ def of_row(result: Result) -> list[str]:
     for theirs in row.contenders[1:]:
         ratios = [result.ratio(row.contenders[0].name, theirs.name, n) for n in result.threads]
         if any(ratios) and theirs.name != row.ceiling and not theirs.name.startswith("ungil"):
-            table.append([f"ungil / {theirs.name}", *("-" if r is None else "x " + figure(r) for r in ratios)])
+            table.append(
+                [
+                    f"ungil / {theirs.name}",
+                    *("-" if r is None else "x " + figure(r) for r in ratios),
+                ]
+            )
     lines = [f"{row.name}: {row.what}", *columns(table)]
     lines += [f"  {name}: {why}" for name, why in result.without.items()]
     return lines
@@ -65,8 +76,19 @@ def bars(results: list[Result], free_threaded: bool) -> list[str]:
                 if ratio is None:
                     unjudged += 1
                     continue
-                table.append([name, bar.theirs, str(n), "x " + figure(ratio), f"x {least:g}", verdict(ratio, least)])
+                table.append(
+                    [
+                        name,
+                        bar.theirs,
+                        str(n),
+                        "x " + figure(ratio),
+                        f"x {least:g}",
+                        verdict(ratio, least),
+                    ]
+                )
     lines = columns(table) if len(table) > 1 else []
     if unjudged:
-        lines.append(f"  {unjudged} more bars are not judged here: their number of threads was not run, or a contender is missing.")
+        lines.append(
+            f"  {unjudged} more bars are not judged here: their number of threads was not run, or a contender is missing."
+        )
     return lines

@@ -8,6 +8,7 @@ module's own code runs. So each creation is observed, which distinguishes the mo
 that its import loads. If another module enabled the GIL first, the file is loaded once more in an
 interpreter of its own, without its package.
 """
+
 import importlib.machinery, importlib.util, json, os, sys, warnings
 
 report, name, path, alone, *folders = sys.argv[1:]
@@ -17,6 +18,7 @@ warnings.simplefilter("ignore")
 found = {"supported": hasattr(sys, "_is_gil_enabled"), "own": None, "others": [], "error": None}
 is_on = getattr(sys, "_is_gil_enabled", lambda: True)
 import _imp
+
 create = _imp.create_dynamic
 
 

@@ -107,7 +107,9 @@ def count(hot: bool) -> Any:
             return prepare
 
         right = KEYS // 4 * n_threads if hot else 1
-        return Work([prepare_for(t) for t in range(n_threads)], lambda rounds: counter[1] == rounds * right)
+        return Work(
+            [prepare_for(t) for t in range(n_threads)], lambda rounds: counter[1] == rounds * right
+        )
 
     return make
 
@@ -132,7 +134,9 @@ def count_locked(hot: bool) -> Any:
             return prepare
 
         right = KEYS // 4 * n_threads if hot else 1
-        return Work([prepare_for(t) for t in range(n_threads)], lambda rounds: counter[1] == rounds * right)
+        return Work(
+            [prepare_for(t) for t in range(n_threads)], lambda rounds: counter[1] == rounds * right
+        )
 
     return make
 

@@ -69,7 +69,10 @@ def upper(new: Any) -> Any:
 
             return prepare
 
-        return Work([prepare_for(t) for t in range(n_threads)], lambda rounds: all(s.isupper() for s in list(a)))
+        return Work(
+            [prepare_for(t) for t in range(n_threads)],
+            lambda rounds: all(s.isupper() for s in list(a)),
+        )
 
     return make
 
