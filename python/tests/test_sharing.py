@@ -71,7 +71,7 @@ def test_closures_are_walked_and_the_program_is_not():
     globals()["_stranger"] = stranger
 
     def closure(default=[text(3)]):
-        return kept, _stranger, default  # noqa: F821
+        return kept, _stranger, default
 
     share(closure)
     assert sharing_of(kept) == "deferred"

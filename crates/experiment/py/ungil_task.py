@@ -112,7 +112,7 @@ def pack(items, first, model, whose=""):
     """Pickle a chunk; if that fails, name the item (or the item's result) that cannot be pickled."""
     try:
         return pickle.dumps(items, pickle.HIGHEST_PROTOCOL)
-    except Exception as why:
+    except Exception:
         for i, item in enumerate(items):
             try:
                 pickle.dumps(item)
@@ -271,7 +271,7 @@ def main():
         results = run(job)
     except TaskError as error:
         for line in zip(("what", "why", "help"), error.args):
-            print("ungil-task %s: %s" % line, file=sys.stderr)
+            print("ungil-task {}: {}".format(*line), file=sys.stderr)
         sys.exit(70)
     for result in results:
         # The address in a default repr differs from run to run although the result is the same.

@@ -99,7 +99,9 @@ class Tools:
                 )
             except FileNotFoundError:
                 package = PACKAGE_OF.get(argv[0], argv[0])
-                raise Failure(f"{argv[0]} is not installed", help or f"apt-get install {package}")
+                raise Failure(
+                    f"{argv[0]} is not installed", help or f"apt-get install {package}"
+                ) from None
         output = self.running.communicate()[0]
         if self.running.returncode:
             lines = [line.strip() for line in output.splitlines() if line.strip()]

@@ -9,7 +9,12 @@ that its import loads. If another module enabled the GIL first, the file is load
 interpreter of its own, without its package.
 """
 
-import importlib.machinery, importlib.util, json, os, sys, warnings
+import importlib.machinery
+import importlib.util
+import json
+import os
+import sys
+import warnings
 
 report, name, path, alone, *folders = sys.argv[1:]
 sys.argv = [""]
