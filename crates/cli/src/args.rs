@@ -1,25 +1,42 @@
 //! The command line. `--help`, completions and man pages are generated from these definitions.
 
+#[cfg(feature = "live")]
 mod alloc;
+#[cfg(feature = "audit")]
 mod audit;
+#[cfg(feature = "live")]
 mod dump;
+#[cfg(feature = "live")]
 mod heap;
+#[cfg(feature = "live")]
 mod profile;
+#[cfg(feature = "suite")]
 mod report;
+#[cfg(feature = "suite")]
 mod suite;
+#[cfg(feature = "live")]
 mod target;
+#[cfg(feature = "live")]
 mod top;
 mod values;
 
+#[cfg(feature = "audit")]
 pub(crate) use audit::{Audit, AuditFormat, FailOn};
 use clap::{Args, Parser, Subcommand, ValueHint};
+#[cfg(feature = "live")]
 pub(crate) use dump::Dump;
+#[cfg(feature = "live")]
 pub(crate) use heap::{Heap, Order};
+#[cfg(feature = "live")]
 pub(crate) use profile::{Mode as ProfileMode, Profile};
+#[cfg(feature = "suite")]
 pub(crate) use report::{ReportArgs, ReportFormat};
 use std::path::PathBuf;
+#[cfg(feature = "suite")]
 pub(crate) use suite::Suite;
+#[cfg(feature = "live")]
 pub(crate) use target::{CoreFiles, Target};
+#[cfg(feature = "live")]
 pub(crate) use top::{Sort, Top};
 pub(crate) use values::{Also, bytes, duration, scale, share};
 
@@ -37,29 +54,38 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Find extension modules that re-enable the GIL, and thread-unsafe Python code.
+    #[cfg(feature = "audit")]
     Audit(Audit),
     /// Show every thread of a Python process or core file: stacks, locks, deadlocks.
+    #[cfg(feature = "live")]
     Dump(Dump),
     /// Measure a workload with and without the GIL: time, CPU, memory, energy.
     Compare(Box<Compare>),
     /// Show what fills the memory of a Python process or core file.
+    #[cfg(feature = "live")]
     Heap(Heap),
     /// List or install Python interpreters, with and without the GIL.
     Pythons(Pythons),
     /// Profile a Python process or program: CPU, locks, GIL, garbage collector, allocations.
+    #[cfg(feature = "live")]
     Profile(Box<Profile>),
     /// Render records as an HTML page, Markdown, CSV or SVG.
+    #[cfg(feature = "suite")]
     Report(ReportArgs),
     /// Run the study's benchmark suite with and without the GIL.
+    #[cfg(feature = "suite")]
     Suite(Box<Suite>),
     /// Watch a Python process: threads, locks, hot lines, pauses, memory.
+    #[cfg(feature = "live")]
     Top(Top),
     /// Print a completion script for a shell.
+    #[cfg(feature = "shell")]
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
     },
     /// Write man pages to a folder.
+    #[cfg(feature = "shell")]
     Man {
         /// The folder; created if missing.
         #[arg(value_hint = ValueHint::DirPath)]

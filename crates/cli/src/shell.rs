@@ -4,8 +4,6 @@ use crate::args::Cli;
 use crate::error::{CliError, print};
 use clap::CommandFactory;
 use std::ffi::OsString;
-use std::fs;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// Removes `-h` and `--help` after the command `help`: clap takes them for unknown subcommands.
@@ -25,6 +23,7 @@ pub(crate) fn without_help_flags(args: impl Iterator<Item = OsString>) -> Vec<Os
     args
 }
 
+#[cfg(feature = "shell")]
 /// Prints the completion script of a shell.
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, CliError> {
     let mut text = Vec::new();
@@ -33,10 +32,11 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, CliEr
     Ok(ExitCode::SUCCESS)
 }
 
+#[cfg(feature = "shell")]
 /// Writes man pages for the program and for each command into `dir`.
-pub(crate) fn man(dir: &Path) -> Result<ExitCode, CliError> {
+pub(crate) fn man(dir: &std::path::Path) -> Result<ExitCode, CliError> {
     let write = || -> std::io::Result<()> {
-        fs::create_dir_all(dir)?;
+        std::fs::create_dir_all(dir)?;
         clap_mangen::generate_to(Cli::command(), dir)
     };
     write().map_err(|e| {

@@ -1,6 +1,7 @@
 //! The width that tables and sentences are fitted to.
 
 use std::io::IsTerminal;
+use terminal_size::terminal_size_of;
 
 /// Width of tables in output that is not a terminal, such as a log.
 const WIDTH_WITHOUT_TERMINAL: usize = 120;
@@ -12,8 +13,8 @@ pub(crate) fn table_width(wide: bool) -> Option<usize> {
         return None;
     }
     let columns = std::env::var("COLUMNS").ok();
-    let size = || crossterm::terminal::size().ok().filter(|_| std::io::stdout().is_terminal());
-    Some(choose(columns.as_deref(), || size().map(|(width, _)| usize::from(width))))
+    let size = || terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    Some(choose(columns.as_deref(), size))
 }
 
 /// Returns the width for sentences on standard output; `None` if it is neither a terminal nor
