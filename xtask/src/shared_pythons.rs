@@ -15,7 +15,14 @@ use std::process::Command;
 /// A version and the suite of Debian that has it.
 const SHARED: [(&str, &str); 2] = [("3.13", "trixie"), ("3.14", "sid")];
 /// Where libraries are in a package.
+#[cfg(target_arch = "x86_64")]
 const LIBRARIES: &str = "unpacked/usr/lib/x86_64-linux-gnu";
+#[cfg(target_arch = "aarch64")]
+const LIBRARIES: &str = "unpacked/usr/lib/aarch64-linux-gnu";
+#[cfg(target_arch = "x86_64")]
+const LOADER: &str = "ld-linux-x86-64.so.2";
+#[cfg(target_arch = "aarch64")]
+const LOADER: &str = "ld-linux-aarch64.so.1";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Gets them; in the folder given is one folder a version, with a launcher `python` in it.
@@ -106,7 +113,7 @@ fn embed(place: &Path, version: &str) -> Done {
     // The libraries want their own C library, and that its own loader.
     let launcher = format!(
         "#!/bin/sh\nhere=$(dirname \"$0\")\nlibraries=$here/{LIBRARIES}\nPYTHONHOME=$here/unpacked/usr \
-         exec \"$libraries/ld-linux-x86-64.so.2\" --library-path \"$libraries\" \"$here/embed\" \"$@\"\n"
+         exec \"$libraries/{LOADER}\" --library-path \"$libraries\" \"$here/embed\" \"$@\"\n"
     );
     let launcher = written("python", &launcher)?;
     let runnable = fs::Permissions::from_mode(0o755);

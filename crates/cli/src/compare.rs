@@ -1,8 +1,13 @@
 //! `ungil compare`: plans an experiment from the arguments, runs it and prints its record.
 
+#[cfg(feature = "live")]
+mod lock_profile;
+
 use crate::args::Compare;
 use crate::error::{CliError, print};
 use crate::progress::Progress;
+#[cfg(feature = "live")]
+use crate::sanitize::sanitize;
 use crate::signals;
 use crate::width::table_width;
 use std::path::{Path, PathBuf};
@@ -118,7 +123,17 @@ fn show(args: &Compare, view: View<'_>, path: &Path) -> Result<(), CliError> {
     if args.csv {
         return print(&csv(view));
     }
-    let text = terminal(view, table_width(args.wide));
+    #[allow(unused_mut)] // without the feature `live` there are no profiles
+    let mut text = terminal(view, table_width(args.wide));
+    #[cfg(feature = "live")]
+    if ungil_report::collapses(view)
+        && let Some(folder) = path.parent()
+        && let Some((profile, finding)) =
+            lock_profile::finding(folder, &view.record.header.workload)
+    {
+        let finding = sanitize(&finding);
+        text.push_str(&format!("- Lock profile {}: {finding}.\n", profile.display()));
+    }
     print(&format!("{text}\nRecord: {}\n", path.display()))
 }
 

@@ -3,6 +3,7 @@
 //! Findings below a threshold are left out.
 
 mod pauses;
+mod replacement;
 mod warnings;
 
 use crate::header::{Mode, Unit};
@@ -101,6 +102,8 @@ impl ProfileSums<'_> {
             let Some(id) = key.lock else { continue };
             let lock = &self.profile.locks[id.index()];
             let waits = locks.entry(self.profile.lock_label(lock)).or_default();
+            let (kind, name) = (self.profile.string(lock.kind), self.profile.string(lock.name));
+            waits.replacement = replacement::replacement(kind, name);
             waits.name_has_line = self.profile.string(lock.name).contains(" at ");
             waits.weight += weight as f64;
             waits.threads.insert(key.thread);
@@ -127,11 +130,14 @@ impl ProfileSums<'_> {
             _ => "waits for",
         };
         let of = self.profile.header.mode.what();
-        let text = format!(
+        let mut text = format!(
             "{} of {of} {what} {article}{label}{place} ({})",
             percent(share),
             more.join(", ")
         );
+        if let Some(replacement) = &waits.replacement {
+            text.push_str(&format!("; {replacement}"));
+        }
         Finding { topic: FindingTopic::Lock, share, text }
     }
 
@@ -252,6 +258,8 @@ impl ProfileSums<'_> {
 struct LockWaits {
     /// Whether its name includes the line of the wait.
     name_has_line: bool,
+    /// What can replace the object, if that is known.
+    replacement: Option<String>,
     weight: f64,
     threads: FxHashSet<ThreadId>,
     lines: FxHashMap<FrameId, u64>,

@@ -17,7 +17,7 @@ pub use csv::csv;
 pub use json::{Json, json};
 pub use page::{Chapter, ChapterArm, Page, Picture, Study, html, markdown, pictures};
 pub use runs::runs;
-pub use sentences::sentences;
+pub use sentences::{collapses, sentences};
 pub use source::{RecordSet, Source, disambiguate, read_records};
 pub use table::table;
 

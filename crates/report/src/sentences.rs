@@ -33,6 +33,12 @@ pub fn sentences(view: View<'_>) -> Vec<String> {
     .collect()
 }
 
+/// Returns whether a free-threaded arm is slower than the same arm with one worker, which suggests
+/// that its threads share an object.
+pub fn collapses(view: View<'_>) -> bool {
+    view.comparison.blocks > 0 && Results::new(view).collapse().is_some()
+}
+
 struct Results<'a> {
     view: View<'a>,
     /// Whether more of the headline metric is better (throughput).

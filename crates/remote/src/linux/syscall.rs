@@ -164,6 +164,7 @@ pub fn is_stopped(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "x86_64")]
     use crate::memory::ReadError;
     use proptest::prelude::*;
 
@@ -187,8 +188,10 @@ mod tests {
         assert_eq!(call.name(), Some("futex"));
     }
 
+    #[cfg(target_arch = "x86_64")]
     struct CodeBytes(Vec<u8>);
 
+    #[cfg(target_arch = "x86_64")]
     impl Memory for CodeBytes {
         fn read(&self, address: u64, into: &mut [u8]) -> Result<(), ReadError> {
             let start = usize::try_from(address).map_err(|_| ReadError::Unmapped(address))?;

@@ -10,7 +10,9 @@ use ungil_experiment::comparison::ArmFigures;
 use ungil_experiment::hazard::HazardKind;
 use ungil_experiment::metric;
 use ungil_experiment::record::{Outcome, Run};
+use ungil_experiment::shell::word;
 use ungil_experiment::stats::{MIN_BLOCKS, median};
+use ungil_experiment::workload::Workload;
 use ungil_format::{counted, digits, percent};
 
 /// Share of a run's time from which start-up dominates the comparison.
@@ -267,8 +269,11 @@ impl Results<'_> {
         }
         if let Some((few, many)) = self.collapse() {
             return Some(format!(
-                "Next: {many} is slower than {few}, so more workers make it worse. Look for an object that all workers write (a list, dict, counter or lock), and give each worker its own.{}",
-                self.lock_waits(&many).unwrap_or_default()
+                "Next: {} is slower than {}, so more workers make it worse: they probably share an object.{} {} names the object, its line and what can replace it.",
+                many.id,
+                few.id,
+                self.lock_waits(&many.id).unwrap_or_default(),
+                profile_command(&self.view.record.header.workload, many),
             ));
         }
         if let Some(next) = self.undecidable() {
@@ -319,12 +324,8 @@ impl Results<'_> {
     /// States how many of an arm's threads waited for locks on average, if that is noticeable.
     fn lock_waits(&self, arm: &str) -> Option<String> {
         let waiters = self.figure(arm, "lock_wait_s")? / self.figure(arm, "wall_s")?;
-        (waiters > 0.05).then(|| {
-            format!(
-                " On average {} of its threads waited for a lock; ungil profile --mode lock shows which.",
-                digits(waiters)
-            )
-        })
+        (waiters > 0.05)
+            .then(|| format!(" On average {} of its threads waited for a lock.", digits(waiters)))
     }
 
     /// Returns the same arm with one worker.
@@ -353,7 +354,7 @@ impl Results<'_> {
 
     /// Finds a free-threaded arm that is slower than the same arm with one worker; returns the arm
     /// with one worker and that arm.
-    fn collapse(&self) -> Option<(String, String)> {
+    pub(super) fn collapse(&self) -> Option<(&Arm, &Arm)> {
         // Failed requests make a service's figures meaningless.
         let works = |arm: &Arm| {
             let requests = self.view.comparison.arm(&arm.id).and_then(|a| a.requests);
@@ -363,11 +364,32 @@ impl Results<'_> {
         let able = |a: &&Arm| a.without_gil() && a.workers.is_some_and(|w| w > 1) && works(a);
         arms.filter(able).find_map(|many| {
             let few = self.with_one_worker(many).filter(|few| works(few))?;
-            self.is_better(&few.id, &many.id).then(|| (few.id.clone(), many.id.clone()))
+            self.is_better(&few.id, &many.id).then_some((few, many))
         })
     }
 
     fn has_hazard(&self, kind: HazardKind) -> bool {
         self.view.record.runs.iter().any(|r| r.hazards.iter().any(|h| h.kind == kind))
+    }
+}
+
+/// Returns the command that shows what the threads of an arm wait for.
+fn profile_command(workload: &Workload, arm: &Arm) -> String {
+    let workers = arm.workers.unwrap_or(1).to_string();
+    let command = |what: String, args: &[String]| {
+        let mut line = format!("ungil profile --mode lock --python {} {what}", arm.head());
+        if !args.is_empty() {
+            line.push_str(" --");
+        }
+        for arg in args {
+            line.push(' ');
+            line.push_str(&word(&arg.replace("{workers}", &workers)));
+        }
+        line
+    };
+    match workload {
+        Workload::Script { path, args } => command(word(&path.to_string_lossy()), args),
+        Workload::Module { name, args } => command(format!("-m {}", word(name)), args),
+        _ => "ungil profile --mode lock PID, while it runs,".into(),
     }
 }
