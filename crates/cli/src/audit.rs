@@ -31,7 +31,7 @@ const FAIL_ON_FOUND: u8 = 3;
 
 /// The JSON output, from which the other formats are rendered.
 #[derive(Debug, Serialize)]
-struct Report {
+struct AuditReport {
     #[serde(flatten)]
     audit: Audit,
     /// Results of --verify.
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, CliError> {
     }
     let verified = args.verify.then(|| verify::run(args, &audit, &is_cancelled)).transpose()?;
     let index = args.index.then(|| index::run(args, &audit, &is_cancelled)).transpose()?;
-    let report = Report { audit, verified, index, interrupted: stop.load(Ordering::Relaxed) };
+    let report = AuditReport { audit, verified, index, interrupted: stop.load(Ordering::Relaxed) };
     let format = if args.json { AuditFormat::Json } else { args.format };
     let text = match format {
         AuditFormat::Table => table::report(&report, args.all),
@@ -97,7 +97,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, CliError> {
     })
 }
 
-impl Report {
+impl AuditReport {
     /// Returns whether a condition of --fail-on is met.
     fn has(&self, what: FailOn) -> bool {
         let mut taken = self.audit.importable();
@@ -132,7 +132,7 @@ impl Report {
 }
 
 /// Reports that nothing was analyzed, which must not look like a clean result.
-fn nothing_analyzed(report: &Report) -> CliError {
+fn nothing_analyzed(report: &AuditReport) -> CliError {
     let build = report.audit.build;
     let skipped = report.audit.skipped().count();
     if skipped > 0 {

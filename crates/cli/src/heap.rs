@@ -23,7 +23,7 @@ use ungil_remote::snapshot::CoreView;
 
 /// The report, printed as it is with `--json`.
 #[derive(Debug, Serialize)]
-struct Report<'a> {
+struct HeapReport<'a> {
     schema: &'static str,
     pid: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,7 +117,7 @@ pub(crate) fn run(args: &Arguments) -> Result<ExitCode, CliError> {
             changes.truncate(most);
         }
     }
-    let report = Report {
+    let report = HeapReport {
         schema: "ungil.heap/1",
         pid: python.process().pid,
         core: python.process().core().map(|core| CoreView::new(core)),

@@ -97,7 +97,7 @@ impl LockResolver {
         if self.waits.len() >= MAX_CACHED_WAITS {
             self.waits.clear();
         }
-        // Without a start time two waits at one address cannot be told apart, so they are resolved
+        // Without a start time two waits at one address cannot be distinguished, so they are resolved
         // every time unless the result is permanent.
         if is_permanent {
             self.waits.insert(permanent_key, wait.clone());

@@ -237,7 +237,7 @@ pub struct CollectorView {
 pub struct StopTheWorldView {
     /// Whether the build has stop-the-world pauses.
     pub possible: bool,
-    /// Whether the world is stopped, or being stopped, now.
+    /// Whether a stop-the-world pause is in progress or requested.
     pub now: bool,
     /// Name or id of the thread that requested it.
     pub requester: Option<String>,
