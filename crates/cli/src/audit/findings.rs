@@ -1,6 +1,6 @@
 //! Describes findings as lines, shared by the text, Markdown and SARIF formats.
 
-use super::{Report, index};
+use super::{AuditReport, index};
 use crate::sanitize::sanitize;
 use ungil_audit::audit::AuditedDistribution;
 use ungil_audit::claims::Standing;
@@ -15,7 +15,7 @@ const MAX_LINES: usize = 10;
 pub(super) type Line = (char, String);
 
 /// Returns all findings. With `all` it includes those without a problem.
-pub(super) fn findings(report: &Report, all: bool) -> Vec<Line> {
+pub(super) fn findings(report: &AuditReport, all: bool) -> Vec<Line> {
     let mut lines = claims(report);
     lines.extend(verified(report));
     lines.extend(requirements(report));
@@ -29,7 +29,7 @@ pub(super) fn findings(report: &Report, all: bool) -> Vec<Line> {
     lines
 }
 
-fn claims(report: &Report) -> Vec<Line> {
+fn claims(report: &AuditReport) -> Vec<Line> {
     let broken = report
         .audit
         .distributions
@@ -50,7 +50,7 @@ pub(super) fn claim(one: &AuditedDistribution) -> String {
     )
 }
 
-fn verified(report: &Report) -> Vec<Line> {
+fn verified(report: &AuditReport) -> Vec<Line> {
     let mut lines = Vec::new();
     for verified in report.verified.iter().flatten() {
         let (module, outcome) = (sanitize(&verified.module), &verified.outcome);
@@ -70,7 +70,7 @@ fn verified(report: &Report) -> Vec<Line> {
 }
 
 /// Returns requirements without a wheel, or with a compiled wheel that was not read.
-fn requirements(report: &Report) -> Vec<Line> {
+fn requirements(report: &AuditReport) -> Vec<Line> {
     let applying = || applying(report);
     let mut lines: Vec<Line> = applying().filter_map(|one| without_wheel(report, one)).collect();
     let unread: Vec<String> =
@@ -82,7 +82,7 @@ fn requirements(report: &Report) -> Vec<Line> {
 }
 
 /// Returns the requirements that may apply to the build on this machine.
-pub(super) fn applying(report: &Report) -> impl Iterator<Item = &Requirement> {
+pub(super) fn applying(report: &AuditReport) -> impl Iterator<Item = &Requirement> {
     report.audit.wanted.iter().filter(|one| one.applies != Some(false))
 }
 
@@ -96,7 +96,7 @@ pub(super) fn name_and_version(one: &Requirement) -> String {
 }
 
 /// Describes requirements with compiled wheels that were not read.
-pub(super) fn unread_wheels(report: &Report, names: &[String]) -> String {
+pub(super) fn unread_wheels(report: &AuditReport, names: &[String]) -> String {
     format!(
         "{} for {} not read: a wheel does not guarantee that its modules leave the GIL off; \
          install and audit the environment: {}",
@@ -107,7 +107,7 @@ pub(super) fn unread_wheels(report: &Report, names: &[String]) -> String {
 }
 
 /// Describes a requirement without a wheel for the build; `None` if it has one.
-pub(super) fn without_wheel(report: &Report, one: &Requirement) -> Option<Line> {
+pub(super) fn without_wheel(report: &AuditReport, one: &Requirement) -> Option<Line> {
     if one.gil != WheelStatus::NoWheel {
         return None;
     }
@@ -129,7 +129,7 @@ pub(super) fn without_wheel(report: &Report, one: &Requirement) -> Option<Line> 
 }
 
 /// Returns the files with the name of an extension module that were not analyzed.
-fn skipped(report: &Report, all: bool) -> Vec<Line> {
+fn skipped(report: &AuditReport, all: bool) -> Vec<Line> {
     let mut files: Vec<&ExtensionFile> = report.audit.skipped().map(|(_, found)| found).collect();
     files.sort_by_key(|found| found.skipped.as_ref().map(|one| one.reason));
     let most = if all { usize::MAX } else { MAX_LINES };
@@ -148,7 +148,7 @@ fn skipped(report: &Report, all: bool) -> Vec<Line> {
 }
 
 /// Counts the files that were not analyzed, by reason; `None` if there are none.
-pub(super) fn skipped_count(report: &Report) -> Option<String> {
+pub(super) fn skipped_count(report: &AuditReport) -> Option<String> {
     let reasons: Vec<SkipReason> = report
         .audit
         .skipped()
@@ -175,7 +175,7 @@ pub(super) fn skipped_count(report: &Report) -> Option<String> {
 }
 
 /// Returns the notes of the audit, then those of each distribution.
-pub(super) fn all_notes(report: &Report) -> Vec<String> {
+pub(super) fn all_notes(report: &AuditReport) -> Vec<String> {
     let own = report.audit.notes.iter().map(|note| sanitize(note).into_owned());
     let theirs = report.audit.distributions.iter().flat_map(|one| {
         let name = sanitize(&one.distribution.name);
@@ -185,7 +185,7 @@ pub(super) fn all_notes(report: &Report) -> Vec<String> {
 }
 
 /// Returns the first notes.
-pub(super) fn notes(report: &Report) -> Vec<String> {
+pub(super) fn notes(report: &AuditReport) -> Vec<String> {
     let mut notes = all_notes(report);
     let more = notes.len().saturating_sub(MAX_LINES);
     if more > 0 {

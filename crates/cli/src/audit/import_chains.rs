@@ -1,6 +1,6 @@
 //! Renders import chains to modules that enable the GIL.
 
-use super::Report;
+use super::AuditReport;
 use crate::sanitize::sanitize;
 use ungil_audit::import_graph::{ImportChain, ImportTiming};
 use ungil_format::counted;
@@ -9,7 +9,7 @@ use ungil_format::counted;
 const MAX_CHAINS: usize = 20;
 
 /// Returns one line for each chain.
-pub(super) fn lines(report: &Report) -> Vec<String> {
+pub(super) fn lines(report: &AuditReport) -> Vec<String> {
     let chains = report.audit.chains.iter().filter(|chain| !chain.steps.is_empty());
     let mut lines: Vec<String> = chains.map(line).collect();
     let more = lines.len().saturating_sub(MAX_CHAINS);

@@ -1,12 +1,12 @@
 //! Renders an audit as Markdown for a pull request.
 
 use super::table::{name, summary, verdict};
-use super::{Report, findings, import_chains};
+use super::{AuditReport, findings, import_chains};
 use crate::sanitize::sanitize;
 use std::fmt::Write;
 
 /// Renders the report. With `all` it includes modules that leave the GIL off.
-pub(super) fn report(report: &Report, all: bool) -> String {
+pub(super) fn report(report: &AuditReport, all: bool) -> String {
     let mut text =
         format!("## ungil audit\n\n{}\n", summary(report).trim_end().replace('\n', "  \n"));
     let modules: Vec<_> = report

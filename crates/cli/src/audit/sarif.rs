@@ -4,7 +4,7 @@
 //! results does not look like a clean audit.
 
 use super::table::name;
-use super::{Report, findings};
+use super::{AuditReport, findings};
 use serde_json::{Value, json};
 use std::path::Path;
 use ungil_audit::audit::AuditedDistribution;
@@ -22,7 +22,7 @@ const NOT_READ: &str = "ungil/wheel-not-read";
 
 /// Returns a log with one run: all rules, and a result for each module that enables the GIL or is
 /// unknown, each hazard, each broken claim, and each requirement without a known effect.
-pub(super) fn report(report: &Report) -> Value {
+pub(super) fn report(report: &AuditReport) -> Value {
     let mut rules = vec![
         rule(
             SWITCHES,
@@ -41,7 +41,7 @@ pub(super) fn report(report: &Report) -> Value {
         CLAIM,
         "Distribution that contradicts its claim to run without the GIL",
         "Its classifier or wheel tag claims that it runs without the GIL, but one of its modules \
-         enables it. Report this to its maintainers.",
+         enables it. AuditReport this to its maintainers.",
     ));
     rules.push(rule(
         NO_WHEEL,
@@ -118,7 +118,7 @@ fn message(found: &ExtensionFile) -> String {
 }
 
 /// Returns a result for each broken claim, located at the module that breaks it.
-fn claims(report: &Report) -> Vec<Value> {
+fn claims(report: &AuditReport) -> Vec<Value> {
     let broken = report
         .audit
         .distributions
@@ -135,7 +135,7 @@ fn claims(report: &Report) -> Vec<Value> {
 
 /// Returns a result for each requirement without a wheel, and one for each file with compiled
 /// wheels that were not read.
-fn requirements(report: &Report) -> Vec<Value> {
+fn requirements(report: &AuditReport) -> Vec<Value> {
     let region = |one: &Requirement| one.line.map(|line| json!({ "startLine": line }));
     let mut results: Vec<Value> = findings::applying(report)
         .filter_map(|one| Some((one, findings::without_wheel(report, one)?.1)))

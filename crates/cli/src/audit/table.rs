@@ -1,7 +1,7 @@
 //! Renders an audit as text for a terminal.
 
 use super::verify::Verified;
-use super::{Report, columns, findings, import_chains};
+use super::{AuditReport, columns, findings, import_chains};
 use crate::sanitize::sanitize;
 use std::fmt::Write;
 use ungil_audit::inventory::ExtensionFile;
@@ -11,7 +11,7 @@ use ungil_audit::source::Confidence;
 use ungil_format::counted;
 
 /// Renders the report. With `all` it includes modules that leave the GIL off.
-pub(super) fn report(report: &Report, all: bool) -> String {
+pub(super) fn report(report: &AuditReport, all: bool) -> String {
     let mut text = String::new();
     let mut rows = Vec::new();
     for (distribution, found) in report.ordered() {
@@ -60,7 +60,7 @@ pub(super) fn report(report: &Report, all: bool) -> String {
 }
 
 /// Returns the counts, one line for each kind of result.
-pub(super) fn summary(report: &Report) -> String {
+pub(super) fn summary(report: &AuditReport) -> String {
     let mut text = String::new();
     // Requirements alone contain no modules.
     if report.audit.importable().next().is_some() || report.audit.wanted.is_empty() {
@@ -84,7 +84,7 @@ pub(super) fn summary(report: &Report) -> String {
 }
 
 /// Counts the modules by verdict.
-fn modules(report: &Report) -> String {
+fn modules(report: &AuditReport) -> String {
     let build = report.audit.build;
     let count = |effect| {
         report.audit.importable().filter(|(_, found)| found.enables_gil() == effect).count()
@@ -113,7 +113,7 @@ fn modules(report: &Report) -> String {
 }
 
 /// Counts the requirements by what is known about their wheels.
-fn requirements(report: &Report) -> Option<String> {
+fn requirements(report: &AuditReport) -> Option<String> {
     let build = report.audit.build;
     let count = |status| findings::applying(report).filter(|one| one.gil == status).count();
     let (pure, unread, without) = (
@@ -132,7 +132,7 @@ fn requirements(report: &Report) -> Option<String> {
 }
 
 /// Counts the results of importing the modules.
-fn verified(report: &Report) -> Option<String> {
+fn verified(report: &AuditReport) -> Option<String> {
     let verified = report.verified.as_ref()?;
     let count = |is: &dyn Fn(&Verified) -> bool| verified.iter().filter(|one| is(one)).count();
     let unseen = count(&|one| one.outcome.switched_on.is_none());
@@ -152,7 +152,7 @@ fn verified(report: &Report) -> Option<String> {
 }
 
 /// Counts the answers of the index.
-fn index(report: &Report) -> Option<String> {
+fn index(report: &AuditReport) -> Option<String> {
     let index = report.index.as_ref()?;
     let build = report.audit.build;
     let silent = index.iter().filter(|answer| super::index::has_no_answer(answer)).count();
