@@ -1,6 +1,6 @@
 //! Renders a heap report as text.
 
-use super::Report;
+use super::HeapReport;
 use crate::dump::death;
 use crate::sanitize::sanitize;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ const MAX_THREADS: usize = 20;
 
 /// Renders the report, with at most `top` rows of types (0: all) and tables of at most `width`
 /// columns.
-pub(super) fn report(report: &Report<'_>, top: usize, width: Option<usize>) -> String {
+pub(super) fn report(report: &HeapReport<'_>, top: usize, width: Option<usize>) -> String {
     let heap = report.heap;
     let build = if report.free_threaded { "free-threaded" } else { "with a GIL" };
     let what = match heap.coverage {
@@ -47,7 +47,7 @@ macro_rules! line {
     ($out:expr, $($arg:tt)*) => { { let _ = writeln!($out, $($arg)*); } };
 }
 
-fn counts(out: &mut String, report: &Report<'_>, top: usize, width: Option<usize>) {
+fn counts(out: &mut String, report: &HeapReport<'_>, top: usize, width: Option<usize>) {
     let rows = report.modules.unwrap_or(&report.heap.types);
     let shown = &rows[..rows.len().min(if top == 0 { usize::MAX } else { top })];
     let share = |row: &TypeCount| percent(row.bytes as f64 / (report.heap.bytes as f64).max(1.0));
@@ -63,7 +63,7 @@ fn counts(out: &mut String, report: &Report<'_>, top: usize, width: Option<usize
 
 fn changes(
     out: &mut String,
-    report: &Report<'_>,
+    report: &HeapReport<'_>,
     growth: &super::Growth<'_>,
     top: usize,
     width: Option<usize>,
@@ -93,7 +93,7 @@ fn changes(
     more(out, rows.len(), top);
 }
 
-fn heading(report: &Report<'_>) -> &'static str {
+fn heading(report: &HeapReport<'_>) -> &'static str {
     if report.modules.is_some() { "module" } else { "type" }
 }
 
@@ -200,7 +200,7 @@ fn threads(out: &mut String, threads: &[ThreadMemory], width: Option<usize>) {
 }
 
 /// Writes what is needed to interpret the figures.
-fn notes(out: &mut String, report: &Report<'_>) {
+fn notes(out: &mut String, report: &HeapReport<'_>) {
     let (heap, look) = (report.heap, report.heap.look);
     line!(out, "");
     match heap.coverage {
