@@ -11,7 +11,7 @@ const WITH_TASKS: [&str; 4] = ["3.14", "3.14t", "3.15", "3.15t"];
 /// The deadlocks of a program, each as who waits, for what, and who has it.
 fn deadlocks(build: &str, case: &str, expected: &[(&str, &str, &str)]) {
     let place = Place::new();
-    let program = Debuggee::start(&place, build, "event_loops.py", case);
+    let program = Debuggee::start(&place, build, "cases/event_loops.py", case);
     let pid = program.pid();
     let mut out = place.ungil(["dump", &pid, "--json"]).run();
     let code = if expected.is_empty() { 0 } else { 4 };
@@ -73,7 +73,7 @@ fn a_lock_held_across_an_await_is_told_with_its_task() {
     for build in WITH_TASKS {
         let place = Place::new();
         let program =
-            Debuggee::start(&place, build, "event_loops.py", "holds_a_lock_across_an_await");
+            Debuggee::start(&place, build, "cases/event_loops.py", "holds_a_lock_across_an_await");
         let out = place.ungil(["dump", &program.pid()]).run();
         let held = "held by task \"keeper\" of \"MainThread\" across an await";
         assert!(out.stdout.contains(held), "{build}: {}", out.stdout);

@@ -15,7 +15,7 @@ struct Parent {
 
 impl Parent {
     fn start(build: &str) -> Parent {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/debuggees/forked_children.py");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/debuggees/cases/forked_children.py");
         let mut command = Command::new(python(build));
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();

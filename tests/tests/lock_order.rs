@@ -22,7 +22,7 @@ fn watch(place: &Place, program: &Debuggee) -> (Vec<BTreeSet<String>>, i32, Valu
 fn could(case: &str, locks: &[&str]) {
     for build in BUILDS {
         let place = Place::new();
-        let program = Debuggee::start(&place, build, "lock_orders.py", case);
+        let program = Debuggee::start(&place, build, "cases/lock_orders.py", case);
         let expected: BTreeSet<String> = locks.iter().map(ToString::to_string).collect();
         let mut last = Value::Null;
         eventually(&format!("{build}: the order of {case}"), || {
@@ -46,7 +46,7 @@ fn could(case: &str, locks: &[&str]) {
 fn could_not(case: &str) {
     for build in BUILDS {
         let place = Place::new();
-        let program = Debuggee::start(&place, build, "lock_orders.py", case);
+        let program = Debuggee::start(&place, build, "cases/lock_orders.py", case);
         let (cycles, code, dump) = watch(&place, &program);
         assert_eq!((cycles, code), (Vec::new(), 0), "{build}: {}", dump["lock_order"]);
     }
