@@ -260,8 +260,8 @@ def _build_program(package):
     if build.returncode:
         _fail(
             "cargo could not build the program",
-            f"it ended with {build.returncode}; its messages are above",
-            "see what 'cargo build --release --package ungil' says in the folder above this one",
+            f"it exited with status {build.returncode}; its messages are above",
+            "fix what 'cargo build --release --package ungil' reports in the folder above this one",
         )
     built = [
         m["executable"] for m in map(json.loads, build.stdout.splitlines()) if m.get("executable")

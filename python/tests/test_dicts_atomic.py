@@ -1,4 +1,4 @@
-"""What ConcurrentDict does in one step that a dict needs a lock for."""
+"""The atomic operations of ConcurrentDict, for which a dict would need a lock."""
 
 import threading
 
@@ -9,7 +9,7 @@ from ungil import ABSENT, ConcurrentCounter, ConcurrentDict
 
 
 def together(count, work):
-    """Runs `work(index)` in threads that start at once; raises what any of them raised."""
+    """Run `work(index)` in threads that start at once; raise what any of them raised."""
     barrier, errors = threading.Barrier(count), []
 
     def run(index):
@@ -49,7 +49,7 @@ def test_compare_and_set():
     assert d.get_and_set("a", 1) is None and d.get_and_set("a", 2) == 1 and len(d) == 1
 
 
-def test_compute_and_its_like():
+def test_compute_and_its_variants():
     d = ConcurrentDict(a=1)
     assert d.compute("a", lambda k, v: (k, v)) == ("a", 1) and d["a"] == ("a", 1)
     assert (
@@ -115,11 +115,11 @@ def test_a_function_may_use_the_map():
 
     memo = ConcurrentDict()
     assert memo.compute_if_absent(60, fibonacci) == 1548008755920
-    # -1 and -2 have one hash, and are two keys.
+    # -1 and -2 have the same hash but are different keys.
     assert d.compute_if_absent(-1, lambda k: d.compute_if_absent(-2, lambda k: "x") + "y") == "xy"
 
 
-def test_waiting_for_oneself_is_an_error():
+def test_waiting_for_its_own_computation_is_an_error():
     d = ConcurrentDict()
     with pytest.raises(RuntimeError, match="the key that it is computing"):
         d.compute_if_absent("a", lambda k: d.compute_if_absent("a", str))
@@ -138,7 +138,8 @@ def test_waiting_for_oneself_is_an_error():
             failed.append(str(error))
 
     together(2, lambda index: cross(*[("x", "y"), ("y", "x")][index]))
-    # The one that would have closed the circle fails, and with it the key it was to give its own; the other makes that key itself.
+    # The call that would close the cycle fails, and so does the computation that made it. The other
+    # thread then computes that key itself.
     assert len(failed) == 1 and "deadlock" in failed[0] and set(d) == {"a", "x", "y"}
 
 
@@ -156,7 +157,7 @@ def test_a_missing_value_is_computed_once():
     assert all(result == results[0] for result in results)
 
 
-def test_if_the_function_fails_a_waiter_tries():
+def test_a_waiter_computes_if_the_function_fails():
     d, calls = ConcurrentDict(), []
 
     def fails_first(key):
@@ -252,7 +253,7 @@ def test_counter():
     assert not c and repr(c) == "ConcurrentCounter({})"
 
 
-def test_counter_counts_everything_however_hot_the_key():
+def test_counter_loses_nothing_on_a_hot_key():
     c = ConcurrentCounter()
     taken = []
 

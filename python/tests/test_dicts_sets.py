@@ -1,4 +1,4 @@
-"""ConcurrentSet as a set, and iteration while threads change what is iterated over."""
+"""ConcurrentSet as a set, and iteration during changes by other threads."""
 
 import collections.abc
 import copy
@@ -89,7 +89,7 @@ def test_algebra(other):
         s | [1]
 
 
-def test_an_element_is_added_by_one():
+def test_one_thread_adds_each_element():
     s, wins = ConcurrentSet(), [0] * 4
 
     def work(index):
@@ -105,7 +105,7 @@ def test_an_element_is_added_by_one():
     assert sum(wins) == 3000 and not s
 
 
-def test_iteration_meets_what_stays_once_and_never_fails():
+def test_iteration_yields_permanent_elements_once_and_never_fails():
     d = ConcurrentDict((n, n) for n in range(2000))
     stop = threading.Event()
 
@@ -151,7 +151,7 @@ def test_no_insertion_is_lost_while_the_map_grows():
     assert d == {n: str(n) for n in range(40_000) if n % 3}
 
 
-def test_popitem_gives_each_entry_to_one():
+def test_popitem_returns_each_entry_once():
     d, taken = ConcurrentDict((n, -n) for n in range(8000)), [[] for _ in range(4)]
 
     def work(index):
@@ -165,7 +165,7 @@ def test_popitem_gives_each_entry_to_one():
     assert sorted(sum(taken, [])) == [(n, -n) for n in range(8000)] and not d
 
 
-def test_keys_that_compare_slowly_under_change():
+def test_slow_key_comparison_during_changes():
     class Key:
         def __init__(self, n):
             self.n = n

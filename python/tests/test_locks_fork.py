@@ -1,4 +1,4 @@
-"""What becomes of locks in a forked child, and at the interpreter's exit with threads asleep in them."""
+"""Locks in a forked child, and at interpreter exit while threads wait in them."""
 
 import os
 import textwrap
@@ -119,7 +119,7 @@ def test_a_read_write_lock_in_the_child():
 
 
 @needs_fork
-def test_meeting_points_in_the_child():
+def test_synchronizers_in_the_child():
     run("""
     semaphore, latch, event, barrier, stamped = ungil.Semaphore(0), ungil.Latch(1), ungil.Event(), ungil.Barrier(2), ungil.StampedLock()
     stamp = stamped.read_lock()
@@ -143,7 +143,7 @@ def test_meeting_points_in_the_child():
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_daemon_threads_asleep_at_exit(held):
+def test_daemon_threads_waiting_at_exit(held):
     run(f"""
     lock, fair, rlock, rw, semaphore = ungil.Lock(), ungil.Lock(fair=True), ungil.RLock(), ungil.RWLock(), ungil.Semaphore(0)
     for one in (lock, fair, rlock):
