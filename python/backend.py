@@ -65,7 +65,7 @@ def build_editable(directory, settings=None, metadata=None):
 
 
 def build_sdist(directory, settings=None):
-    """Write `ungil-VERSION.tar.gz`: `crates/` and this folder, as a separate workspace.
+    """Writes `ungil-VERSION.tar.gz`: `crates/` and this folder, as a separate workspace.
 
     maturin's own source distribution contains only the library and its dependencies. This one also
     contains the source of the program.
@@ -93,7 +93,7 @@ def build_sdist(directory, settings=None):
 
 
 def _write_frontend_files(package, source, metadata, settings):
-    """Write the files that a build frontend reads in the top folder: PKG-INFO, pyproject.toml."""
+    """Writes the files that a build frontend reads in the top folder: PKG-INFO, pyproject.toml."""
     metadata.mkdir()
     with _inside(package):
         # cargo also removes the dependencies of the missing members from Cargo.lock.
@@ -108,7 +108,7 @@ def _write_frontend_files(package, source, metadata, settings):
 
 
 def _pack(folder, name, archive):
-    """Pack the folder reproducibly: the same files always give the same bytes."""
+    """Packs the folder reproducibly: the same files always give the same bytes."""
     time = int(os.environ.get("SOURCE_DATE_EPOCH", 315532800))
     with (
         open(archive, "wb") as file,
@@ -141,7 +141,7 @@ def _metadata(package, directory, settings):
 
 
 def _missing():
-    """Return the members of the workspace that are not in this copy of the source."""
+    """Returns the members of the workspace that are not in this copy of the source."""
     manifests = ["Cargo.toml", "crates/cli/Cargo.toml", "crates/sync/Cargo.toml"]
     for file in (ROOT / manifest for manifest in manifests):
         if not file.is_file():
@@ -165,7 +165,7 @@ def _refuse_partial(why):
 
 @contextlib.contextmanager
 def _inside(folder):
-    """Change to the folder, because maturin and cargo work in the current one."""
+    """Changes to the folder, because maturin and cargo work in the current one."""
     os.chdir(folder)
     try:
         yield folder
@@ -175,7 +175,7 @@ def _inside(folder):
 
 @contextlib.contextmanager
 def _package():
-    """Enter the folder to build in: this one, or a copy if the workspace is incomplete."""
+    """Enters the folder to build in: this one, or a copy if the workspace is incomplete."""
     if not _missing():
         with _inside(HERE) as package:
             yield package
@@ -189,7 +189,7 @@ def _package():
 
 
 def _copy_workspace(to):
-    """Copy `crates/` and this folder as a separate workspace, without the tests of the crates."""
+    """Copies `crates/` and this folder as a separate workspace, without the tests of the crates."""
     ignored = shutil.ignore_patterns("target", "__pycache__", "*.so", "program", "*.egg-info", ".*")
     of_crates = shutil.ignore_patterns("tests", "benches", "examples")
 
@@ -223,7 +223,7 @@ def _scripts(package):
 
 
 def _add_program(package, settings):
-    """Put `ungil` under `program/scripts`.
+    """Puts `ungil` under `program/scripts`.
 
     Builds it, unless `--config-settings program=PATH` names an executable.
     """
@@ -236,7 +236,7 @@ def _add_program(package, settings):
 
 
 def _build_program(package):
-    """Build `ungil` in release mode and return its path."""
+    """Builds `ungil` in release mode and returns its path."""
     cargo = os.environ.get("CARGO", "cargo")
     if shutil.which(cargo) is None:
         _fail(

@@ -63,7 +63,7 @@ WORKLOADS = {"shared": shared, "copied": copied, "copied-local": copied_local}
 
 
 def run(workload, kind, count, workers):
-    """Run one workload in this process and print its time and the time to build the array."""
+    """Runs one workload in this process and prints its time and the time to build the array."""
     records = [f"name{i} middleName{i} surname{i}" for i in range(count)]
     building = 0.0
     if kind == "Array":
@@ -81,7 +81,7 @@ def run(workload, kind, count, workers):
 
 
 def configurations(options):
-    """Yield (workload, name, interpreter, container) of everything that is compared."""
+    """Yields (workload, name, interpreter, container) of everything that is compared."""
     for workload in WORKLOADS:
         if workload != "copied-local":
             yield workload, "GIL, list", options.gil, "list"

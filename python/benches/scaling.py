@@ -1,4 +1,4 @@
-"""Compare ungil with the standard library, cereggii and ft_utils, in millions of operations/s.
+"""Compares ungil with the standard library, cereggii and ft_utils, in millions of operations/s.
 
     python python/benches/scaling.py [--threads 1,2,4] [--only NAME] [--seconds S] [--blocks N]
                                      [--json FILE]
@@ -39,7 +39,7 @@ def thread_counts(text: str) -> list[int]:
 
 
 def powers_of_two(limit: int) -> list[int]:
-    """Return the powers of two up to `limit`, and `limit` itself."""
+    """Returns the powers of two up to `limit`, and `limit` itself."""
     return sorted({1 << i for i in range(limit.bit_length()) if 1 << i <= limit} | {limit})
 
 

@@ -1,4 +1,4 @@
-"""Run several threads at once, for tests."""
+"""Runs several threads at once, for tests."""
 
 import threading
 
@@ -6,7 +6,7 @@ from deadlines import DEADLINE_S, join
 
 
 def concurrently(*works, times=1):
-    """Run each function `times` times, each in its own thread, and return the results in order.
+    """Runs each function `times` times, each in its own thread, and returns the results in order.
 
     All threads start together. An exception of a thread is raised here.
     """

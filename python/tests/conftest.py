@@ -1,4 +1,4 @@
-"""Dump the stacks of all threads when the interpreter crashes or a test hangs."""
+"""Dumps the stacks of all threads when the interpreter crashes or a test hangs."""
 
 import faulthandler
 import os

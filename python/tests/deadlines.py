@@ -25,13 +25,13 @@ ARMED = f"import faulthandler; faulthandler.register({int(DUMP)})\n" if DUMP els
 
 
 def arm():
-    """Make this process and its forked children print the stacks of all threads on DUMP."""
+    """Makes this process and its forked children print the stacks of all threads on DUMP."""
     if DUMP:
         faulthandler.register(DUMP, file=sys.__stderr__)
 
 
 def stacks() -> str:
-    """Return the stacks of all threads of this process."""
+    """Returns the stacks of all threads of this process."""
     with tempfile.TemporaryFile("w+") as file:
         faulthandler.dump_traceback(file)
         file.seek(0)
@@ -39,7 +39,7 @@ def stacks() -> str:
 
 
 def join(*threads, deadline_s=DEADLINE_S):
-    """Wait for threads to end."""
+    """Waits for threads to end."""
     end = time.monotonic() + deadline_s
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
@@ -48,7 +48,7 @@ def join(*threads, deadline_s=DEADLINE_S):
 
 
 def wait_for_child(pid: int, deadline_s=DEADLINE_S) -> int:
-    """Wait for a forked child and return its exit status.
+    """Waits for a forked child and returns its exit status.
 
     `arm` must have been called in the process that forked it.
     """
@@ -69,7 +69,7 @@ def wait_for_child(pid: int, deadline_s=DEADLINE_S) -> int:
 
 
 def run(command, *, deadline_s=DEADLINE_S, stdin=None, **options) -> subprocess.CompletedProcess:
-    """Run a program in its own session until it exits, and capture its output.
+    """Runs a program in its own session until it exits, and captures its output.
 
     `options` are those of Popen.
     """
@@ -95,7 +95,7 @@ def run(command, *, deadline_s=DEADLINE_S, stdin=None, **options) -> subprocess.
 
 
 def _signal(process, number):
-    """Send a signal to the program and all processes that it has started."""
+    """Sends a signal to the program and all processes that it has started."""
     try:
         os.killpg(process.pid, number) if number else process.kill()
     except ProcessLookupError, PermissionError:
@@ -103,12 +103,12 @@ def _signal(process, number):
 
 
 def run_code(code: str, *options: str, **more) -> subprocess.CompletedProcess:
-    """Run a script with this interpreter."""
+    """Runs a script with this interpreter."""
     return run([sys.executable, *options, "-c", ARMED + code], **more)
 
 
 def run_file(path, *arguments: str, **more) -> subprocess.CompletedProcess:
-    """Run a script file, as `python path arguments` would."""
+    """Runs a script file, as `python path arguments` would."""
     code = (
         "import os, runpy, sys; del sys.argv[0]; sys.path[0] = os.path.dirname(sys.argv[0]); "
         "runpy.run_path(sys.argv[0], run_name='__main__')"

@@ -1,4 +1,4 @@
-"""Record histories of concurrent calls: many short rounds, each on a new structure.
+"""Records histories of concurrent calls: many short rounds, each on a new structure.
 
 In each round all threads start at the same moment. Each thread records into its own list, so that
 recording adds no ordering to that of the structure. The clock is the monotonic one, on which all
@@ -31,7 +31,7 @@ class Round:
 
 
 class StartGate:
-    """Start threads at the same moment without a lock between them.
+    """Starts threads at the same moment without a lock between them.
 
     Each thread publishes its progress in its own cell and polls the cells of the others. This
     happens twice: a thread that yielded its processor in the first phase is late. In the second
@@ -62,7 +62,7 @@ class StartGate:
 
 
 def pin_to_processor(index: int) -> None:
-    """Pin the calling thread to a processor of its own, if there are enough.
+    """Pins the calling thread to a processor of its own, if there are enough.
 
     Otherwise the scheduler tends to keep threads that wait for each other on one processor, and no
     calls overlap.
@@ -73,7 +73,7 @@ def pin_to_processor(index: int) -> None:
 
 
 def jitter(rng: random.Random) -> None:
-    """Pause for a random time: mostly none, sometimes long enough for another thread to run."""
+    """Pauses for a random time: mostly none, sometimes long enough for another thread to run."""
     choice = rng.random()
     if choice > 0.98:
         os.sched_yield()
@@ -83,14 +83,14 @@ def jitter(rng: random.Random) -> None:
 
 
 def bind(subject: object, program: Program) -> list[tuple[Callable, str, tuple]]:
-    """Look up the methods of a program before it runs."""
+    """Looks up the methods of a program before it runs."""
     return [(getattr(subject, name), name, arguments) for name, arguments in program]
 
 
 def record_calls(
     bound: list[tuple[Callable, str, tuple]], thread: int, rng: random.Random
 ) -> list[Call]:
-    """Make the calls and record them."""
+    """Makes the calls and records them."""
     clock = time.monotonic_ns
     recorded = []
     for method, name, arguments in bound:
@@ -105,7 +105,7 @@ def record_calls(
 
 
 def run_rounds(rounds: list[Round], seed: int) -> list[list[Call]]:
-    """Run the rounds, all with the same number of threads, and return the history of each."""
+    """Runs the rounds, all with the same number of threads, and returns the history of each."""
     count = len(rounds[0].programs)
     gate = StartGate(count)
     histories: list[list[list[Call]]] = [[[] for _ in range(count)] for _ in rounds]
@@ -141,9 +141,9 @@ def check_random_rounds(
     threads: int = 3,
     seed: int | None = None,
 ) -> int:
-    """Run that many random rounds and check the history of each.
+    """Runs that many random rounds and checks the history of each.
 
-    Return the number of rounds with overlapping calls, which shows how much the check is worth. A
+    Returns the number of rounds with overlapping calls, which shows how much the check is worth. A
     failure's message contains the seed.
     """
     seed = random.SystemRandom().randrange(1 << 30) if seed is None else seed
@@ -162,7 +162,7 @@ def check_random_rounds(
 
 
 def overlaps(history: list[Call]) -> bool:
-    """Return whether calls of different threads overlapped in time."""
+    """Returns whether calls of different threads overlapped in time."""
     calls = sorted(history, key=lambda call: call.invoked)
     return any(
         one.thread != other.thread and other.invoked <= one.returned

@@ -64,12 +64,12 @@ class NotLinearizable(AssertionError):
 
 
 def same(one: Any, other: Any) -> bool:
-    """Compare for equality, but distinguish 1, True and 1.0, as a caller can."""
+    """Compares for equality, but distinguishes 1, True and 1.0, as a caller can."""
     return type(one) is type(other) and one == other
 
 
 def linearize(calls: Iterable[Call], specification: Any) -> list[Call] | None:
-    """Return a possible sequential order, or None.
+    """Returns a possible sequential order, or None.
 
     `specification` has `initial`, a hashable state, and `step(state, name, arguments)`, which
     returns the possible (result, state) pairs of the call: none if it would have to wait, several
@@ -116,7 +116,7 @@ def linearize(calls: Iterable[Call], specification: Any) -> list[Call] | None:
 
 
 def partition(calls: Iterable[Call], key: Callable[[Call], Hashable]) -> dict[Hashable, list[Call]]:
-    """Return the calls grouped by key."""
+    """Returns the calls grouped by key."""
     parts: dict[Hashable, list[Call]] = {}
     for call in calls:
         parts.setdefault(key(call), []).append(call)
@@ -124,7 +124,7 @@ def partition(calls: Iterable[Call], key: Callable[[Call], Hashable]) -> dict[Ha
 
 
 def check(calls: Iterable[Call], specification: Any) -> None:
-    """Raise NotLinearizable, with the history, unless a sequential order is possible.
+    """Raises NotLinearizable, with the history, unless a sequential order is possible.
 
     If the specification has a `key`, each key is checked separately.
     """

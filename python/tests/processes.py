@@ -1,4 +1,4 @@
-"""Run scripts with the interpreter of the tests, each in its own process."""
+"""Runs scripts with the interpreter of the tests, each in its own process."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from deadlines import run_code
 def run_script(
     script: str, *options: str, environment: dict | None = None, status: int = 0
 ) -> subprocess.CompletedProcess:
-    """Run the script and return the finished process.
+    """Runs the script and returns the finished process.
 
     It must exit with the given status and without a crash message of the interpreter.
     """
@@ -30,5 +30,5 @@ def run_script(
 
 
 def free_threaded() -> bool:
-    """Return whether the interpreter is a free-threaded build."""
+    """Returns whether the interpreter is a free-threaded build."""
     return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))

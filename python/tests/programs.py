@@ -10,12 +10,12 @@ _fresh = itertools.count(1)
 
 
 def unique_value() -> int:
-    """Return a value that occurs nowhere else in the run."""
+    """Returns a value that occurs nowhere else in the run."""
     return next(_fresh)
 
 
 def random_program(*kinds, calls=5):
-    """Return a program of that many calls, each drawn from `kinds`.
+    """Returns a program of that many calls, each drawn from `kinds`.
 
     Each kind is a function from a random generator to (name, arguments).
     """
@@ -32,12 +32,12 @@ def plain(name, *arguments):
 
 
 def keyed(name, keys, *makers):
-    """Make a call on one of `keys`, with the arguments that `makers` create after the key."""
+    """Makes a call on one of `keys`, with the arguments that `makers` create after the key."""
     return lambda rng: (name, (rng.choice(keys), *(make(rng) for make in makers)))
 
 
 def putting(name):
-    """Make a call with a unique value."""
+    """Makes a call with a unique value."""
     return lambda rng: (name, (unique_value(),))
 
 
@@ -46,5 +46,5 @@ def new(rng):
 
 
 def small(rng):
-    """Return one of a few small values, so that comparisons sometimes succeed."""
+    """Returns one of a few small values, so that comparisons sometimes succeed."""
     return rng.randrange(3)

@@ -41,7 +41,7 @@ class Outcome:
     rss_kib: list[int] = field(default_factory=list)
 
     def growth_kib(self) -> float:
-        """Return the growth of the median memory from the middle third of the rounds to the last.
+        """Returns the growth of the median memory from the middle third of the rounds to the last.
 
         The first third is the warm-up.
         """
@@ -68,7 +68,7 @@ class Round:
         self.unexpected: list[BaseException] = []
 
     def work(self, rng: random.Random, log: Log) -> None:
-        """Run one thread: a random number of steps, then one of several ways to end."""
+        """Runs one thread: a random number of steps, then one of several ways to end."""
         life = rng.choice([3, 50, 1000, 1 << 30])
         try:
             while not self.stop and life:
@@ -116,9 +116,9 @@ class Round:
 
 
 def soak(name: str, seconds: float, seed: int, threads: int = 4) -> Outcome:
-    """Soak one structure for that long, in rounds.
+    """Soaks one structure for that long, in rounds.
 
-    Raise AssertionError if something was lost, duplicated, leaked or left hanging.
+    Raises AssertionError if something was lost, duplicated, leaked or left hanging.
     """
     outcome = Outcome()
     rng = random.Random(f"{seed} {name}")
@@ -143,14 +143,14 @@ def soak(name: str, seconds: float, seed: int, threads: int = 4) -> Outcome:
 
 
 def still_alive() -> int:
-    """Return how many objects that went through a structure are alive after a collection."""
+    """Returns how many objects that went through a structure are alive after a collection."""
     for _ in range(3):
         gc.collect()
     return sum(isinstance(thing, Token) for thing in gc.get_objects())
 
 
 def ignore_intended_errors() -> None:
-    """Do not report threads that end with Boom, which is intended."""
+    """Does not report threads that end with Boom, which is intended."""
     loud = threading.excepthook
     threading.excepthook = lambda args: None if issubclass(args.exc_type, Boom) else loud(args)
 

@@ -7,10 +7,10 @@ class Subject:
     name = ""
 
     def step(self, rng, log) -> None:
-        """Do one random operation. May raise Boom."""
+        """Does one random operation. May raise Boom."""
 
     def close(self) -> None:
-        """Wake all waiting threads."""
+        """Wakes all waiting threads."""
 
     def verify(self, logs) -> None:
         """Check, after all threads have stopped, that nothing was lost or duplicated."""

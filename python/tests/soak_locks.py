@@ -165,7 +165,7 @@ class Stamped(Subject):
                 self.lock.unlock_write(stamp)
 
     def converted(self):
-        """Upgrade a read lock to the write lock, or acquire that if another reader is active."""
+        """Upgrades a read lock to the write lock, or acquires that if another reader is active."""
         stamp = self.lock.read_lock()
         self.guarded.look()
         if written := self.lock.try_convert_to_write(stamp):

@@ -72,7 +72,7 @@ class Dict(Subject):
                 assert key not in self.dict or len(self.dict) >= 0
 
     def compute(self, key, token, log):
-        """Call `compute`. Its function may be called again; only the last call counts."""
+        """Calls `compute`. Its function may be called again; only the last call counts."""
         seen = None
 
         def replace(key, old):

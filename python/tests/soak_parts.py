@@ -83,7 +83,7 @@ class HostileKey:
 
 
 def hostile_callback(function, structure, use):
-    """Wrap a callback so that it sometimes raises, collects, or uses the structure that called it."""
+    """Wraps a callback so that it sometimes raises, collects, or uses the structure that called it."""
 
     def answer(*arguments):
         chance = random.random()
@@ -115,7 +115,7 @@ class Log:
 
 
 def balance(logs, left) -> None:
-    """Check that everything that was put was got or is left, exactly once."""
+    """Checks that everything that was put was got or is left, exactly once."""
     put = Counter(id(token) for log in logs for token in log.put)
     out = Counter(id(token) for log in logs for token in log.got)
     out.update(id(token) for token in left)

@@ -31,7 +31,7 @@ class Key:
 
 
 def slow(function):
-    """Wrap a callback so that it sometimes lets other threads run first."""
+    """Wraps a callback so that it sometimes lets other threads run first."""
 
     def answer(*arguments):
         if random.random() < 0.2:
@@ -117,7 +117,7 @@ class Lock(Subject):
 
 
 def locked(other=lambda rng: []):
-    """Return a program that acquires and releases the lock three times.
+    """Returns a program that acquires and releases the lock three times.
 
     Waits for the lock; `other` makes the calls in between.
     """

@@ -94,7 +94,7 @@ class TestMaking:
         assert list(Array(Liar())) == [1, 2]
 
 
-class TestPlaces:
+class TestSlots:
     def test_read_and_write(self):
         array = Array(range(5))
         array[0], array[-1] = "first", "last"

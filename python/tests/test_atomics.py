@@ -16,7 +16,7 @@ BIGGEST, SMALLEST = 2**63 - 1, -(2**63)
 
 
 def in_threads(work, count=4):
-    """Run `work(n)` in that many threads at once and return the results.
+    """Runs `work(n)` in that many threads at once and returns the results.
 
     An exception of a thread is raised here.
     """

@@ -8,8 +8,8 @@ from deadlines import join
 from ungil import ABSENT, ConcurrentCounter, ConcurrentDict
 
 
-def together(count, work):
-    """Run `work(index)` in threads that start at once; raise what any of them raised."""
+def run_in_threads(count, work):
+    """Runs `work(index)` in threads that start at once; raises what any of them raised."""
     barrier, errors = threading.Barrier(count), []
 
     def run(index):
@@ -137,7 +137,7 @@ def test_waiting_for_its_own_computation_is_an_error():
         except RuntimeError as error:
             failed.append(str(error))
 
-    together(2, lambda index: cross(*[("x", "y"), ("y", "x")][index]))
+    run_in_threads(2, lambda index: cross(*[("x", "y"), ("y", "x")][index]))
     # The call that would close the cycle fails, and so does the computation that made it. The other
     # thread then computes that key itself.
     assert len(failed) == 1 and "deadlock" in failed[0] and set(d) == {"a", "x", "y"}
@@ -152,7 +152,9 @@ def test_a_missing_value_is_computed_once():
         threading.Event().wait(0.002)
         return object()
 
-    together(8, lambda _: results.append([d.compute_if_absent(key, slow) for key in range(20)]))
+    run_in_threads(
+        8, lambda _: results.append([d.compute_if_absent(key, slow) for key in range(20)])
+    )
     assert sorted(calls) == list(range(20))
     assert all(result == results[0] for result in results)
 
@@ -174,7 +176,7 @@ def test_a_waiter_computes_if_the_function_fails():
         except ValueError:
             outcomes.append("failed")
 
-    together(8, work)
+    run_in_threads(8, work)
     assert outcomes.count("failed") == 3 and outcomes.count("made") == 5
 
 
@@ -193,13 +195,13 @@ def test_no_increment_is_lost(how):
                 while not d.compare_and_set(key, old := d.get(key, ABSENT), (old or 0) + 1):
                     pass
 
-    together(4, work)
+    run_in_threads(4, work)
     assert d == {key: 400 for key in range(5)}
 
 
 def test_setdefault_has_one_winner():
     d, seen = ConcurrentDict(), [[] for _ in range(4)]
-    together(
+    run_in_threads(
         4,
         lambda index: [seen[index].append(d.setdefault(key, (index, key))) for key in range(3000)],
     )
@@ -268,5 +270,5 @@ def test_counter_loses_nothing_on_a_hot_key():
                 c.add("hot", 1 << 30)
                 c.add("hot", -(1 << 30))
 
-    together(4, work)
+    run_in_threads(4, work)
     assert c["hot"] + sum(taken) == 16_000 and c.total() - c["hot"] == 16_000

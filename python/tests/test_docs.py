@@ -44,7 +44,7 @@ def examples():
 
 
 def section(name):
-    """Return the section of a class: from its heading to the next one of that level."""
+    """Returns the section of a class: from its heading to the next one of that level."""
     for page in PAGES:
         found = re.search(
             rf"^## `{name}`\n(.*?)(?=^## |\Z)", page.read_text(), re.MULTILINE | re.DOTALL
@@ -98,7 +98,7 @@ def test_every_name_has_a_section_with_an_example_and_a_readme_entry(name):
 
 
 def documented_methods(name):
-    """Return the methods that the tables of a class and its bases list with a level."""
+    """Returns the methods that the tables of a class and its bases list with a level."""
     table = [line for line in (section(name) or "").splitlines() if line.startswith("|")]
     named = {
         m

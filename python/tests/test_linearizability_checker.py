@@ -30,7 +30,7 @@ from specifications import (
 
 
 def history(*lines):
-    """Build calls from (thread, invoked, returned, name, arguments, result)."""
+    """Builds calls from (thread, invoked, returned, name, arguments, result)."""
     return [
         Call(t, name, arguments, result, begin, end)
         for t, begin, end, name, arguments, result in lines
@@ -237,7 +237,7 @@ def test_a_right_history_is_accepted(name):
 
 
 def brute_force(calls, specification):
-    """Try every order one by one; the search must agree with the result."""
+    """Tries every order one by one; the search must agree with the result."""
     for order in itertools.permutations(calls):
         if any(
             late.returned < early.invoked

@@ -376,7 +376,7 @@ def test_only_its_owner_releases_an_rlock(make_reentrant):
         lock._release_save()
 
 
-def test_condition_wait_releases_and_restores_the_depth(make_reentrant):
+def test_release_save_and_acquire_restore_keep_the_depth(make_reentrant):
     lock = make_reentrant()
     lock.acquire()
     lock.acquire()

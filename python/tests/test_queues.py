@@ -23,7 +23,7 @@ def kind(request):
 
 
 def wait_until_asleep(thread):
-    """Wait until a thread sleeps in the kernel, as far as that can be observed."""
+    """Waits until a thread sleeps in the kernel, as far as that can be observed."""
     deadline = time.monotonic() + TIMEOUT_S
     stat = Path(f"/proc/self/task/{thread.native_id}/stat")
     while time.monotonic() < deadline and thread.is_alive() and stat.exists():
@@ -55,7 +55,7 @@ class BackgroundCall(threading.Thread):
 
 
 def start_waiting(call, *args, **kwargs):
-    """Start a call and wait until its thread sleeps."""
+    """Starts a call and waits until its thread sleeps."""
     run = BackgroundCall(call, *args, **kwargs)
     wait_until_asleep(run)
     return run

@@ -7,7 +7,7 @@ import threading
 import weakref
 
 import pytest
-from test_queues import KINDS, Run, waiting
+from test_queues import KINDS, BackgroundCall, start_waiting
 
 from ungil import DelayQueue, Queue
 
@@ -26,7 +26,7 @@ def run(coroutine):
 
 
 async def settle():
-    """Run every task that can make progress."""
+    """Runs every task that can make progress."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -51,7 +51,7 @@ def test_a_thread_at_one_end(kind):
         return [await q.get_async() for _ in range(500)]
 
     q = kind(3)
-    producer = Run(lambda: [q.put(i) for i in range(500)])
+    producer = BackgroundCall(lambda: [q.put(i) for i in range(500)])
     assert sorted(run(main(q))) == list(range(500))
     producer.result()
 
@@ -59,7 +59,7 @@ def test_a_thread_at_one_end(kind):
         for i in range(500):
             await q.put_async(i)
 
-    consumer = Run(lambda: [q.get() for _ in range(500)])
+    consumer = BackgroundCall(lambda: [q.get() for _ in range(500)])
     run(produce(q))
     assert sorted(consumer.result()) == list(range(500))
 
@@ -74,7 +74,7 @@ def test_loops_of_many_threads():
     async def get():
         return [await q.get_async() for _ in range(200)]
 
-    ends = [Run(lambda c=c: asyncio.run(c())) for c in (put, get, put, get)]
+    ends = [BackgroundCall(lambda c=c: asyncio.run(c())) for c in (put, get, put, get)]
     outcomes = [end.result() for end in ends]
     assert sorted(outcomes[1] + outcomes[3]) == sorted(list(range(200)) * 2)
 
@@ -157,7 +157,7 @@ def test_a_closed_loop_loses_no_item(kind):
     abandoned = [loop.create_task(q.get_async()) for _ in range(5)]
     loop.run_until_complete(settle())
     loop.close()
-    getter = waiting(q.get)
+    getter = start_waiting(q.get)
     q.put(1)
     assert getter.result() == 1
     for task in abandoned:

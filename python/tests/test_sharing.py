@@ -112,7 +112,7 @@ def test_objects_that_are_not_data_are_reported_and_not_visited():
 
 
 @only_free_threaded
-def test_only_requested_objects_become_immortal():
+def test_share_makes_the_whole_graph_immortal_on_request():
     words = [text(n) for n in range(10)]
     share(words, immortal=True)
     assert {sharing_of(word) for word in words} == {"immortal"}

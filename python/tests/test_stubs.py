@@ -22,7 +22,7 @@ TOPICS = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.star
 
 
 def run_checker(variable, *command, cwd):
-    """Run a checker with this interpreter; its output is the message of a failure."""
+    """Runs a checker with this interpreter; its output is the message of a failure."""
     folder = os.environ.get(variable)
     assert folder, (
         f"{variable} is not set: run the tests by `cargo xtask python`, which installs the checkers"

@@ -150,7 +150,7 @@ def test_latch():
 N = 5
 
 
-def together(work, n=N):
+def run_in_threads(work, n=N):
     results = []
 
     def run():
@@ -172,26 +172,26 @@ def test_barrier_is_reusable():
             barrier.wait()
             assert len(log[number]) == N
 
-    assert together(work) == [None] * N
+    assert run_in_threads(work) == [None] * N
     assert barrier.parties == N and barrier.n_waiting == 0 and not barrier.broken
 
 
 def test_each_party_gets_a_different_index():
     barrier = ungil.Barrier(N)
-    assert sorted(together(barrier.wait)) == list(range(N))
+    assert sorted(run_in_threads(barrier.wait)) == list(range(N))
     assert ungil.Barrier(1).wait() == 0
 
 
 def test_the_action_is_called_once_before_any_thread_passes():
     calls = []
     barrier = ungil.Barrier(N, lambda: calls.append(1))
-    seen = together(lambda: (barrier.wait(), len(calls))[1])
+    seen = run_in_threads(lambda: (barrier.wait(), len(calls))[1])
     assert seen == [1] * N
 
 
 def test_a_raising_action_breaks_the_barrier():
     barrier = ungil.Barrier(N, lambda: 1 / 0)
-    results = together(barrier.wait)
+    results = run_in_threads(barrier.wait)
     assert results.count(ZeroDivisionError) == 1
     assert results.count(threading.BrokenBarrierError) == N - 1
     assert barrier.broken
@@ -219,12 +219,12 @@ def test_abort_and_reset():
             with pytest.raises(threading.BrokenBarrierError):
                 barrier.wait()
             barrier.reset()
-    assert sorted(together(barrier.wait, 2)) == [0, 1]
+    assert sorted(run_in_threads(barrier.wait, 2)) == [0, 1]
 
 
 def test_a_timeout_breaks_the_barrier_for_all():
     barrier = ungil.Barrier(3, timeout=0.05)
-    assert together(barrier.wait, 2) == [threading.BrokenBarrierError] * 2
+    assert run_in_threads(barrier.wait, 2) == [threading.BrokenBarrierError] * 2
     assert barrier.broken
     barrier.reset()
     with pytest.raises(threading.BrokenBarrierError):
@@ -245,7 +245,7 @@ def test_a_timeout_during_the_action_does_not_break_the_barrier():
 
 def test_an_action_that_aborts():
     barrier = ungil.Barrier(2, lambda: barrier.abort())
-    assert together(barrier.wait, 2) == [threading.BrokenBarrierError] * 2
+    assert run_in_threads(barrier.wait, 2) == [threading.BrokenBarrierError] * 2
 
 
 def test_barrier_arguments_and_cycles():
@@ -277,7 +277,7 @@ def test_phaser_advances_when_all_have_arrived():
             assert phaser.arrive_and_await_advance() == number + 1
             assert len(log[number]) == 3
 
-    assert together(work, 3) == [None] * 3
+    assert run_in_threads(work, 3) == [None] * 3
     assert (
         phaser.phase == 10
         and phaser.parties == 3
@@ -321,7 +321,7 @@ def test_on_advance_terminates_the_phaser():
         return phase == 2
 
     phaser = ungil.Phaser(2, on_advance)
-    results = together(lambda: [phaser.arrive_and_await_advance() for _ in range(4)], 2)
+    results = run_in_threads(lambda: [phaser.arrive_and_await_advance() for _ in range(4)], 2)
     assert calls == [(0, 2), (1, 2), (2, 2)]
     assert all(row[:2] == [1, 2] and row[2] < 0 and row[3] < 0 for row in results)
     assert phaser.terminated
@@ -329,7 +329,7 @@ def test_on_advance_terminates_the_phaser():
 
 def test_on_advance_that_raises_terminates():
     phaser = ungil.Phaser(2, lambda *_: 1 / 0)
-    results = together(phaser.arrive_and_await_advance, 2)
+    results = run_in_threads(phaser.arrive_and_await_advance, 2)
     assert ZeroDivisionError in results and phaser.terminated
 
 
@@ -350,5 +350,5 @@ def test_early_arrivals_are_kept_for_their_phase():
         for _ in range(300):
             phaser.await_advance(phaser.arrive(), TIMEOUT_S)
 
-    assert together(run, 2) == [None, None]
+    assert run_in_threads(run, 2) == [None, None]
     assert phaser.phase == 300

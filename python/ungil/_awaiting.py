@@ -11,7 +11,7 @@ from queue import Empty, Full
 
 
 def get_running_loop():
-    """Return the running event loop of asyncio.
+    """Returns the running event loop of asyncio.
 
     asyncio is not imported here. `import ungil` does not need it, and where a loop runs it is
     already loaded. An import at the first call would take the import lock, which the child of a
@@ -24,13 +24,13 @@ def get_running_loop():
 
 
 def resolve(future):
-    """Complete the future of a waiter. The event loop calls this when the queue wakes it."""
+    """Completes the future of a waiter. The event loop calls this when the queue wakes it."""
     if not future.done():
         future.set_result(None)
 
 
 async def get(queue):
-    """Take an item out, waiting while the queue is empty."""
+    """Takes an item out, waiting while the queue is empty."""
     loop = get_running_loop()
     while True:
         try:
@@ -52,7 +52,7 @@ async def get(queue):
 
 
 async def put(queue, item):
-    """Put an item in, waiting while the queue is full."""
+    """Puts an item in, waiting while the queue is full."""
     loop = get_running_loop()
     while True:
         try:
@@ -74,7 +74,7 @@ async def put(queue, item):
 
 
 async def join(queue):
-    """Wait until `task_done` was called for every item."""
+    """Waits until `task_done` was called for every item."""
     loop = get_running_loop()
     while queue.unfinished_tasks:
         future = loop.create_future()
@@ -87,7 +87,7 @@ async def join(queue):
 
 
 async def get_due(queue):
-    """Take the earliest item out of a `DelayQueue`, waiting until its delay has passed."""
+    """Takes the earliest item out of a `DelayQueue`, waiting until its delay has passed."""
     loop = get_running_loop()
     while True:
         future = loop.create_future()

@@ -50,30 +50,30 @@ class ConcurrentCounter(Counter):
             add(key, sign * n)
 
     def update(self, iterable=(), /, **kwargs):
-        """Count the elements of an iterable, or add the counts of a mapping and of the keywords.
+        """Counts the elements of an iterable, or adds the counts of a mapping and of the keywords.
 
         Thread safety: shared.
         """
         self._apply(1, iterable, kwargs)
 
     def subtract(self, iterable=(), /, **kwargs):
-        """Subtract what `update` would add.
+        """Subtracts what `update` would add.
 
         Thread safety: shared.
         """
         self._apply(-1, iterable, kwargs)
 
     def get(self, key, default=None, /):
-        """Return the count of `key`, or `default` if it has none.
+        """Returns the count of `key`, or `default` if it has none.
 
         Thread safety: shared.
         """
         return self[key] if key in self else default
 
     def pop(self, key, *default):
-        """Remove `key` and return its count.
+        """Removes `key` and returns its count.
 
-        If the key is missing, return `default`, or raise KeyError without one.
+        If the key is missing, returns `default`, or raises KeyError without one.
         """
         if len(default) > 1:
             raise TypeError(f"pop expected at most 2 arguments, got {1 + len(default)}")
@@ -85,7 +85,7 @@ class ConcurrentCounter(Counter):
         return count
 
     def snapshot(self):
-        """Return the counts as a `collections.Counter`.
+        """Returns the counts as a `collections.Counter`.
 
         Keys that are added or removed during the call may be in it or not.
 
@@ -94,37 +94,37 @@ class ConcurrentCounter(Counter):
         return collections.Counter(dict(self._pairs()))
 
     def keys(self):
-        """Return the keys of a `snapshot`.
+        """Returns the keys of a `snapshot`.
 
         Thread safety: shared.
         """
         return self.snapshot().keys()
 
     def values(self):
-        """Return the counts of a `snapshot`.
+        """Returns the counts of a `snapshot`.
 
         Thread safety: shared.
         """
         return self.snapshot().values()
 
     def items(self):
-        """Return the (key, count) pairs of a `snapshot`.
+        """Returns the (key, count) pairs of a `snapshot`.
 
         Thread safety: shared.
         """
         return self.snapshot().items()
 
     def total(self):
-        """Return the sum of all counts.
+        """Returns the sum of all counts.
 
         Thread safety: shared.
         """
         return sum(n for _, n in self._pairs())
 
     def most_common(self, n=None):
-        """Return the `n` (key, count) pairs with the highest counts, highest first.
+        """Returns the `n` (key, count) pairs with the highest counts, highest first.
 
-        Return all pairs if `n` is None.
+        Returns all pairs if `n` is None.
 
         Thread safety: shared.
         """
@@ -133,14 +133,14 @@ class ConcurrentCounter(Counter):
         return heapq.nlargest(n, self._pairs(), key=lambda pair: pair[1])
 
     def elements(self):
-        """Return an iterator that repeats each key as many times as its count.
+        """Returns an iterator that repeats each key as many times as its count.
 
         Thread safety: shared.
         """
         return itertools.chain.from_iterable(itertools.repeat(key, n) for key, n in self._pairs())
 
     def copy(self):
-        """Return a new counter with the counts of a `snapshot`.
+        """Returns a new counter with the counts of a `snapshot`.
 
         Thread safety: shared.
         """

@@ -35,7 +35,7 @@ class ConcurrentDict(Dict):
         ConcurrentDict.update(self, other, **kwargs)
 
     def update(self, other=(), /, **kwargs):
-        """Set every item of a mapping, or pair of an iterable, and every keyword argument.
+        """Sets every item of a mapping, or pair of an iterable, and every keyword argument.
 
         Setting one key is atomic, the whole update is not.
 
@@ -49,26 +49,26 @@ class ConcurrentDict(Dict):
 
     @classmethod
     def fromkeys(cls, iterable, value=None, /):
-        """Return a new map with the keys of `iterable`, all set to `value`."""
+        """Returns a new map with the keys of `iterable`, all set to `value`."""
         new = cls()
         for key in iterable:
             new[key] = value
         return new
 
     def keys(self):
-        """Return a view of the keys, which behaves as a set and reflects later changes."""
+        """Returns a view of the keys, which behaves as a set and reflects later changes."""
         return DictKeys(self)
 
     def values(self):
-        """Return a view of the values."""
+        """Returns a view of the values."""
         return DictValues(self)
 
     def items(self):
-        """Return a view of the (key, value) pairs."""
+        """Returns a view of the (key, value) pairs."""
         return DictItems(self)
 
     def copy(self):
-        """Return a new map with the entries of a `snapshot`.
+        """Returns a new map with the entries of a `snapshot`.
 
         Thread safety: shared.
         """
@@ -113,7 +113,7 @@ class ConcurrentDict(Dict):
         return self
 
     def reduce(self, function, combine, initial, *, workers=None):
-        """Fold `function(key, value)` of every entry with `combine`, in several threads.
+        """Folds `function(key, value)` of every entry with `combine`, in several threads.
 
         Uses `workers` threads, by default one per processor. Each thread starts from `initial`;
         the results of the threads are combined at the end. So `combine` must be associative and

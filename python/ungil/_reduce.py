@@ -5,7 +5,7 @@ import threading
 
 
 def reduce(structure, function, combine, initial, workers):
-    """Fold `function(entry)` of every entry with `combine`, in `workers` threads.
+    """Folds `function(entry)` of every entry with `combine`, in `workers` threads.
 
     The calling thread is one of the workers. Each worker takes the next shard until none is left.
     """

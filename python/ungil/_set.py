@@ -40,7 +40,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return f"{type(self).__name__}({list(self)!r})"
 
     def copy(self):
-        """Return a new set with the elements of a `snapshot`.
+        """Returns a new set with the elements of a `snapshot`.
 
         Thread safety: shared.
         """
@@ -49,7 +49,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
     __copy__ = copy
 
     def snapshot(self):
-        """Return a frozenset of the elements.
+        """Returns a frozenset of the elements.
 
         Elements that are added or removed during the call may be in it or not.
 
@@ -58,7 +58,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return frozenset(self)
 
     def update(self, *others):
-        """Add the elements of all the others, one by one.
+        """Adds the elements of all the others, one by one.
 
         Thread safety: shared.
         """
@@ -67,7 +67,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
                 self.add(element)
 
     def union(self, *others):
-        """Return a new set with the elements of this set and all the others.
+        """Returns a new set with the elements of this set and all the others.
 
         Thread safety: shared.
         """
@@ -76,7 +76,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return new
 
     def intersection(self, *others):
-        """Return a new set with the elements that are also in all the others.
+        """Returns a new set with the elements that are also in all the others.
 
         Thread safety: shared.
         """
@@ -84,7 +84,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return ConcurrentSet(e for e in self if all(e in other for other in others))
 
     def difference(self, *others):
-        """Return a new set with the elements that are in none of the others.
+        """Returns a new set with the elements that are in none of the others.
 
         Thread safety: shared.
         """
@@ -92,7 +92,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return ConcurrentSet(e for e in self if not any(e in other for other in others))
 
     def symmetric_difference(self, other):
-        """Return a new set with the elements that are in exactly one of the two.
+        """Returns a new set with the elements that are in exactly one of the two.
 
         Thread safety: shared.
         """
@@ -102,7 +102,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return new
 
     def intersection_update(self, *others):
-        """Remove the elements that are not in all the others, one by one.
+        """Removes the elements that are not in all the others, one by one.
 
         Thread safety: shared.
         """
@@ -112,7 +112,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
                 self.discard(element)
 
     def difference_update(self, *others):
-        """Remove the elements that are in any of the others, one by one.
+        """Removes the elements that are in any of the others, one by one.
 
         Thread safety: shared.
         """
@@ -121,7 +121,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
                 self.discard(element)
 
     def symmetric_difference_update(self, other):
-        """Remove the elements that are also in `other` and add its remaining ones, one by one.
+        """Removes the elements that are also in `other` and adds its remaining ones, one by one.
 
         Thread safety: shared.
         """
@@ -131,21 +131,21 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
                 self.add(element)
 
     def issubset(self, other):
-        """Return whether every element is in `other`.
+        """Returns whether every element is in `other`.
 
         Thread safety: shared.
         """
         return self <= _as_set(other)
 
     def issuperset(self, other):
-        """Return whether every element of `other` is in this set.
+        """Returns whether every element of `other` is in this set.
 
         Thread safety: shared.
         """
         return all(element in self for element in other)
 
     def isdisjoint(self, other):
-        """Return whether the two have no element in common.
+        """Returns whether the two have no element in common.
 
         Thread safety: shared.
         """
@@ -210,7 +210,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return self
 
     def reduce(self, function, combine, initial, *, workers=None):
-        """Fold `function(element)` of every element with `combine`; see `ConcurrentDict.reduce`.
+        """Folds `function(element)` of every element with `combine`; see `ConcurrentDict.reduce`.
 
         Thread safety: shared.
         """

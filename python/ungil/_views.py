@@ -51,7 +51,7 @@ class DictItems(_View, collections.abc.ItemsView):
 
 
 def pairs(other):
-    """Yield the items of a mapping, or the pairs of an iterable, as `dict.update` reads them."""
+    """Yields the items of a mapping, or the pairs of an iterable, as `dict.update` reads them."""
     if isinstance(other, Dict):
         yield from other._items()
     elif isinstance(other, collections.abc.Mapping):

@@ -51,7 +51,7 @@ class ThreadPool(_ungil._ThreadPoolCore, concurrent.futures.Executor):
     __module__ = "ungil"
 
     def map(self, fn, *iterables, timeout=None, chunksize=None, buffersize=None):
-        """Return an iterator over the results of `map(fn, *iterables)`, computed by the workers.
+        """Returns an iterator over the results of `map(fn, *iterables)`, computed by the workers.
 
         Results are yielded in order, each as soon as it is available. An exception is raised where
         its result would be yielded. That, a timeout (`TimeoutError` after `timeout` seconds) and
@@ -64,7 +64,7 @@ class ThreadPool(_ungil._ThreadPoolCore, concurrent.futures.Executor):
         return self._map(fn, iterables, timeout, chunksize)
 
     def parallel_for(self, fn, items, *, grain=None):
-        """Call `fn(item)` for each item and return when all calls have ended.
+        """Calls `fn(item)` for each item and returns when all calls have ended.
 
         The first exception cancels the items that have not started and is raised here; later ones
         are dropped. KeyboardInterrupt also cancels the remaining items, and is raised after the
@@ -74,7 +74,7 @@ class ThreadPool(_ungil._ThreadPoolCore, concurrent.futures.Executor):
         self._for_each(fn, (items,), grain)
 
     def for_each(self, fn, *iterables, grain=None):
-        """Call `fn(*items)` for the items of the iterables, as `map` does, without results.
+        """Calls `fn(*items)` for the items of the iterables, as `map` does, without results.
 
         Exceptions and `grain` are handled as by `parallel_for`.
         """
@@ -83,7 +83,7 @@ class ThreadPool(_ungil._ThreadPoolCore, concurrent.futures.Executor):
     def reduce(
         self, fn, iterable, initial=_NONE, *, factory=None, combine=None, ordered=False, grain=None
     ):
-        """Fold the items with `accumulator = fn(accumulator, item)`, in parallel.
+        """Folds the items with `accumulator = fn(accumulator, item)`, in parallel.
 
         Each worker has accumulators of its own, which are merged with `combine(accumulator,
         accumulator)`, by default `fn`. Every accumulator starts as `initial`, which must therefore

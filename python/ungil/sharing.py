@@ -30,11 +30,11 @@ _PLAIN = (
 
 
 def frozen(obj, /, *, immortal=False):
-    """Return an immutable deep copy of plain data, after calling `share` on it.
+    """Returns an immutable deep copy of plain data, after calling `share` on it.
 
     Lists become tuples, sets frozensets, dicts `frozendict` (`MappingProxyType` before Python 3.15)
     and bytearrays bytes. Immutable objects are not copied. The copy does not reflect later changes
-    to `obj`. Raise TypeError for any other type and ValueError for data that contains itself; both
+    to `obj`. Raises TypeError for any other type and ValueError for data that contains itself; both
     messages name the location. `immortal` is passed to `share`.
 
     Thread safety: distinct. (`obj` must not change meanwhile.)

@@ -26,7 +26,7 @@ def module(name: str) -> ModuleType:
 
 
 def get(module_name: str, name: str) -> Any:
-    """Return a class or function of a package."""
+    """Returns a class or function of a package."""
     found = module(module_name)
     try:
         return getattr(found, name)
@@ -39,7 +39,7 @@ def ungil(name: str) -> Any:
 
 
 def version(name: str) -> str | None:
-    """Return the installed version, or None if the package is not installed."""
+    """Returns the installed version, or None if the package is not installed."""
     package = name.partition(".")[0]
     try:
         found = module(package)

@@ -4,7 +4,7 @@ from .runner import Result, Spread
 
 
 def number(value: float) -> str:
-    """Format with two or three digits: the spread of the measurements does not justify more."""
+    """Formats with two or three digits: the spread of the measurements does not justify more."""
     if value >= 100:
         return f"{value:.0f}"
     if value >= 10:
@@ -21,7 +21,7 @@ def figure(spread: Spread | None) -> str:
 
 
 def verdict(ratio: Spread, bar: float) -> str:
-    """Judge by the median; `narrowly` means that some block gives the opposite verdict."""
+    """Judges by the median; `narrowly` means that some block gives the opposite verdict."""
     met = ratio.median >= bar
     split = ratio.low < bar <= ratio.high
     return ("met" if met else "NOT met") + (", narrowly" if split else "")
@@ -64,7 +64,7 @@ def row_table(result: Result) -> list[str]:
 
 
 def bar_table(results: list[Result], free_threaded: bool) -> list[str]:
-    """Render the bars that this run can judge, and the number of those that it cannot."""
+    """Renders the bars that this run can judge, and the number of those that it cannot."""
     if not free_threaded:
         return ["Bars are not judged: they apply to the free-threaded build with the GIL off."]
     table, unjudged = [["operation", "against", "threads", "measured", "bar", ""]], 0

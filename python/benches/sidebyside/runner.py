@@ -104,7 +104,7 @@ def millions_per_second(row: Row, contender: Contender, threads: int, rounds: in
 
 
 def record_failure(result: Result, contender: Contender, measure: Callable[[], object]) -> None:
-    """Call `measure`. If it fails, record the reason and exclude the contender from then on."""
+    """Calls `measure`. If it fails, records the reason and excludes the contender from then on."""
     try:
         measure()
     except Missing as why:

@@ -46,7 +46,7 @@ class Work:
 
 
 def seconds(work: Work, rounds: int) -> float:
-    """Run the work once and return the time from the first start to the last end."""
+    """Runs the work once and returns the time from the first start to the last end."""
     count = len(work.threads)
     go = [0]
     clock = time.perf_counter_ns
@@ -93,7 +93,7 @@ def seconds(work: Work, rounds: int) -> float:
 
 
 def rounds_for(make: Callable[[], Work], target_s: float) -> int:
-    """Return the number of rounds that take about `target_s`.
+    """Returns the number of rounds that take about `target_s`.
 
     The number grows until the time is reached, because contenders differ a thousandfold. Each
     number is measured twice and the shorter time counts: a measurement that another process

@@ -39,7 +39,7 @@ def a_shared_instance(k: int) -> Any:
 
 
 def own_keys(first: int, seed: int) -> list[int]:
-    """Return `KEYS` ints created by the calling thread, shuffled."""
+    """Returns `KEYS` ints created by the calling thread, shuffled."""
     keys = list(range(first, first + KEYS))
     random.Random(seed).shuffle(keys)
     return keys
