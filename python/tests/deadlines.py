@@ -63,7 +63,7 @@ def wait_for_child(pid: int, deadline_s=DEADLINE_S) -> int:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             raise AssertionError(
-                f"the child {pid} hangs: its stacks are on stderr, those of the parent here\n{stacks()}"
+                f"the child {pid} hangs, with its stacks on stderr; the parent's:\n{stacks()}"
             )
         time.sleep(0.001)
 

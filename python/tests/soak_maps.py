@@ -140,7 +140,7 @@ class ReentrantTokenDict(Subject):
 
 
 class Growing(Subject):
-    """Grows to thousands of entries and shrinks again. A thread finds the keys that only it added."""
+    """Grows to thousands of entries and shrinks again. A thread finds the keys that it added."""
 
     name = "ConcurrentDict, growing"
 

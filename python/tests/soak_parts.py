@@ -83,7 +83,7 @@ class HostileKey:
 
 
 def hostile_callback(function, structure, use):
-    """Wraps a callback so that it sometimes raises, collects, or uses the structure that called it."""
+    """Wraps a callback so that it sometimes raises, collects, or uses the calling structure."""
 
     def answer(*arguments):
         chance = random.random()

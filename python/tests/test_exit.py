@@ -19,7 +19,7 @@ def daemon(work):
     threading.Thread(target=run, daemon=True).start()
 
 def until_shut(work):
-    # A pool refuses work once the interpreter is ending, which is right: its user stops there.
+    # A pool rejects work at interpreter exit, as intended: the caller stops then.
     def attempt():
         try:
             work()

@@ -27,7 +27,7 @@ def busy(work):
         threading.Thread(target=loop, daemon=True).start()
 
 def in_children(check, times=4):
-    # The child must end by itself. It has the test's deadline, as the parent has.
+    # The child must exit by itself, within the deadline of the test.
     for _ in range(times):
         child = os.fork()
         if child == 0:

@@ -160,7 +160,7 @@ def test_concurrent_dict_computing(keys):
 
 
 def test_concurrent_dict_while_it_grows():
-    """Two keys are read while a third thread makes the table grow and shrink through several sizes."""
+    """Reads two keys while a third thread grows and shrinks the table through several sizes."""
     shared = ["k", "l"]
     program = random_program(
         keyed("get", shared),

@@ -150,7 +150,8 @@ def test_daemon_threads_waiting_at_exit(held):
         one.acquire()
     rw.acquire_write()
     barrier, latch, event, phaser = ungil.Barrier(99), ungil.Latch(1), ungil.Event(), ungil.Phaser(2)
-    waits = [lock.acquire, fair.acquire, rlock.acquire, rw.acquire_read, rw.acquire_write, semaphore.acquire, barrier.wait, latch.wait,
+    waits = [lock.acquire, fair.acquire, rlock.acquire, rw.acquire_read, rw.acquire_write,
+             semaphore.acquire, barrier.wait, latch.wait,
              event.wait, phaser.arrive_and_await_advance, lambda: lock.acquire(timeout=0.01)]
     for wait in waits:
         for _ in range(3):

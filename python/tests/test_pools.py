@@ -1,4 +1,4 @@
-"""ThreadPool as a `concurrent.futures.Executor`, as specified by CPython's test_concurrent_futures."""
+"""ThreadPool as a `concurrent.futures.Executor`, against CPython's test_concurrent_futures."""
 
 import asyncio
 import concurrent.futures as futures

@@ -86,7 +86,7 @@ def test_nothing_is_lost_duplicated_or_reordered(maxsize, shape):
 
 
 def test_the_bound_is_never_exceeded(kind):
-    """From the return of a put to the start of the item's get, the item is certainly in the queue."""
+    """The item is certainly in the queue from the return of its put to the start of its get."""
     bound = 3
     q = kind(bound)
     lock, inside, most = threading.Lock(), 0, 0

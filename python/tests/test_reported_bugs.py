@@ -268,7 +268,7 @@ def test_increments_of_few_keys_by_several_threads():
 
 
 def test_large_numbers_are_freed_by_several_threads():
-    """ft_utils#13, with values that are objects, each created by one thread and dropped by another."""
+    """ft_utils#13, with objects as values, each created by one thread and dropped by another."""
     table = ungil.ConcurrentDict({n: 1 << 70 for n in range(10)})
 
     def increment():

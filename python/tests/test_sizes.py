@@ -118,7 +118,7 @@ for call, sizes in SIZES.items():
     for n in sizes:
         done = threading.Event()
         threading.Thread(target=attempt, args=(call, code, n, done), daemon=True).start()
-        # Nothing here has anything to do: only what counts to N takes that long.
+        # No call has work to do: only code that counts to N would exceed the deadline.
         if not done.wait(60):
             print(f"{call}, N about 2**{n.bit_length()}: never begins", flush=True)
             os._exit(1)
@@ -182,7 +182,7 @@ def test_a_striped_lock_creates_its_locks_on_demand():
                 assert locks[0][key].locked()
         assert len(locks[0]) == 10**6 and "held=0/1000000" in repr(locks[0])
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        # One of them took 580 MB when it made all its locks at once.
+        # A StripedLock that created all its locks at once took 580 MB.
         assert grown < 100_000, f"{grown} KiB"
         print("done")
         """

@@ -1,4 +1,4 @@
-"""`Semaphore`, `Event`, `Latch`, `Barrier`, `Phaser`; where `threading` has them, as specified there."""
+"""`Semaphore`, `Event`, `Latch`, `Barrier` and `Phaser`, against CPython's tests of `threading`."""
 
 import gc
 import threading
