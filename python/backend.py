@@ -1,12 +1,12 @@
-"""Build backend of the package: maturin, and the program `ungil` as a script of the wheel.
+"""Build backend of the package: maturin, plus the program `ungil` as a script of the wheel.
 
-maturin packs either a library or an executable, and this package is both. So the program is built
-first and put into the folder from which maturin takes the scripts of a wheel. From Python 3.15 on
-one library serves every interpreter, with or without the GIL (abi3t).
+maturin packages either a library or an executable; this package contains both. So the backend first
+builds the program and puts it into the folder from which maturin takes the scripts of a wheel. From
+Python 3.15 on one library serves every interpreter, with or without the GIL (abi3t).
 
 A build needs `crates/` and this folder. cargo rejects a workspace with a missing member (`bench`,
-`tests`, `xtask`). Without them the build runs in a copy whose workspace lists the other two only.
-The source distribution is such a copy.
+`tests`, `xtask`). If one is missing, the build runs in a copy whose workspace lists only `crates/`
+and this folder. The source distribution is such a copy.
 """
 
 import contextlib
@@ -65,10 +65,10 @@ def build_editable(directory, settings=None, metadata=None):
 
 
 def build_sdist(directory, settings=None):
-    """Writes `ungil-VERSION.tar.gz`: `crates/` and this folder, a workspace of their own.
+    """Writes `ungil-VERSION.tar.gz`: `crates/` and this folder, as a separate workspace.
 
-    maturin's own source distribution has the dependencies of the library only. This one also has
-    what the program is built from.
+    maturin's own source distribution contains only the library and its dependencies. This one also
+    contains the source of the program.
     """
     directory = os.path.abspath(directory)
     _missing()
@@ -93,10 +93,10 @@ def build_sdist(directory, settings=None):
 
 
 def _write_frontend_files(package, source, metadata, settings):
-    """Writes what a build frontend looks for in the top folder: `PKG-INFO`, `pyproject.toml`."""
+    """Writes the files that a build frontend reads in the top folder: PKG-INFO, pyproject.toml."""
     metadata.mkdir()
     with _inside(package):
-        # cargo also removes from Cargo.lock what only the missing members need.
+        # cargo also removes the dependencies of the missing members from Cargo.lock.
         folder = _metadata(package, str(metadata), settings)
     shutil.copy2(metadata / folder / "METADATA", source / "PKG-INFO")
     project = source / "pyproject.toml"
@@ -108,7 +108,7 @@ def _write_frontend_files(package, source, metadata, settings):
 
 
 def _pack(folder, name, archive):
-    """Packs the folder so that the same files always give the same bytes."""
+    """Packs the folder reproducibly: the same files always give the same bytes."""
     time = int(os.environ.get("SOURCE_DATE_EPOCH", 315532800))
     with (
         open(archive, "wb") as file,
@@ -165,7 +165,7 @@ def _refuse_partial(why):
 
 @contextlib.contextmanager
 def _inside(folder):
-    """Makes the folder the current one, since maturin and cargo work there."""
+    """Changes to the folder, because maturin and cargo work in the current one."""
     os.chdir(folder)
     try:
         yield folder
@@ -189,7 +189,7 @@ def _package():
 
 
 def _copy_workspace(to):
-    """Copies `crates/` and this folder as a workspace of their own, without tests of the crates."""
+    """Copies `crates/` and this folder as a separate workspace, without the tests of the crates."""
     ignored = shutil.ignore_patterns("target", "__pycache__", "*.so", "program", "*.egg-info", ".*")
     of_crates = shutil.ignore_patterns("tests", "benches", "examples")
 
@@ -205,7 +205,7 @@ def _copy_workspace(to):
     if (ROOT / ".cargo").is_dir():
         shutil.copytree(ROOT / ".cargo", to / ".cargo")
     _rewrite(to / "Cargo.toml", r"^members = \[[^\]]*\]", f'members = ["crates/*", "{HERE.name}"]')
-    # A dependency of tests may be a member that is missing.
+    # Dependencies of tests may be missing members of the workspace.
     _rewrite(to / "Cargo.toml", r"^ungil-tests = .*\n", "")
     for manifest in to.glob("crates/*/Cargo.toml"):
         _rewrite(manifest, r"^\[dev-dependencies\]\n(?:(?!\[).*\n?)*", "")
@@ -225,7 +225,7 @@ def _scripts(package):
 def _add_program(package, settings):
     """Puts `ungil` under `program/scripts`.
 
-    It is built here, unless `--config-settings program=PATH` names an executable.
+    Builds it, unless `--config-settings program=PATH` names an executable.
     """
     program = (settings or {}).get("program") or _build_program(package)
     scripts = _scripts(package)
@@ -236,7 +236,7 @@ def _add_program(package, settings):
 
 
 def _build_program(package):
-    """Builds `ungil` with optimisation and returns its path."""
+    """Builds `ungil` in release mode and returns its path."""
     cargo = os.environ.get("CARGO", "cargo")
     if shutil.which(cargo) is None:
         _fail(
@@ -260,8 +260,8 @@ def _build_program(package):
     if build.returncode:
         _fail(
             "cargo could not build the program",
-            f"it ended with {build.returncode}; its messages are above",
-            "see what 'cargo build --release --package ungil' says in the folder above this one",
+            f"it exited with status {build.returncode}; its messages are above",
+            "fix what 'cargo build --release --package ungil' reports in the folder above this one",
         )
     built = [
         m["executable"] for m in map(json.loads, build.stdout.splitlines()) if m.get("executable")

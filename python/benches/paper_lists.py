@@ -1,15 +1,20 @@
-"""The two workloads of the paper that threads slow down most, and what `ungil.Array` makes of them.
+"""Measures the paper's two workloads that threads slow down most, with a list and `ungil.Array`.
 
-shared   threads upper-case the strings of one list in place, each in a range of its own: `records[i] = records[i].upper()`
-copied   each thread makes a list of its own of upper-cased strings, and the main thread assigns it to a slice of `records`
+shared   threads upper-case the strings of one list in place, each in its own range:
+         `records[i] = records[i].upper()`
+copied   each thread builds its own list of upper-cased strings, and the main thread assigns it to a
+         slice of `records`
 
-Each is run as it stands, on the build with the GIL and on the free-threaded one, and with one line more, `records = ungil.Array(records)`,
-on the free-threaded one. (`copied-local` goes one step further: each thread assigns its slice itself.) Every run is a process of its own, and
-the runs of a block follow each other in random order, so that what disturbs the machine disturbs all of them.
+Each workload runs unchanged on the GIL build and on the free-threaded build, and with the added
+line `records = ungil.Array(records)` on the free-threaded build. (In `copied-local` each thread
+also assigns its slice itself.) Every run is a separate process. The runs of a block are in random
+order, so that disturbances of the machine affect all of them alike.
 
-    python paper_lists.py --gil python3.14 --free python3.14t [--records 1000000] [--threads 1,2] [--blocks 5]
+    python paper_lists.py --gil python3.14 --free python3.14t [--records 1000000] [--threads 1,2]
+                          [--blocks 5]
 
-Times are of the work alone; making the array from the list is given beside it. `ungil` must be importable by the free-threaded interpreter.
+Times are of the work alone; the time to build the array from the list is printed separately. The
+free-threaded interpreter must be able to import `ungil`.
 """
 
 import argparse
@@ -58,24 +63,25 @@ WORKLOADS = {"shared": shared, "copied": copied, "copied-local": copied_local}
 
 
 def run(workload, kind, count, workers):
-    """One run, in this process."""
+    """Runs one workload in this process and prints its time and the time to build the array."""
     records = [f"name{i} middleName{i} surname{i}" for i in range(count)]
-    made = 0.0
+    building = 0.0
     if kind == "Array":
         import ungil
 
         start = time.perf_counter()
         records = ungil.Array(records)
-        made = time.perf_counter() - start
+        building = time.perf_counter() - start
     with ThreadPoolExecutor(workers) as pool:
         start = time.perf_counter()
         WORKLOADS[workload](records, pool, workers)
         took = time.perf_counter() - start
     assert records[0] == "NAME0 MIDDLENAME0 SURNAME0" and records[count - 1].isupper()
-    print(json.dumps([took, made]))
+    print(json.dumps([took, building]))
 
 
-def arms(options):
+def configurations(options):
+    """Yields (workload, name, interpreter, container) of everything that is compared."""
     for workload in WORKLOADS:
         if workload != "copied-local":
             yield workload, "GIL, list", options.gil, "list"
@@ -86,20 +92,20 @@ def arms(options):
 def compare(options):
     threads = [int(n) for n in options.threads.split(",")]
     points = [
-        (arm, n)
-        for arm in arms(options)
+        (configuration, n)
+        for configuration in configurations(options)
         for n in threads
-        if not options.only or arm[0] == options.only
+        if not options.only or configuration[0] == options.only
     ]
-    times, made = {}, {}
+    times, building = {}, {}
     for _ in range(options.blocks):
         for (workload, name, python, kind), n in random.sample(points, len(points)):
             command = [python, __file__, "--run", workload, kind, str(options.records), str(n)]
             out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            took, making = json.loads(out)
+            took, built = json.loads(out)
             times.setdefault((workload, name, n), []).append(took)
-            made.setdefault((workload, name, n), []).append(making)
-    print(f"{options.records} records, {options.blocks} blocks; median (least, most) of seconds")
+            building.setdefault((workload, name, n), []).append(built)
+    print(f"{options.records} records, {options.blocks} blocks; seconds: median (min, max)")
     for (workload, name, _, kind), n in points:
         some = times[workload, name, n]
         base = times.get((workload, "GIL, list", n)) or times.get(("copied", "GIL, list", n))
@@ -108,14 +114,15 @@ def compare(options):
             if base
             else ""
         )
-        making = (
-            f"  (+ {statistics.median(made[workload, name, n]):.3f} to make it)"
+        built = (
+            f"  (+ {statistics.median(building[workload, name, n]):.3f} to build it)"
             if kind == "Array"
             else ""
         )
         median = statistics.median(some)
         print(
-            f"{workload:13s}{name:22s}{n:3d} threads  {median:.3f} ({min(some):.3f}, {max(some):.3f}){ratio}{making}"
+            f"{workload:13s}{name:22s}{n:3d} threads  "
+            f"{median:.3f} ({min(some):.3f}, {max(some):.3f}){ratio}{built}"
         )
 
 

@@ -1,8 +1,11 @@
-"""Ours, the standard library's, cereggii's and ft_utils', side by side in one run: millions of operations a second at 1..N threads.
+"""Compares ungil with the standard library, cereggii and ft_utils, in millions of operations/s.
 
-    python python/benches/scaling.py [--threads 1,2,4] [--only NAME] [--seconds S] [--blocks N] [--json FILE]
+    python python/benches/scaling.py [--threads 1,2,4] [--only NAME] [--seconds S] [--blocks N]
+                                     [--json FILE]
 
-Installs nothing; a package that is not there is named. How a figure comes about: `sidebyside/timing.py`, `sidebyside/runner.py`.
+Everything runs in one process at 1..N threads. Installs nothing; a missing package is reported with
+the command that installs it. The method of measurement is described in `sidebyside/timing.py` and
+`sidebyside/runner.py`.
 """
 
 import argparse
@@ -16,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sidebyside import neighbours, words
+from sidebyside import packages, render
 from sidebyside.row import Row
 from sidebyside.rows import ROWS
 from sidebyside.runner import Result, run
@@ -31,13 +34,13 @@ def processors() -> int:
 def thread_counts(text: str) -> list[int]:
     counts = sorted({int(part) for part in text.split(",")})
     if not counts or counts[0] < 1:
-        raise argparse.ArgumentTypeError("numbers from 1 on, with commas between")
+        raise argparse.ArgumentTypeError("must be numbers of at least 1, separated by commas")
     return counts
 
 
-def doubled(most: int) -> list[int]:
-    """1, 2, 4 .. and the number of processors."""
-    return sorted({1 << i for i in range(most.bit_length()) if 1 << i <= most} | {most})
+def powers_of_two(limit: int) -> list[int]:
+    """Returns the powers of two up to `limit`, and `limit` itself."""
+    return sorted({1 << i for i in range(limit.bit_length()) if 1 << i <= limit} | {limit})
 
 
 def positive(text: str) -> float:
@@ -52,46 +55,46 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--threads",
         type=thread_counts,
-        default=doubled(processors()),
-        help="default: 1,2,4 .. processors",
+        default=powers_of_two(processors()),
+        help="numbers of threads (default: 1,2,4,... up to the number of processors)",
     )
     parser.add_argument(
         "--only",
         metavar="NAME",
         action="append",
-        help="rows whose name has this in it; may be repeated",
+        help="run only rows whose name contains this; may be repeated",
     )
     parser.add_argument(
         "--seconds",
         type=positive,
         default=0.1,
-        help="about how long one timing takes (default 0.1)",
+        help="approximate time of one measurement (default: 0.1)",
     )
     parser.add_argument(
-        "--blocks", type=int, default=5, help="how often everything is timed (default 5)"
+        "--blocks", type=int, default=5, help="number of measurements of each cell (default: 5)"
     )
     parser.add_argument(
-        "--seed", type=int, default=1, help="of the order inside a block (default 1)"
+        "--seed", type=int, default=1, help="seed of the order inside a block (default: 1)"
     )
     parser.add_argument(
         "--json",
         type=Path,
         metavar="FILE",
-        help="every figure of every block, written after each row",
+        help="write every figure of every block, after each row",
     )
-    parser.add_argument("--list", action="store_true", help="the rows' names, and nothing else")
+    parser.add_argument("--list", action="store_true", help="list the names of the rows and exit")
     parsed = parser.parse_args()
     if parsed.blocks < 1:
-        parser.error("--blocks: at least 1")
+        parser.error("--blocks must be at least 1")
     return parsed
 
 
-def chosen(only: list[str] | None) -> list[Row]:
+def select_rows(only: list[str] | None) -> list[Row]:
     if not only:
         return ROWS
     rows = [row for row in ROWS if any(part.lower() in row.name.lower() for part in only)]
     if not rows:
-        raise SystemExit(f"no row has {' or '.join(only)} in its name; --list shows them")
+        raise SystemExit(f"no row name contains {' or '.join(only)}; --list shows the names")
     return rows
 
 
@@ -103,7 +106,7 @@ def machine() -> dict[str, Any]:
         "processors": processors(),
         "machine": platform.machine(),
         "system": platform.platform(),
-        "packages": {name: neighbours.version(name) for name in PACKAGES},
+        "packages": {name: packages.version(name) for name in PACKAGES},
     }
 
 
@@ -150,30 +153,32 @@ def progress(text: str) -> None:
 
 def main() -> int:
     parsed = arguments()
-    rows = chosen(parsed.only)
+    rows = select_rows(parsed.only)
     if parsed.list:
         print("\n".join(row.name for row in rows))
         return 0
     about = machine()
     print(f"Python {about['python']}")
     print(
-        f"GIL {'on' if about['gil_enabled'] else 'off'}, {about['processors']} processors, {about['system']}"
+        f"GIL {'on' if about['gil_enabled'] else 'off'}, {about['processors']} processors, "
+        f"{about['system']}"
     )
     for name, version in about["packages"].items():
-        print(f"{name} {version or 'is not installed: ' + neighbours.HOW[name]}")
+        print(f"{name} {version or 'is not installed: ' + packages.INSTALL_COMMANDS[name]}")
     print(
-        f"Medians of {parsed.blocks} interleaved blocks, lowest and highest in brackets; timings of about {parsed.seconds:g} s; "
-        "garbage collector on; the loop's own cost is in the figures.\n"
+        f"Median of {parsed.blocks} interleaved blocks [lowest .. highest]; "
+        f"each measurement takes about {parsed.seconds:g} s.\n"
+        "The garbage collector is on. The cost of the loop is included.\n"
     )
     rng, results, begun = random.Random(parsed.seed), [], time.monotonic()
     for row in rows:
         result = run(row, parsed.threads, parsed.blocks, parsed.seconds, rng, progress)
         results.append(result)
         progress("")
-        print("\n".join(words.of_row(result)) + "\n", flush=True)
+        print("\n".join(render.row_table(result)) + "\n", flush=True)
         if parsed.json:
             parsed.json.write_text(json.dumps(as_json(about, parsed, results), indent=1) + "\n")
-    print("\n".join(words.bars(results, not about["gil_enabled"])))
+    print("\n".join(render.bar_table(results, not about["gil_enabled"])))
     print(f"\n{time.monotonic() - begun:.0f} s")
     return 1 if any(why.startswith("failed") for r in results for why in r.without.values()) else 0
 

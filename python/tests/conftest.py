@@ -1,4 +1,4 @@
-"""What every test runs under: a dump of all threads when the interpreter crashes, or a test hangs."""
+"""Dumps the stacks of all threads when the interpreter crashes or a test hangs."""
 
 import faulthandler
 import os
@@ -7,13 +7,13 @@ import sys
 import deadlines
 import pytest
 
-# Longer than any deadline inside a test: what meets this hangs where no deadline reaches.
+# Longer than any deadline inside a test: catches hangs where no such deadline applies.
 HANGS_S = 900
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
-    # Before the tests' output is captured: what a capture holds is lost when the process is ended.
+    # Before pytest captures the output: captured output is lost when the process is killed.
     config.ungil_stderr = os.dup(sys.__stderr__.fileno())
     deadlines.arm()
 

@@ -1,5 +1,8 @@
-"""Deadlines of everything that a test waits for. A thread or process that meets its deadline hangs: the stacks of all threads, and of all
-processes that the test has started, are printed before the test fails."""
+"""Deadlines for everything that a test waits for.
+
+When a thread or process misses its deadline, the stacks of all threads and of all processes that
+the test started are printed before the test fails.
+"""
 
 import faulthandler
 import os
@@ -9,25 +12,26 @@ import sys
 import tempfile
 import time
 
-# No test waits longer for a thread or a process than this.
+# The longest time for which a test waits for a thread or a process.
 DEADLINE_S = 120.0
-# The stacks of a process that is asked for them are written in less.
+# The longest time that a process takes to write its stacks when asked.
 STACKS_S = 5.0
 
-# Not `dump_traceback_later`: its timer is a thread, which the child of a fork does not have; there, to set it again waits for ever.
+# Not `dump_traceback_later`: its timer is a thread, which does not exist in the child of a fork,
+# and setting it again there would block forever.
 DUMP = getattr(signal, "SIGUSR2", None)
-# The first line of every script: it answers DUMP with its stacks, and so do its forked children.
+# The first line of every script: on DUMP, the script and its forked children print their stacks.
 ARMED = f"import faulthandler; faulthandler.register({int(DUMP)})\n" if DUMP else "\n"
 
 
 def arm():
-    """Makes this process, and the children that it forks, answer DUMP with the stacks of all threads."""
+    """Makes this process and its forked children print the stacks of all threads on DUMP."""
     if DUMP:
         faulthandler.register(DUMP, file=sys.__stderr__)
 
 
 def stacks() -> str:
-    """The stacks of all threads of this process."""
+    """Returns the stacks of all threads of this process."""
     with tempfile.TemporaryFile("w+") as file:
         faulthandler.dump_traceback(file)
         file.seek(0)
@@ -44,7 +48,10 @@ def join(*threads, deadline_s=DEADLINE_S):
 
 
 def wait_for_child(pid: int, deadline_s=DEADLINE_S) -> int:
-    """Waits for a forked child and returns its exit status; the child must come from a process that is armed."""
+    """Waits for a forked child and returns its exit status.
+
+    `arm` must have been called in the process that forked it.
+    """
     end = time.monotonic() + deadline_s
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)
@@ -56,13 +63,16 @@ def wait_for_child(pid: int, deadline_s=DEADLINE_S) -> int:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             raise AssertionError(
-                f"the child {pid} hangs: its stacks are on the standard error output; here are the parent's\n{stacks()}"
+                f"the child {pid} hangs, with its stacks on stderr; the parent's:\n{stacks()}"
             )
         time.sleep(0.001)
 
 
 def run(command, *, deadline_s=DEADLINE_S, stdin=None, **options) -> subprocess.CompletedProcess:
-    """Runs a program to its end, in a session of its own, and captures what it writes. `options` are Popen's."""
+    """Runs a program in its own session until it exits, and captures its output.
+
+    `options` are those of Popen.
+    """
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, start_new_session=True, **options
@@ -85,7 +95,7 @@ def run(command, *, deadline_s=DEADLINE_S, stdin=None, **options) -> subprocess.
 
 
 def _signal(process, number):
-    """Sends a signal to the program and all that it has started."""
+    """Sends a signal to the program and all processes that it has started."""
     try:
         os.killpg(process.pid, number) if number else process.kill()
     except ProcessLookupError, PermissionError:
@@ -98,6 +108,9 @@ def run_code(code: str, *options: str, **more) -> subprocess.CompletedProcess:
 
 
 def run_file(path, *arguments: str, **more) -> subprocess.CompletedProcess:
-    """Runs a script that is a file, as `python path arguments` would."""
-    code = "import runpy, sys; del sys.argv[0]; sys.path[0] = __import__('os').path.dirname(sys.argv[0]); runpy.run_path(sys.argv[0], run_name='__main__')"
+    """Runs a script file, as `python path arguments` would."""
+    code = (
+        "import os, runpy, sys; del sys.argv[0]; sys.path[0] = os.path.dirname(sys.argv[0]); "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
     return run([sys.executable, "-c", ARMED + code, str(path), *arguments], **more)

@@ -1,9 +1,10 @@
-"""Histories of what threads did to one structure at the same time: many short rounds, each on a structure of its own, all threads
-let go at once.
+"""Records histories of concurrent calls: many short rounds, each on a new structure.
 
-Each thread writes into a list of its own, so that recording orders nothing that the structure does not. The clock is the
-machine's monotonic one, which all processors agree on: a call comes before another only if it returned strictly before the
-other began, so a tick that two share leaves them unordered, which can hide a fault but never make one up."""
+In each round all threads start at the same moment. Each thread records into its own list, so that
+recording adds no ordering to that of the structure. The clock is the monotonic one, on which all
+processors agree. A call precedes another only if it returned strictly before the other began. Two
+calls that share a tick are therefore unordered, which can hide a fault but never invent one.
+"""
 
 import os
 import random
@@ -15,57 +16,64 @@ from dataclasses import dataclass
 from deadlines import DEADLINE_S, join
 from linearizability import Call, Raised, check
 
-# How many times as many histories as the suite takes by itself.
-MORE = float(os.environ.get("UNGIL_HISTORIES", "1"))
+# Multiplies the number of histories of a normal run of the suite.
+HISTORIES_FACTOR = float(os.environ.get("UNGIL_HISTORIES", "1"))
 
 Program = list[tuple[str, tuple]]
 
 
 @dataclass(slots=True)
 class Round:
-    """One structure, and what each thread is to do to it."""
+    """One structure, and the calls of each thread."""
 
     subject: object
     programs: list[Program]
 
 
-class Start:
-    """Lets threads go together without a lock between them: each says how far it is in a place of its own, and looks at the
-    others'. Twice, because whoever yielded the processor at the first look is late: at the second all are awake and only spin, so
-    that they leave within a few hundred nanoseconds of each other where there are processors for all."""
+class StartGate:
+    """Starts threads at the same moment without a lock between them.
+
+    Each thread publishes its progress in its own cell and polls the cells of the others. This
+    happens twice: a thread that yielded its processor in the first phase is late. In the second
+    phase all threads are awake and only spin. They then start within a few hundred nanoseconds of
+    each other, if there are enough processors.
+    """
 
     def __init__(self, threads: int):
         self.reached = [[-1] for _ in range(threads)]
         self.failed = False
 
-    def meet(self, me: int, number: int) -> None:
-        self.wait(me, 2 * number, 20)
-        self.wait(me, 2 * number + 1, 2000)
+    def wait_for_all(self, index: int, number: int) -> None:
+        self.wait(index, 2 * number, 20)
+        self.wait(index, 2 * number + 1, 2000)
 
-    def wait(self, me: int, number: int, patience: int) -> None:
-        self.reached[me][0] = number
+    def wait(self, index: int, number: int, max_spins: int) -> None:
+        self.reached[index][0] = number
         spins = 0
         deadline = 0.0
         for other in self.reached:
             while other[0] < number:
                 spins += 1
-                if spins > patience:
+                if spins > max_spins:
                     os.sched_yield()
                     deadline = deadline or time.monotonic() + DEADLINE_S
                     if self.failed or time.monotonic() > deadline:
-                        raise TimeoutError("another thread did not come to this round")
+                        raise TimeoutError("another thread did not reach this round")
 
 
-def apart(me: int) -> None:
-    """Puts the calling thread on a processor of its own, as far as there are enough: left alone, the scheduler likes to keep threads
-    that wait for each other together, and then nothing ever runs at the same time."""
+def pin_to_processor(index: int) -> None:
+    """Pins the calling thread to a processor of its own, if there are enough.
+
+    Otherwise the scheduler tends to keep threads that wait for each other on one processor, and no
+    calls overlap.
+    """
     if hasattr(os, "sched_setaffinity"):
         processors = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {processors[me % len(processors)]})
+        os.sched_setaffinity(0, {processors[index % len(processors)]})
 
 
 def jitter(rng: random.Random) -> None:
-    """A pause of random length: mostly none, sometimes long enough for another thread to run."""
+    """Pauses for a random time: mostly none, sometimes long enough for another thread to run."""
     choice = rng.random()
     if choice > 0.98:
         os.sched_yield()
@@ -75,16 +83,16 @@ def jitter(rng: random.Random) -> None:
 
 
 def bind(subject: object, program: Program) -> list[tuple[Callable, str, tuple]]:
-    """The methods a program calls, looked up beforehand."""
+    """Looks up the methods of a program before it runs."""
     return [(getattr(subject, name), name, arguments) for name, arguments in program]
 
 
-def perform(
+def record_calls(
     bound: list[tuple[Callable, str, tuple]], thread: int, rng: random.Random
 ) -> list[Call]:
-    """Makes the calls, recorded."""
+    """Makes the calls and records them."""
     clock = time.monotonic_ns
-    made = []
+    recorded = []
     for method, name, arguments in bound:
         jitter(rng)
         invoked = clock()
@@ -92,30 +100,30 @@ def perform(
             result = method(*arguments)
         except Exception as error:
             result = Raised(type(error).__name__)
-        made.append((name, arguments, result, invoked, clock()))
-    return [Call(thread, *what) for what in made]
+        recorded.append((name, arguments, result, invoked, clock()))
+    return [Call(thread, *what) for what in recorded]
 
 
-def play(rounds: list[Round], seed: int) -> list[list[Call]]:
-    """Plays the rounds, all with as many threads, and gives the history of each."""
+def run_rounds(rounds: list[Round], seed: int) -> list[list[Call]]:
+    """Runs the rounds, all with the same number of threads, and returns the history of each."""
     count = len(rounds[0].programs)
-    start = Start(count)
+    gate = StartGate(count)
     histories: list[list[list[Call]]] = [[[] for _ in range(count)] for _ in rounds]
     errors: list[BaseException] = []
 
-    def work(me: int) -> None:
-        rng = random.Random(seed * 1000 + me)
-        apart(me)
+    def work(index: int) -> None:
+        rng = random.Random(seed * 1000 + index)
+        pin_to_processor(index)
         try:
             for number, one in enumerate(rounds):
-                bound = bind(one.subject, one.programs[me])
-                start.meet(me, number)
-                histories[number][me] = perform(bound, me, rng)
+                bound = bind(one.subject, one.programs[index])
+                gate.wait_for_all(index, number)
+                histories[number][index] = record_calls(bound, index, rng)
         except BaseException as error:
-            start.failed = True
+            gate.failed = True
             errors.append(error)
 
-    threads = [threading.Thread(target=work, args=(me,), daemon=True) for me in range(count)]
+    threads = [threading.Thread(target=work, args=(index,), daemon=True) for index in range(count)]
     for thread in threads:
         thread.start()
     join(*threads)
@@ -124,7 +132,7 @@ def play(rounds: list[Round], seed: int) -> list[list[Call]]:
     return [[call for calls in parts for call in calls] for parts in histories]
 
 
-def examine(
+def check_random_rounds(
     make: Callable[[], object],
     program: Callable[[random.Random, int], Program],
     specification: object,
@@ -133,15 +141,18 @@ def examine(
     threads: int = 3,
     seed: int | None = None,
 ) -> int:
-    """Plays that many rounds and checks each. The seed is in the message of a failure. Gives how many rounds had calls that ran at
-    the same time: what the check was worth."""
+    """Runs that many random rounds and checks the history of each.
+
+    Returns the number of rounds with overlapping calls, which shows how much the check is worth. A
+    failure's message contains the seed.
+    """
     seed = random.SystemRandom().randrange(1 << 30) if seed is None else seed
     rng = random.Random(seed)
-    rounds = max(1, int(rounds * MORE))
-    plan = [Round(make(), [program(rng, me) for me in range(threads)]) for _ in range(rounds)]
+    rounds = max(1, int(rounds * HISTORIES_FACTOR))
+    plan = [Round(make(), [program(rng, index) for index in range(threads)]) for _ in range(rounds)]
     overlapping = 0
     try:
-        for history in play(plan, seed):
+        for history in run_rounds(plan, seed):
             check(history, specification)
             overlapping += overlaps(history)
     except AssertionError as error:
@@ -151,7 +162,7 @@ def examine(
 
 
 def overlaps(history: list[Call]) -> bool:
-    """Whether calls of different threads ran at the same time."""
+    """Returns whether calls of different threads overlapped in time."""
     calls = sorted(history, key=lambda call: call.invoked)
     return any(
         one.thread != other.thread and other.invoked <= one.returned

@@ -1,9 +1,12 @@
-"""A checker of linearizability: is there an order of the calls, one after another, that the sequential specification allows and
-that puts no call before one that had returned when it began?
+"""A checker of linearizability.
 
-Wing and Gong's search, with Lowe's memory of what was tried: a set of calls already ordered and the state they led to need be
-looked at once. A specification that treats its keys apart (a map's, an array's) is checked a key at a time, which is as strong
-(linearizability is local) and exponentially cheaper: `partition`.
+A history is linearizable if its calls can be put in a sequential order that the specification
+allows and in which no call precedes one that had returned before it began.
+
+The search is Wing and Gong's, with Lowe's cache: each pair of a set of ordered calls and the state
+that they lead to is explored once. A specification that treats its keys independently (a map, an
+array) is checked one key at a time (`partition`). That is equally strong, because linearizability
+is local, and exponentially cheaper.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -15,7 +18,7 @@ INFINITY = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The result of a call that raised."""
+    """The result of a call that raised an exception."""
 
     kind: str
 
@@ -24,7 +27,10 @@ class Raised:
 
 
 class _Pending:
-    """The result of a call that never returned: it may have taken effect, with any result, or not."""
+    """The result of a call that never returned.
+
+    It may have taken effect, with any result, or not.
+    """
 
     def __repr__(self) -> str:
         return "?"
@@ -35,7 +41,10 @@ PENDING = _Pending()
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, as the thread that made it saw it. Two calls are ordered only if one returned strictly before the other began."""
+    """One call, as seen by the thread that made it.
+
+    Two calls are ordered only if one returned strictly before the other began.
+    """
 
     thread: int
     name: str
@@ -46,21 +55,26 @@ class Call:
 
     def __repr__(self) -> str:
         arguments = ", ".join(map(repr, self.arguments))
-        return f"thread {self.thread} [{self.invoked}, {self.returned}] {self.name}({arguments}) -> {self.result!r}"
+        call = f"{self.name}({arguments}) -> {self.result!r}"
+        return f"thread {self.thread} [{self.invoked}, {self.returned}] {call}"
 
 
 class NotLinearizable(AssertionError):
-    """No order fits."""
+    """Raised if no sequential order is possible."""
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equality that tells 1 from True and from 1.0, as a caller can."""
+    """Compares for equality, but distinguishes 1, True and 1.0, as a caller can."""
     return type(one) is type(other) and one == other
 
 
 def linearize(calls: Iterable[Call], specification: Any) -> list[Call] | None:
-    """An order that fits, or None. `specification` has `initial`, a hashable state, and `step(state, name, arguments)`, which gives
-    the pairs (result, state) the call may end in: none if it would have to wait, several if the specification leaves it open."""
+    """Returns a possible sequential order, or None.
+
+    `specification` has `initial`, a hashable state, and `step(state, name, arguments)`, which
+    returns the possible (result, state) pairs of the call: none if it would have to wait, several
+    if the specification allows several outcomes.
+    """
     calls = sorted(calls, key=lambda call: call.invoked)
     before = [
         sum(1 << j for j, earlier in enumerate(calls) if earlier.returned < call.invoked)
@@ -68,7 +82,8 @@ def linearize(calls: Iterable[Call], specification: Any) -> list[Call] | None:
     ]
     needed = sum(1 << i for i, call in enumerate(calls) if call.result is not PENDING)
     seen: set[tuple[int, Hashable]] = set()
-    # A path of (done, state, iterator over the next steps), deepest last, and the calls it took.
+    # The search is depth-first: `path` holds the open nodes (`done`, iterator over the next steps),
+    # and `taken` the calls that lead from one to the next.
     taken: list[int] = []
 
     def steps(done: int, state: Hashable):
@@ -101,7 +116,7 @@ def linearize(calls: Iterable[Call], specification: Any) -> list[Call] | None:
 
 
 def partition(calls: Iterable[Call], key: Callable[[Call], Hashable]) -> dict[Hashable, list[Call]]:
-    """The calls of each key apart."""
+    """Returns the calls grouped by key."""
     parts: dict[Hashable, list[Call]] = {}
     for call in calls:
         parts.setdefault(key(call), []).append(call)
@@ -109,7 +124,10 @@ def partition(calls: Iterable[Call], key: Callable[[Call], Hashable]) -> dict[Ha
 
 
 def check(calls: Iterable[Call], specification: Any) -> None:
-    """Raises NotLinearizable, with the history, unless an order fits. A specification with a `key` is checked a key at a time."""
+    """Raises NotLinearizable, with the history, unless a sequential order is possible.
+
+    If the specification has a `key`, each key is checked separately.
+    """
     key = getattr(specification, "key", None)
     parts = partition(calls, key).values() if key else [list(calls)]
     for part in parts:

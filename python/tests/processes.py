@@ -1,4 +1,4 @@
-"""Scripts run by the interpreter of the tests, in a process of their own."""
+"""Runs scripts with the interpreter of the tests, each in its own process."""
 
 import os
 import subprocess
@@ -11,7 +11,10 @@ from deadlines import run_code
 def run_script(
     script: str, *options: str, environment: dict | None = None, status: int = 0
 ) -> subprocess.CompletedProcess:
-    """Runs it and gives what it wrote; it must end with that status, and without a word from the interpreter about a crash."""
+    """Runs the script and returns the finished process.
+
+    It must exit with the given status and without a crash message of the interpreter.
+    """
     done = run_code(
         textwrap.dedent(script),
         "-X",
@@ -27,5 +30,5 @@ def run_script(
 
 
 def free_threaded() -> bool:
-    """Whether the interpreter can do without a GIL."""
+    """Returns whether the interpreter is a free-threaded build."""
     return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))

@@ -1,5 +1,7 @@
-"""What the threads of a round do: a few calls each, drawn at random, on one or two keys. Values are told apart wherever they are
-put, so that it shows which write a read saw."""
+"""Random programs for the threads of a round: a few calls each, on one or two keys.
+
+Every value that is stored is unique, so that a read shows which write it saw.
+"""
 
 import itertools
 import random
@@ -7,13 +9,16 @@ import random
 _fresh = itertools.count(1)
 
 
-def fresh() -> int:
-    """A value that nothing else in the run has."""
+def unique_value() -> int:
+    """Returns a value that occurs nowhere else in the run."""
     return next(_fresh)
 
 
-def drawing(*kinds, calls=5):
-    """A program of that many calls, each drawn from `kinds`: functions from a source of chance to (name, arguments)."""
+def random_program(*kinds, calls=5):
+    """Returns a program of that many calls, each drawn from `kinds`.
+
+    Each kind is a function from a random generator to (name, arguments).
+    """
 
     def program(rng: random.Random, thread: int):
         return [rng.choice(kinds)(rng) for _ in range(calls)]
@@ -22,24 +27,24 @@ def drawing(*kinds, calls=5):
 
 
 def plain(name, *arguments):
-    """Always the same call."""
+    """Always make the same call."""
     return lambda rng: (name, arguments)
 
 
 def keyed(name, keys, *makers):
-    """A call on one of `keys`, and what `makers` make after it."""
+    """Makes a call on one of `keys`, with the arguments that `makers` create after the key."""
     return lambda rng: (name, (rng.choice(keys), *(make(rng) for make in makers)))
 
 
 def putting(name):
-    """A call with a value of its own."""
-    return lambda rng: (name, (fresh(),))
+    """Makes a call with a unique value."""
+    return lambda rng: (name, (unique_value(),))
 
 
 def new(rng):
-    return fresh()
+    return unique_value()
 
 
 def small(rng):
-    """One of few, so that comparisons sometimes succeed."""
+    """Returns one of a few small values, so that comparisons sometimes succeed."""
     return rng.randrange(3)

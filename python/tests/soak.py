@@ -1,8 +1,11 @@
-"""Every structure under random operations for as long as you like: `python soak.py --seconds 3600`. Threads come and die, keys and
-callbacks raise and re-enter, the collector runs in every gap, finalizers touch the structure they were in. After each round what
-went in must have come out or be there, once; at the end nothing may be left alive and memory must have stayed flat.
+"""Stress every structure with random operations for a given time.
 
     python soak.py [--seconds N] [--seed S] [--structure NAME ...] [--threads N]
+
+Threads start and end, keys and callbacks raise and re-enter, the collector runs all the time, and
+finalizers use the structure that held the object. After each round, everything that was put in must
+have come out or still be there, exactly once. At the end no object may be alive and memory must not
+have grown.
 
 A seed fixes what each thread does, not how the threads interleave.
 """
@@ -20,24 +23,28 @@ from dataclasses import dataclass, field
 from deadlines import join
 from soak_subjects import SUBJECTS, Boom, Log, Token
 
-# One round of a structure.
+# The length of one round of a structure.
 ROUND_S = 0.25
-# What memory may grow by after the first third of the rounds. A structure does 10 to 1000 thousand operations a second, so that one
-# word lost in each shows within seconds; an allocator that keeps a page here and there for threads that have ended stays below.
+# The allowed growth of memory after the first third of the rounds. A structure does 10,000 to
+# 1,000,000 operations/s, so leaking one word in each shows within seconds. An allocator that keeps
+# some pages of ended threads stays below it.
 GROWTH_KIB = 8 * 1024
 
 
 @dataclass
 class Outcome:
-    """What a soak of one structure came to."""
+    """The result of the soak of one structure."""
 
     rounds: int = 0
     operations: int = 0
-    deaths: int = 0
+    ended_threads: int = 0
     rss_kib: list[int] = field(default_factory=list)
 
     def growth_kib(self) -> float:
-        """The last third's typical size over the middle third's: the first third warms up."""
+        """Returns the growth of the median memory from the middle third of the rounds to the last.
+
+        The first third is the warm-up.
+        """
         third = max(1, len(self.rss_kib) // 3)
         return statistics.median(self.rss_kib[-third:]) - statistics.median(
             self.rss_kib[third : 2 * third] or self.rss_kib
@@ -50,7 +57,7 @@ def rss_kib() -> int:
 
 
 class Round:
-    """One structure's life: threads work on it till the time is up, dying and being replaced."""
+    """Threads work on one structure until the time is up, and are replaced as they end."""
 
     def __init__(self, subject, seed: int, threads: int):
         self.subject = subject
@@ -61,7 +68,7 @@ class Round:
         self.unexpected: list[BaseException] = []
 
     def work(self, rng: random.Random, log: Log) -> None:
-        """A thread's life: a random number of steps, then one of several ends."""
+        """Runs one thread: a random number of steps, then one of several ways to end."""
         life = rng.choice([3, 50, 1000, 1 << 30])
         try:
             while not self.stop and life:
@@ -82,7 +89,7 @@ class Round:
             case 1:
                 raise Boom("a thread dies")
 
-    def begin(self) -> threading.Thread:
+    def start_thread(self) -> threading.Thread:
         log = Log(len(self.logs))
         self.logs.append(log)
         rng = random.Random(self.rng.random())
@@ -92,13 +99,13 @@ class Round:
 
     def run(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        threads = [self.begin() for _ in range(self.count)]
+        threads = [self.start_thread() for _ in range(self.count)]
         while time.monotonic() < end and not self.unexpected:
             time.sleep(0.005)
             gc.collect()
-            # What the collector sees, seen while others work.
+            # Visit what the collector would, while the threads work.
             gc.get_referents(*vars(self.subject).values())
-            threads = [thread if thread.is_alive() else self.begin() for thread in threads]
+            threads = [thread if thread.is_alive() else self.start_thread() for thread in threads]
         self.stop = True
         self.subject.close()
         for thread in threads:
@@ -109,7 +116,10 @@ class Round:
 
 
 def soak(name: str, seconds: float, seed: int, threads: int = 4) -> Outcome:
-    """Soaks one structure for that long, in rounds. Raises AssertionError if something was lost, doubled, kept or left hanging."""
+    """Soaks one structure for that long, in rounds.
+
+    Raises AssertionError if something was lost, duplicated, leaked or left hanging.
+    """
     outcome = Outcome()
     rng = random.Random(f"{seed} {name}")
     end = time.monotonic() + seconds
@@ -118,28 +128,29 @@ def soak(name: str, seconds: float, seed: int, threads: int = 4) -> Outcome:
         one.run(ROUND_S)
         outcome.rounds += 1
         outcome.operations += sum(log.operations for log in one.logs)
-        outcome.deaths += len(one.logs) - threads
+        outcome.ended_threads += len(one.logs) - threads
         del one
         left = still_alive()
-        assert not left, f"{name}: {left} objects are alive that nothing holds (seed {seed})"
+        assert not left, f"{name}: {left} unreachable objects are alive (seed {seed})"
         outcome.rss_kib.append(rss_kib())
     if len(outcome.rss_kib) >= 9:
         grown = outcome.growth_kib()
         assert grown < GROWTH_KIB, (
-            f"{name}: memory grew by {grown:.0f} KiB in {outcome.operations} operations (seed {seed})"
+            f"{name}: memory grew by {grown:.0f} KiB in {outcome.operations} operations "
+            f"(seed {seed})"
         )
     return outcome
 
 
 def still_alive() -> int:
-    """How many of the objects that went through a structure are still there, after the collector."""
+    """Returns how many objects that went through a structure are alive after a collection."""
     for _ in range(3):
         gc.collect()
     return sum(isinstance(thing, Token) for thing in gc.get_objects())
 
 
-def quiet_deaths() -> None:
-    """Threads that end by Boom are meant to: the rest is reported as ever."""
+def ignore_intended_errors() -> None:
+    """Does not report threads that end with Boom, which is intended."""
     loud = threading.excepthook
     threading.excepthook = lambda args: None if issubclass(args.exc_type, Boom) else loud(args)
 
@@ -149,7 +160,10 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--seconds", type=float, default=60.0, help="in all, shared evenly between the structures"
+        "--seconds",
+        type=float,
+        default=60.0,
+        help="total time, divided equally among the structures",
     )
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--structure", action="append", choices=sorted(SUBJECTS))
@@ -158,7 +172,7 @@ def main() -> int:
     seed = random.SystemRandom().randrange(1 << 30) if options.seed is None else options.seed
     names = options.structure or sorted(SUBJECTS)
     faulthandler.enable()
-    quiet_deaths()
+    ignore_intended_errors()
     print(f"seed {seed}, {options.threads} threads, {len(names)} structures, {options.seconds:g} s")
     failed = 0
     for name in names:
@@ -170,8 +184,9 @@ def main() -> int:
             sys.excepthook(type(error), error, error.__traceback__)
             continue
         print(
-            f"{name:20} {outcome.rounds:6} rounds {outcome.operations:12} operations {outcome.deaths:7} deaths"
-            f"  memory {outcome.rss_kib[-1]:8} KiB, grown by {outcome.growth_kib():+.0f}",
+            f"{name:20} {outcome.rounds:6} rounds {outcome.operations:12} operations "
+            f"{outcome.ended_threads:7} ended threads  "
+            f"memory {outcome.rss_kib[-1]:8} KiB, growth {outcome.growth_kib():+.0f}",
             flush=True,
         )
     return 1 if failed else 0

@@ -1,16 +1,16 @@
-"""What a structure of the soak is."""
+"""Base class of the structures that the soak tests."""
 
 
 class Subject:
-    """One structure, in one round."""
+    """One structure in one round."""
 
     name = ""
 
     def step(self, rng, log) -> None:
-        """One thing a thread does. May raise Boom."""
+        """Does one random operation. May raise Boom."""
 
     def close(self) -> None:
-        """Lets whoever waits go."""
+        """Wakes all waiting threads."""
 
     def verify(self, logs) -> None:
-        """When all have stopped: nothing lost, nothing doubled."""
+        """Check, after all threads have stopped, that nothing was lost or duplicated."""

@@ -1,4 +1,7 @@
-"""Locks and meeting points under the soak: what they guard is changed in steps that any second thread would spoil."""
+"""Locks and synchronizers under the soak.
+
+What they guard is changed in several steps, which a second thread would disturb.
+"""
 
 import threading
 
@@ -7,28 +10,28 @@ from soak_parts import Boom, total
 
 import ungil
 
-PATIENCE_S = 0.002
+TIMEOUT_S = 0.002
 
 
 class Guarded:
-    """Two numbers that are equal, but not while they are changed."""
+    """Two numbers that are equal except during a change."""
 
     def __init__(self):
         self.one = self.other = 0
 
     def change(self):
         one, other = self.one, self.other
-        assert one == other, "two were inside"
+        assert one == other, "two threads were inside"
         self.one = one + 1
         self.other = other + 1
 
     def look(self):
         one = self.one
-        assert one == self.other, "somebody was writing"
+        assert one == self.other, "a writer was active"
 
 
 class Lock(Subject):
-    """Held by one at a time, whoever raises or gives up."""
+    """Held by at most one thread, even if holders raise and waiters time out."""
 
     name = "Lock"
 
@@ -44,20 +47,20 @@ class Lock(Subject):
             case 0 | 1:
                 with self.lock:
                     self.guarded.change()
-                    log.tally["changes"] += 1
+                    log.counts["changes"] += 1
                     if rng.random() < 0.1:
                         raise Boom
             case 2:
-                if self.lock.acquire(timeout=rng.random() * PATIENCE_S):
+                if self.lock.acquire(timeout=rng.random() * TIMEOUT_S):
                     try:
                         self.guarded.change()
-                        log.tally["changes"] += 1
+                        log.counts["changes"] += 1
                     finally:
                         self.lock.release()
             case 3:
                 if self.lock.acquire(False):
                     self.guarded.change()
-                    log.tally["changes"] += 1
+                    log.counts["changes"] += 1
                     self.lock.release()
 
     def verify(self, logs):
@@ -66,7 +69,7 @@ class Lock(Subject):
 
 
 class FairLock(Lock):
-    """The same, first come first served."""
+    """As `Lock`, first come first served."""
 
     name = "Lock, fair"
 
@@ -75,7 +78,7 @@ class FairLock(Lock):
 
 
 class RLock(Lock):
-    """The same, by a lock that its holder may take again."""
+    """As `Lock`, with a re-entrant lock."""
 
     name = "RLock"
 
@@ -90,7 +93,7 @@ class RLock(Lock):
 
 
 class Striped(Lock):
-    """A lock by key."""
+    """One lock for each key."""
 
     name = "StripedLock"
 
@@ -102,14 +105,14 @@ class Striped(Lock):
         key = rng.randrange(3)
         with self.locks[key]:
             self.guarded[key].change()
-            log.tally["changes"] += 1
+            log.counts["changes"] += 1
 
     def verify(self, logs):
         assert sum(guarded.one for guarded in self.guarded) == total(logs, "changes")
 
 
 class ReadWrite(Subject):
-    """Readers see no change half done."""
+    """Readers never see an incomplete change."""
 
     name = "RWLock"
 
@@ -124,12 +127,12 @@ class ReadWrite(Subject):
         elif rng.random() < 0.5:
             with self.lock.write():
                 self.guarded.change()
-                log.tally["changes"] += 1
+                log.counts["changes"] += 1
                 if rng.random() < 0.1:
                     raise Boom
-        elif self.lock.acquire_write(timeout=rng.random() * PATIENCE_S):
+        elif self.lock.acquire_write(timeout=rng.random() * TIMEOUT_S):
             self.guarded.change()
-            log.tally["changes"] += 1
+            log.counts["changes"] += 1
             self.lock.release_write()
 
     def verify(self, logs):
@@ -139,7 +142,7 @@ class ReadWrite(Subject):
 
 
 class Stamped(Subject):
-    """An optimistic look that was validated saw no change half done."""
+    """A validated optimistic read never saw an incomplete change."""
 
     name = "StampedLock"
 
@@ -152,17 +155,17 @@ class Stamped(Subject):
             stamp = self.lock.try_optimistic_read()
             one, other = self.guarded.one, self.guarded.other
             if stamp and self.lock.validate(stamp):
-                assert one == other, "a validated look saw a change half done"
+                assert one == other, "a validated read saw an incomplete change"
         else:
             stamp = self.lock.write_lock() if rng.random() < 0.5 else self.converted()
             try:
                 self.guarded.change()
-                log.tally["changes"] += 1
+                log.counts["changes"] += 1
             finally:
                 self.lock.unlock_write(stamp)
 
     def converted(self):
-        """The write lock by way of the read lock, or afresh where another reader is in the way."""
+        """Upgrades a read lock to the write lock, or acquires that if another reader is active."""
         stamp = self.lock.read_lock()
         self.guarded.look()
         if written := self.lock.try_convert_to_write(stamp):
@@ -175,7 +178,7 @@ class Stamped(Subject):
 
 
 class Semaphore(Subject):
-    """No more inside than permits."""
+    """At most as many threads inside as there are permits."""
 
     name = "Semaphore"
 
@@ -184,7 +187,7 @@ class Semaphore(Subject):
         self.inside = ungil.AtomicInt(0)
 
     def step(self, rng, log):
-        if self.semaphore.acquire(timeout=rng.random() * PATIENCE_S):
+        if self.semaphore.acquire(timeout=rng.random() * TIMEOUT_S):
             try:
                 assert self.inside.increment_and_get() <= 2
                 self.inside.decrement_and_get()
@@ -200,7 +203,7 @@ class Semaphore(Subject):
 
 
 class Meeting(Subject):
-    """A barrier that some give up at, and a latch."""
+    """A barrier with timeouts, and a latch."""
 
     name = "Barrier, Latch"
 
@@ -211,25 +214,29 @@ class Meeting(Subject):
     def step(self, rng, log):
         try:
             if rng.random() < 0.8:
-                log.tally[self.barrier.wait(timeout=PATIENCE_S)] += 1
+                log.counts[self.barrier.wait(timeout=TIMEOUT_S)] += 1
             else:
                 self.barrier.reset()
         except threading.BrokenBarrierError:
             self.barrier.reset()
         if rng.random() < 0.1:
             self.latch.count_down()
-            self.latch.wait(timeout=PATIENCE_S)
+            self.latch.wait(timeout=TIMEOUT_S)
 
     def close(self):
         self.barrier.abort()
 
     def verify(self, logs):
-        # Each who passes has a number of its own: as many passed as 0, as 1 and as 2, whoever gave up or was sent away meanwhile.
+        # Each passing thread gets a different index: indices 0, 1 and 2 occur equally often, even
+        # if some waits timed out or were aborted.
         assert total(logs, 0) == total(logs, 1) == total(logs, 2)
 
 
 class Phases(Subject):
-    """Threads that join a phaser, go some phases with it and leave: nobody is a phase ahead of one who is registered."""
+    """Threads register at a phaser, take part in some phases and leave.
+
+    Nobody is a phase ahead of a registered thread.
+    """
 
     name = "Phaser"
 
@@ -250,7 +257,7 @@ class Phases(Subject):
 
 
 class Signal(Subject):
-    """An event that is raised and taken down under its waiters."""
+    """An event that is set and cleared while threads wait for it."""
 
     name = "Event"
 
@@ -264,7 +271,7 @@ class Signal(Subject):
             case 1:
                 self.event.clear()
             case 2:
-                self.event.wait(timeout=rng.random() * PATIENCE_S)
+                self.event.wait(timeout=rng.random() * TIMEOUT_S)
             case 3:
                 self.event.is_set()
 

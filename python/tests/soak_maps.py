@@ -1,13 +1,13 @@
 """ConcurrentDict, ConcurrentSet and ConcurrentCounter under the soak."""
 
 from soak_base import Subject
-from soak_parts import Evil, Token, Touchy, balance, evil, total
+from soak_parts import HostileKey, ReentrantToken, Token, balance, hostile_callback, total
 
 import ungil
 
 
 class Dict(Subject):
-    """Tokens under plain keys, put and taken by every call that says what it replaced."""
+    """Tokens under plain keys, stored and removed by every call that returns what it replaced."""
 
     name = "ConcurrentDict"
 
@@ -48,7 +48,7 @@ class Dict(Subject):
                 self.compute(key, token, log)
             case 9:
                 made = self.dict.compute_if_absent(
-                    key, evil(lambda key: token, self.dict, lambda d: d.get(5))
+                    key, hostile_callback(lambda key: token, self.dict, lambda d: d.get(5))
                 )
                 if made is token:
                     log.put.append(token)
@@ -72,7 +72,7 @@ class Dict(Subject):
                 assert key not in self.dict or len(self.dict) >= 0
 
     def compute(self, key, token, log):
-        """The function may be called again: what counts is what its last call saw."""
+        """Calls `compute`. Its function may be called again; only the last call counts."""
         seen = None
 
         def replace(key, old):
@@ -80,7 +80,7 @@ class Dict(Subject):
             seen = old
             return token
 
-        self.dict.compute(key, evil(replace, self.dict, lambda d: d.get("other")))
+        self.dict.compute(key, hostile_callback(replace, self.dict, lambda d: d.get("other")))
         self.put(log, token, seen)
 
     def put(self, log, token, replaced):
@@ -96,24 +96,27 @@ class Dict(Subject):
         balance(logs, self.dict.values())
 
 
-class EvilDict(Dict):
-    """The same under keys that raise, collide and re-enter. A call that raised has done nothing."""
+class HostileKeyDict(Dict):
+    """As `Dict`, with keys that raise, collide and re-enter.
 
-    name = "ConcurrentDict, evil keys"
+    A call that raised has changed nothing.
+    """
+
+    name = "ConcurrentDict, hostile keys"
 
     def key(self, rng):
-        return Evil(rng.randrange(12), self.dict)
+        return HostileKey(rng.randrange(12), self.dict)
 
     def verify(self, logs):
-        Evil.calm = True
+        HostileKey.calm = True
         try:
             super().verify(logs)
         finally:
-            Evil.calm = False
+            HostileKey.calm = False
 
 
-class TouchyDict(Subject):
-    """Values whose end touches the dict."""
+class ReentrantTokenDict(Subject):
+    """Values whose finalizers use the dict."""
 
     name = "ConcurrentDict, finalizers"
 
@@ -124,9 +127,9 @@ class TouchyDict(Subject):
         key = rng.randrange(10)
         match rng.randrange(6):
             case 0 | 1:
-                self.dict[key] = Touchy(self.dict, lambda d: d.pop(3, None))
+                self.dict[key] = ReentrantToken(self.dict, lambda d: d.pop(3, None))
             case 2:
-                self.dict[key] = Touchy(self.dict, lambda d: d.__setitem__(4, 1))
+                self.dict[key] = ReentrantToken(self.dict, lambda d: d.__setitem__(4, 1))
             case 3:
                 self.dict.pop(key, None)
             case 4:
@@ -137,7 +140,7 @@ class TouchyDict(Subject):
 
 
 class Growing(Subject):
-    """Grows to thousands and shrinks again: what a thread alone put, it finds."""
+    """Grows to thousands of entries and shrinks again. A thread finds the keys that it added."""
 
     name = "ConcurrentDict, growing"
 
@@ -158,7 +161,7 @@ class Growing(Subject):
 
 
 class Set(Subject):
-    """Members that one thread at a time adds first and one takes out."""
+    """Members that one thread at a time adds first and removes."""
 
     name = "ConcurrentSet"
 
@@ -169,11 +172,11 @@ class Set(Subject):
         member = rng.choice([rng.randrange(30), str(rng.randrange(30)), rng.randrange(500)])
         match rng.randrange(4):
             case 0 | 1:
-                log.tally["members"] += bool(self.set.add(member))
+                log.counts["members"] += bool(self.set.add(member))
             case 2:
                 try:
                     self.set.remove(member)
-                    log.tally["members"] -= 1
+                    log.counts["members"] -= 1
                 except KeyError:
                     pass
             case 3:
@@ -185,7 +188,7 @@ class Set(Subject):
 
 
 class Counts(Subject):
-    """ConcurrentCounter: a hot key and many cold ones."""
+    """ConcurrentCounter with one hot key and many cold ones."""
 
     name = "ConcurrentCounter"
 
@@ -196,14 +199,14 @@ class Counts(Subject):
         key = rng.choice(["hot", rng.randrange(300)])
         n = rng.randrange(-3, 9)
         self.counter.add(key, n)
-        log.tally[key] += n
+        log.counts[key] += n
         if rng.random() < 0.01:
             self.counter.total(), self.counter.snapshot(), self.counter[key]
 
     def verify(self, logs):
         for key in ["hot", *range(300)]:
             assert self.counter[key] == total(logs, key), key
-        assert self.counter.total() == sum(sum(log.tally.values()) for log in logs)
+        assert self.counter.total() == sum(sum(log.counts.values()) for log in logs)
 
 
-MAPS = [Dict, EvilDict, TouchyDict, Growing, Set, Counts]
+MAPS = [Dict, HostileKeyDict, ReentrantTokenDict, Growing, Set, Counts]

@@ -1,4 +1,4 @@
-"""What the soak's structures are filled with: objects that are counted, keys and callbacks that misbehave."""
+"""Content of the soaked structures: counted objects, and keys and callbacks that misbehave."""
 
 import gc
 import random
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 
 class Boom(Exception):
-    """What user code raises in the soak. Expected everywhere."""
+    """The exception that user code raises in the soak. It is expected everywhere."""
 
 
 class Token:
-    """An object of which there is one: what goes in once must come out once. Counted by `soak.still_alive`."""
+    """A unique object: what goes in once must come out once. `soak.still_alive` counts them."""
 
     __slots__ = ("producer", "number", "__weakref__")
 
@@ -24,8 +24,11 @@ class Token:
         return (self.number, self.producer) < (other.number, other.producer)
 
 
-class Touchy(Token):
-    """An object whose end touches the structure it was in. Held weakly, as a finalizer that keeps its structure alive would not run."""
+class ReentrantToken(Token):
+    """An object whose finalizer uses the structure that held it.
+
+    It holds a weak reference, because a finalizer that keeps its structure alive would not run.
+    """
 
     __slots__ = ("touch", "structure")
 
@@ -43,11 +46,14 @@ class Touchy(Token):
                 pass
 
 
-class Evil:
-    """A key that equals others of its name, and whose hash and comparison may raise, run the collector, or use the map they are in."""
+class HostileKey:
+    """A key that equals others of the same name and misbehaves.
+
+    Its hash and comparison may raise, run the collector, or use the map that contains it.
+    """
 
     __slots__ = ("name", "structure", "__weakref__")
-    # Where the account is made, keys behave.
+    # Set while the final accounts are made: keys do not misbehave then.
     calm = False
 
     def __init__(self, name: int, structure):
@@ -55,7 +61,7 @@ class Evil:
         self.structure = weakref.ref(structure)
 
     def misbehave(self):
-        if Evil.calm:
+        if HostileKey.calm:
             return
         chance = random.random()
         if chance < 0.05:
@@ -73,11 +79,11 @@ class Evil:
 
     def __eq__(self, other):
         self.misbehave()
-        return isinstance(other, Evil) and self.name == other.name
+        return isinstance(other, HostileKey) and self.name == other.name
 
 
-def evil(function, structure, use):
-    """A callback that sometimes raises, collects or uses the structure that called it before it answers."""
+def hostile_callback(function, structure, use):
+    """Wraps a callback so that it sometimes raises, collects, or uses the calling structure."""
 
     def answer(*arguments):
         chance = random.random()
@@ -94,13 +100,13 @@ def evil(function, structure, use):
 
 @dataclass
 class Log:
-    """What one thread did, for the account at the end. Only its thread writes it."""
+    """What one thread did, for the final accounts. Only its thread writes it."""
 
     thread: int
     operations: int = 0
     put: list = field(default_factory=list)
     got: list = field(default_factory=list)
-    tally: Counter = field(default_factory=Counter)
+    counts: Counter = field(default_factory=Counter)
     made: int = 0
 
     def token(self) -> Token:
@@ -109,7 +115,7 @@ class Log:
 
 
 def balance(logs, left) -> None:
-    """Everything put was got or is left, once."""
+    """Checks that everything that was put was got or is left, exactly once."""
     put = Counter(id(token) for log in logs for token in log.put)
     out = Counter(id(token) for log in logs for token in log.got)
     out.update(id(token) for token in left)
@@ -120,4 +126,4 @@ def balance(logs, left) -> None:
 
 
 def total(logs, key) -> int:
-    return sum(log.tally[key] for log in logs)
+    return sum(log.counts[key] for log in logs)

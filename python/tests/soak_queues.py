@@ -1,14 +1,17 @@
-"""Queues under the soak: every item out once, each producer's in its order, at every end waiting, giving up and shutting down."""
+"""Queues under the soak: threads wait, time out and shut the queue down at both ends.
+
+Every item comes out exactly once, and those of one producer in order.
+"""
 
 import asyncio
 import queue
 
 from soak_base import Subject
-from soak_parts import Boom, Token, Touchy, balance
+from soak_parts import Boom, ReentrantToken, Token, balance
 
 import ungil
 
-PATIENCE_S = 0.0005
+TIMEOUT_S = 0.0005
 
 
 class Queue(Subject):
@@ -28,13 +31,13 @@ class Queue(Subject):
         try:
             match rng.randrange(8):
                 case 0 | 1:
-                    self.queue.put(item, timeout=PATIENCE_S)
+                    self.queue.put(item, timeout=TIMEOUT_S)
                     log.put.append(item)
                 case 2:
                     self.queue.put_nowait(item)
                     log.put.append(item)
                 case 3 | 4:
-                    log.got.append(self.queue.get(timeout=PATIENCE_S))
+                    log.got.append(self.queue.get(timeout=TIMEOUT_S))
                 case 5:
                     log.got.append(self.queue.get_nowait())
                 case 6:
@@ -48,7 +51,7 @@ class Queue(Subject):
         return self.queue.maxsize > 0
 
     def many(self, rng, log):
-        log.got.extend(self.queue.get_many(rng.randrange(1, 5), timeout=PATIENCE_S))
+        log.got.extend(self.queue.get_many(rng.randrange(1, 5), timeout=TIMEOUT_S))
 
     def close(self):
         self.queue.shutdown()
@@ -72,7 +75,7 @@ class Queue(Subject):
 
 
 class Unbounded(Queue):
-    """No bound, and several put at once."""
+    """An unbounded queue, with several items put at once."""
 
     name = "Queue, unbounded"
 
@@ -100,8 +103,8 @@ class Lifo(Queue):
         pass
 
 
-class Spiteful(Token):
-    """An item that sometimes does not let itself be compared."""
+class Incomparable(Token):
+    """An item whose comparison sometimes raises."""
 
     __slots__ = ("rng",)
 
@@ -112,7 +115,7 @@ class Spiteful(Token):
 
 
 class Priority(Lifo):
-    """Items whose comparison may raise: then the call has done nothing."""
+    """Items whose comparison may raise; the call must then have changed nothing."""
 
     name = "PriorityQueue"
 
@@ -121,7 +124,7 @@ class Priority(Lifo):
 
     def item(self, rng, log):
         log.made += 1
-        return Spiteful(log.thread, rng.randrange(1000))
+        return Incomparable(log.thread, rng.randrange(1000))
 
     def verify(self, logs):
         left = []
@@ -129,13 +132,13 @@ class Priority(Lifo):
             try:
                 left.append(self.queue.get_nowait())
             except Boom:
-                # One that cannot be compared is in the way: it and the rest stay.
+                # An item that cannot be compared blocks the queue: it and the rest stay.
                 return
         balance(logs, left)
 
 
 class Counted(Subject):
-    """task_done and join: who joins waits for all that was put."""
+    """`task_done` and `join`: join waits for everything that was put."""
 
     name = "Queue, join"
 
@@ -145,11 +148,11 @@ class Counted(Subject):
     def step(self, rng, log):
         try:
             if rng.random() < 0.5:
-                self.queue.put(1, timeout=PATIENCE_S)
-                log.tally["put"] += 1
+                self.queue.put(1, timeout=TIMEOUT_S)
+                log.counts["put"] += 1
             else:
-                self.queue.get(timeout=PATIENCE_S)
-                log.tally["got"] += 1
+                self.queue.get(timeout=TIMEOUT_S)
+                log.counts["got"] += 1
                 self.queue.task_done()
         except queue.Empty, queue.Full, queue.ShutDown:
             pass
@@ -169,11 +172,11 @@ class Counted(Subject):
             self.queue.task_done()
         except ValueError:
             return
-        raise AssertionError("task_done() once too often was let pass")
+        raise AssertionError("an extra task_done() did not raise")
 
 
-class TouchyQueue(Subject):
-    """Items whose end touches the queue, and queues that hold themselves."""
+class ReentrantTokenQueue(Subject):
+    """Items whose finalizers use the queue, and queues that contain themselves."""
 
     name = "Queue, finalizers"
 
@@ -184,7 +187,7 @@ class TouchyQueue(Subject):
         try:
             match rng.randrange(4):
                 case 0 | 1:
-                    self.queue.put(Touchy(self.queue, lambda queue: queue.put_nowait(1)))
+                    self.queue.put(ReentrantToken(self.queue, lambda queue: queue.put_nowait(1)))
                 case 2:
                     for _ in range(3):
                         self.queue.get_nowait()
@@ -195,7 +198,7 @@ class TouchyQueue(Subject):
 
 
 class Exchange(Subject):
-    """What one gives another gets, or keeps when nobody comes."""
+    """One thread gets what the other gives, or keeps its item when nobody comes."""
 
     name = "Exchanger"
 
@@ -205,7 +208,7 @@ class Exchange(Subject):
     def step(self, rng, log):
         token = log.token()
         try:
-            got = self.exchanger.exchange(token, timeout=PATIENCE_S)
+            got = self.exchanger.exchange(token, timeout=TIMEOUT_S)
         except TimeoutError:
             return
         log.put.append(token)
@@ -230,7 +233,7 @@ class Delay(Subject):
                 self.queue.put(token, rng.random() * 0.002)
                 log.put.append(token)
             else:
-                log.got.append(self.queue.get(timeout=PATIENCE_S))
+                log.got.append(self.queue.get(timeout=TIMEOUT_S))
         except queue.Empty, queue.ShutDown:
             pass
 
@@ -256,10 +259,10 @@ class Awaited(Subject):
         try:
             if rng.random() < 0.5:
                 token = log.token()
-                self.queue.put(token, timeout=PATIENCE_S)
+                self.queue.put(token, timeout=TIMEOUT_S)
                 log.put.append(token)
             else:
-                log.got.append(self.queue.get(timeout=PATIENCE_S))
+                log.got.append(self.queue.get(timeout=TIMEOUT_S))
         except queue.Empty, queue.Full, queue.ShutDown:
             pass
 
@@ -271,8 +274,8 @@ class Awaited(Subject):
                     task = asyncio.ensure_future(self.queue.put_async(token))
                 else:
                     token, task = None, asyncio.ensure_future(self.queue.get_async())
-                await asyncio.wait([task], timeout=rng.random() * PATIENCE_S)
-                # Cancelled or done: one of the two, and a task that was done has its item.
+                await asyncio.wait([task], timeout=rng.random() * TIMEOUT_S)
+                # A task is either cancelled or done, and a done task has its item.
                 task.cancel()
                 result = await task
             except asyncio.CancelledError:
@@ -297,4 +300,4 @@ class Awaited(Subject):
         balance(logs, left)
 
 
-QUEUES = [Queue, Unbounded, Lifo, Priority, Counted, TouchyQueue, Exchange, Delay, Awaited]
+QUEUES = [Queue, Unbounded, Lifo, Priority, Counted, ReentrantTokenQueue, Exchange, Delay, Awaited]

@@ -1,7 +1,7 @@
-"""Arrays, lists that grow, numbers and references, under the soak."""
+"""Arrays, append-only lists, numbers and references under the soak."""
 
 from soak_base import Subject
-from soak_parts import Touchy, balance, evil, total
+from soak_parts import ReentrantToken, balance, hostile_callback, total
 
 import ungil
 
@@ -9,7 +9,11 @@ SLOTS_OF = 16
 
 
 class Array(Subject):
-    """The first half of the slots is only swapped, so that every token is somewhere; anything goes in the other half."""
+    """Slots of an array.
+
+    The first half is only swapped, so every token stays somewhere. The other half is also
+    overwritten.
+    """
 
     name = "Array"
 
@@ -31,11 +35,13 @@ class Array(Subject):
             case 4:
                 array[SLOTS_OF + i] = rng.choice([1, 2.5, "text" * 9, (1, 2), None, array])
             case 5:
-                array[SLOTS_OF + i] = Touchy(
+                array[SLOTS_OF + i] = ReentrantToken(
                     array, lambda array: array.get_and_set(SLOTS_OF + 1, 0)
                 )
             case 6:
-                array.update(SLOTS_OF + i, evil(lambda old: 0, array, lambda array: array[0]))
+                array.update(
+                    SLOTS_OF + i, hostile_callback(lambda old: 0, array, lambda array: array[0])
+                )
             case 7:
                 array[SLOTS_OF:] = [i] * SLOTS_OF
             case 8:
@@ -50,7 +56,7 @@ class Array(Subject):
 
 
 class TypedArray(Subject):
-    """Numbers added by all to all slots."""
+    """Numbers that all threads add to all slots."""
 
     name = "Array of q"
 
@@ -61,7 +67,7 @@ class TypedArray(Subject):
         i, n = rng.randrange(SLOTS_OF), rng.randrange(-9, 10)
         if rng.random() < 0.9:
             self.array.add(i, n)
-            log.tally["sum"] += n
+            log.counts["sum"] += n
         else:
             assert len(memoryview(self.array)) == SLOTS_OF
 
@@ -70,7 +76,7 @@ class TypedArray(Subject):
 
 
 class AppendList(Subject):
-    """Every place is given once, and holds what was put there."""
+    """Every index is returned once and holds the item that was appended."""
 
     name = "AppendList"
 
@@ -81,8 +87,8 @@ class AppendList(Subject):
         match rng.randrange(6):
             case 0 | 1 | 2:
                 token = log.token()
-                place = self.list.append(token)
-                assert self.list[place] is token
+                index = self.list.append(token)
+                assert self.list[index] is token
                 log.put.append(token)
             case 3:
                 tokens = [log.token() for _ in range(rng.randrange(5))]
@@ -100,7 +106,7 @@ class AppendList(Subject):
 
 
 class Numbers(Subject):
-    """AtomicInt, Adder, Accumulator: what was added is there."""
+    """AtomicInt, Adder, Accumulator: every addition is counted."""
 
     name = "AtomicInt, Adder, Accumulator, AtomicFlag"
 
@@ -115,18 +121,20 @@ class Numbers(Subject):
         match rng.randrange(6):
             case 0:
                 self.integer.add_and_get(n)
-                log.tally["integer"] += n
+                log.counts["integer"] += n
             case 1:
                 self.integer.update_and_get(
-                    evil(lambda old: old + n, self.integer, lambda integer: integer.get())
+                    hostile_callback(
+                        lambda old: old + n, self.integer, lambda integer: integer.get()
+                    )
                 )
-                log.tally["integer"] += n
+                log.counts["integer"] += n
             case 2:
                 self.adder.add(n)
-                log.tally["adder"] += n
+                log.counts["adder"] += n
             case 3:
                 self.greatest.accumulate(n)
-                log.tally["greatest"] = max(log.tally["greatest"], n)
+                log.counts["greatest"] = max(log.counts["greatest"], n)
             case 4:
                 if not self.flag.test_and_set():
                     self.flag.clear()
@@ -136,11 +144,11 @@ class Numbers(Subject):
     def verify(self, logs):
         assert self.integer.get() == total(logs, "integer")
         assert self.adder.sum() == total(logs, "adder")
-        assert self.greatest.get() == max(log.tally["greatest"] for log in logs)
+        assert self.greatest.get() == max(log.counts["greatest"] for log in logs)
 
 
 class AtomicRef(Subject):
-    """A token that is handed on."""
+    """A token that is passed on."""
 
     name = "AtomicRef"
 
@@ -159,7 +167,9 @@ class AtomicRef(Subject):
                     log.put.append(token)
                     log.got.append(seen)
             case 2:
-                self.ref.update_and_get(evil(lambda old: old, self.ref, lambda ref: ref.get()))
+                self.ref.update_and_get(
+                    hostile_callback(lambda old: old, self.ref, lambda ref: ref.get())
+                )
 
     def verify(self, logs):
         for log in logs:
@@ -178,8 +188,8 @@ class Shared(Subject):
     def step(self, rng, log):
         slot = rng.randrange(4)
         if rng.random() < 0.3:
-            # The tuple is made here: a constant would be the main thread's, and no longer to be shared once the collector has
-            # untracked it.
+            # The tuple is created here: a constant would belong to the main thread, and could no
+            # longer be shared after the collector untracked it.
             cell = {"token": log.token(), "list": [1, 2, tuple([3, "x" * 10])]}
             cell["self"] = cell
             self.slots[slot] = ungil.share(cell)

@@ -1,4 +1,4 @@
-"""The structures of the soak: what a thread does to each, and what must hold when all have stopped."""
+"""All structures of the soak: the operations of a thread and the final checks."""
 
 from soak_locks import LOCKS
 from soak_maps import MAPS

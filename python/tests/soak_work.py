@@ -1,4 +1,4 @@
-"""Pools under the soak: each task once, whatever the others do."""
+"""Pools under the soak: each task runs exactly once."""
 
 import concurrent.futures
 
@@ -9,7 +9,7 @@ import ungil
 
 
 class Pool(Subject):
-    """Tasks from several threads, nested, raising; results and exceptions come back."""
+    """Tasks submitted by several threads, nested and raising; results and exceptions come back."""
 
     name = "ThreadPool"
 
@@ -31,10 +31,10 @@ class Pool(Subject):
         try:
             match rng.randrange(5):
                 case 0:
-                    log.tally["tasks"] += 1
+                    log.counts["tasks"] += 1
                     assert self.pool.submit(self.task, n).result() == n
                 case 1:
-                    log.tally["tasks"] += 5
+                    log.counts["tasks"] += 5
                     for future in [self.pool.submit(self.task, 0) for _ in range(5)]:
                         assert future.result() == 0
                 case 2:
@@ -55,7 +55,7 @@ class Pool(Subject):
 
 
 class PerThread(Subject):
-    """A value for each thread, also of those that have ended."""
+    """A value for each thread, including ended ones."""
 
     name = "PerThread"
 
@@ -64,7 +64,7 @@ class PerThread(Subject):
 
     def step(self, rng, log):
         self.sums.get()[0] += 1
-        log.tally["steps"] += 1
+        log.counts["steps"] += 1
 
     def verify(self, logs):
         assert self.sums.combine(lambda one, other: [one[0] + other[0]])[0] == total(logs, "steps")

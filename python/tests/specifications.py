@@ -1,7 +1,9 @@
-"""What each structure does when one thread uses it alone: the specification that concurrent histories are held against.
+"""Sequential specifications, against which concurrent histories are checked.
 
-A specification has `initial` and a method for each call, `(state, *arguments) -> (result, state)`, or a list of such pairs where
-several outcomes are right and an empty one where the call waits. States are hashable and small."""
+A specification has `initial` and a method for each call, `(state, *arguments) -> (result, state)`.
+A method may also return a list of such pairs if several outcomes are right, and an empty list if
+the call would wait. States are hashable and small.
+"""
 
 from linearizability import Call, Raised
 
@@ -9,7 +11,10 @@ WAITS: list = []
 
 
 class Specification:
-    """Dispatches calls to methods; a key, where there is one, is the first argument and no part of the state."""
+    """Dispatches calls to methods.
+
+    If there is a key, it is the first argument and not part of the state.
+    """
 
     initial: object = None
 
@@ -19,7 +24,10 @@ class Specification:
 
 
 class Keyed(Specification):
-    """Where each key (or index) is an object of its own: the methods see its state and the arguments after it."""
+    """A structure in which each key (or index) is an independent object.
+
+    The methods get the state of the key and the arguments after it.
+    """
 
     @staticmethod
     def key(call: Call):
@@ -30,7 +38,7 @@ class Keyed(Specification):
 
 
 class Cell:
-    """What a place that always holds something does: an array's slot, a reference."""
+    """A cell that always holds a value: a slot of an array, a reference."""
 
     def get(self, state):
         return state, state
@@ -52,7 +60,7 @@ class Cell:
 
 
 class ArraySlots(Cell, Keyed):
-    """An array, a slot at a time."""
+    """An array, one slot at a time."""
 
     def __init__(self, initial=0):
         self.initial = initial
@@ -68,7 +76,7 @@ class ArraySlots(Cell, Keyed):
 
 
 class Integer(Cell, Specification):
-    """One number that is read and changed in one step."""
+    """An integer that is read and changed atomically."""
 
     def __init__(self, initial=0):
         self.initial = initial
@@ -90,7 +98,7 @@ class Integer(Cell, Specification):
 
 
 class Flag(Specification):
-    """Up or down."""
+    """A boolean flag."""
 
     initial = False
 
@@ -108,9 +116,13 @@ class Flag(Specification):
 
 
 class Sum(Specification):
-    """A striped sum. Reading visits one stripe after another, so it may see a later addition and miss an earlier one; with additions of
-    one size nobody can tell, and every value between "before" and "after" has an order that gives it. Of different sizes some
-    have not: no striped sum is linearizable then, and ours does not claim it."""
+    """A striped sum.
+
+    Reading visits one stripe after another, so it may see a later addition and miss an earlier one.
+    If all additions have the same size this cannot be observed: every value between the sum before
+    and the sum after corresponds to some order. With different sizes some values do not, so no
+    striped sum is linearizable then, and ours does not claim to be.
+    """
 
     initial = 0
 
@@ -128,7 +140,7 @@ ABSENT = "absent"
 
 
 class Map(Keyed):
-    """A map, a key at a time."""
+    """A map, one key at a time."""
 
     initial = ABSENT
 
@@ -184,7 +196,7 @@ class Map(Keyed):
 
 
 class Members(Keyed):
-    """A set, a member at a time."""
+    """A set, one member at a time."""
 
     initial = False
 
@@ -202,7 +214,7 @@ class Members(Keyed):
 
 
 class Fifo(Specification):
-    """A queue: what was put first is got first."""
+    """A FIFO queue."""
 
     initial = ()
 
@@ -232,21 +244,21 @@ class Fifo(Specification):
 
 
 class Lifo(Fifo):
-    """A stack."""
+    """A LIFO queue."""
 
     def pull(self, state):
         return state[-1], state[:-1]
 
 
 class Priority(Fifo):
-    """The least item comes out first."""
+    """A queue that returns the least item first."""
 
     def push(self, state, item):
         return tuple(sorted((*state, item)))
 
 
 class Bag(Fifo):
-    """Like a queue that keeps no order at all: for what only claims that nothing is lost or doubled."""
+    """A queue without order, for structures that only claim that nothing is lost or duplicated."""
 
     def push(self, state, item):
         return tuple(sorted((*state, item)))
@@ -258,7 +270,7 @@ class Bag(Fifo):
 
 
 class Rows(Specification):
-    """A list that only grows: the place an item got, and the item at a place."""
+    """An append-only list: the index of an item, and the item at an index."""
 
     initial = ()
 
@@ -273,7 +285,7 @@ class Rows(Specification):
 
 
 class Exclusion(Specification):
-    """A lock: acquired by one at a time. The state is whether it is held."""
+    """A lock. The state is whether it is held."""
 
     initial = False
 
@@ -307,7 +319,7 @@ class Permits(Specification):
 
 
 class ReadersWriter(Specification):
-    """A read-write lock: any number of readers or one writer. -1 is a writer."""
+    """A read-write lock. The state is the number of readers, or -1 for a writer."""
 
     initial = 0
 

@@ -1,4 +1,4 @@
-"""Our structures under the names their specifications use, and nothing more: a subject passes calls on."""
+"""Adapters that give our structures the method names of their specifications."""
 
 import operator
 import os
@@ -8,7 +8,10 @@ import ungil
 
 
 class Key:
-    """A key whose comparison is Python code that takes its time, in the middle of whatever compares it; all have one hash."""
+    """A key with a slow `__eq__` in Python; all keys have the same hash.
+
+    Other threads run in the middle of any operation that compares it.
+    """
 
     __slots__ = ("name",)
 
@@ -28,7 +31,7 @@ class Key:
 
 
 def slow(function):
-    """A callback that sometimes lets others in before it answers."""
+    """Wraps a callback so that it sometimes lets other threads run first."""
 
     def answer(*arguments):
         if random.random() < 0.2:
@@ -39,7 +42,7 @@ def slow(function):
 
 
 class Subject:
-    """Passes on what it does not define."""
+    """Forwards everything that it does not define."""
 
     def __init__(self, structure):
         self.structure = structure
@@ -49,7 +52,7 @@ class Subject:
 
 
 class Slots(Subject):
-    """Array."""
+    """Adapter of Array."""
 
     def get(self, i):
         return self.structure[i]
@@ -62,7 +65,7 @@ class Slots(Subject):
 
 
 class Mapping(Subject):
-    """ConcurrentDict."""
+    """Adapter of ConcurrentDict."""
 
     def getitem(self, key):
         return self.structure[key]
@@ -90,14 +93,14 @@ class Mapping(Subject):
 
 
 class Members(Subject):
-    """ConcurrentSet."""
+    """Adapter of ConcurrentSet."""
 
     def contains(self, member):
         return member in self.structure
 
 
 class Rows(Subject):
-    """AppendList."""
+    """Adapter of AppendList."""
 
     def get(self, index):
         return self.structure[index]
@@ -107,14 +110,17 @@ class Rows(Subject):
 
 
 class Lock(Subject):
-    """Lock, RLock, Semaphore."""
+    """Adapter of Lock, RLock and Semaphore."""
 
     def try_acquire(self):
         return self.structure.acquire(False)
 
 
 def locked(other=lambda rng: []):
-    """A program that takes the lock, waiting, and lets it go, three times, with what `other` makes in between."""
+    """Returns a program that acquires and releases the lock three times.
+
+    Waits for the lock; `other` makes the calls in between.
+    """
 
     def program(rng, thread):
         return [call for _ in range(3) for call in (("acquire", ()), *other(rng), ("release", ()))]

@@ -64,11 +64,11 @@ class TestMaking:
             (([1],), {"fill": 0}, TypeError),
         ],
     )
-    def test_what_makes_no_sense_is_refused(self, arguments, keywords, error):
+    def test_invalid_arguments_are_rejected(self, arguments, keywords, error):
         with pytest.raises(error):
             Array(*arguments, **keywords)
 
-    def test_items_that_raise_half_way(self):
+    def test_failing_iterables_leak_nothing(self):
         node = Node()
         gone = weakref.ref(node)
 
@@ -83,7 +83,7 @@ class TestMaking:
         gc.collect()
         assert gone() is None
 
-    def test_a_length_that_lies(self):
+    def test_wrong_len_of_the_items_is_tolerated(self):
         class Liar:
             def __len__(self):
                 return sys.maxsize
@@ -94,7 +94,7 @@ class TestMaking:
         assert list(Array(Liar())) == [1, 2]
 
 
-class TestPlaces:
+class TestSlots:
     def test_read_and_write(self):
         array = Array(range(5))
         array[0], array[-1] = "first", "last"
@@ -120,7 +120,7 @@ class TestPlaces:
         ],
     )
     @pytest.mark.parametrize("kind", [None, "q"])
-    def test_what_is_no_place(self, index, error, kind):
+    def test_invalid_indices_are_rejected(self, index, error, kind):
         array = Array(range(5), kind)
         with pytest.raises(error):
             array[index]
@@ -131,14 +131,14 @@ class TestPlaces:
         with pytest.raises(error):
             array.compare_and_set(index, 1, 1)
 
-    def test_no_place_can_be_deleted(self):
+    def test_items_cannot_be_deleted(self):
         array = Array(3)
         with pytest.raises(TypeError):
             del array[0]
         with pytest.raises(TypeError):
             del array[:]
 
-    def test_an_index_may_be_anything_that_stands_for_an_int(self):
+    def test_an_index_may_be_any_object_with_index(self):
         class One:
             def __index__(self):
                 return 1
@@ -238,7 +238,7 @@ class TestPlaces:
                 change()
         assert array[0] == BIGGEST and not array.compare_and_set(0, 2**63, 0)
 
-    def test_what_only_numbers_can(self):
+    def test_arithmetic_is_for_number_arrays_only(self):
         for change in (
             lambda a: a.add(0, 1),
             lambda a: a.get_and_add(0, 1),
@@ -258,7 +258,7 @@ class TestPlaces:
 
 
 class TestSequence:
-    def test_it_is_one(self):
+    def test_it_is_a_sequence(self):
         array = Array("abcab")
         assert isinstance(array, Sequence)
         assert "a" in array and "x" not in array
@@ -277,7 +277,7 @@ class TestSequence:
             case _:
                 raise AssertionError
 
-    def test_slices_are_read_as_those_of_a_list(self):
+    def test_slices_are_read_as_from_a_list(self):
         items, source = list(range(20)), random.Random(2)
         ends = [None, *range(-25, 26)]
         for kind in (None, "q", "d"):
@@ -293,7 +293,7 @@ class TestSequence:
                 array[::0]
         assert array[-(10**30) : 10**30] == items
 
-    def test_slices_are_assigned_place_by_place(self):
+    def test_slices_are_assigned_item_by_item(self):
         items, source = list(range(20)), random.Random(3)
         array = Array(items)
         for _ in range(300):
@@ -313,7 +313,7 @@ class TestSequence:
         array[::-1] = array
         assert list(array) == items[::-1]
 
-    def test_equality_is_of_items(self):
+    def test_equality_compares_the_items(self):
         assert Array([1, 2]) == Array([1, 2]) == Array([1, 2], "q") == Array([1, 2], "d")
         assert Array([1]) != Array([2]) and Array([1]) != Array([1, 2]) and Array([1]) != [1]
         nan = Array([math.nan, 2**100])
@@ -357,7 +357,7 @@ class TestSequence:
                 assert again == array and again.type == array.type and again is not array
             assert array.tolist() == list(array)
 
-    def test_one_that_holds_itself(self):
+    def test_an_array_may_contain_itself(self):
         array = Array(2)
         array[0] = array
         assert repr(array) == "Array([Array(...), None])"
@@ -379,7 +379,7 @@ class TestSequence:
             == "Array([0, 1, 2, 3, 4, ..., 4995, 4996, 4997, 4998, 4999], length=5000)"
         )
 
-    def test_iteration_shows_what_is_there_when_it_is_reached(self):
+    def test_iteration_reads_each_slot_when_it_is_reached(self):
         array = Array(range(3))
         iterator = iter(array)
         assert next(iterator) == 0 and iterator.__length_hint__() == 2
@@ -461,7 +461,7 @@ class TestBuffer:
 
 
 class TestThreads:
-    def test_a_place_is_never_torn_or_lost(self):
+    def test_items_are_never_torn_or_lost(self):
         array = Array(8)
         made = in_threads(lambda n: [array.swap(i % 8, (n, i)) for i in range(2000)])
         everything = [x for part in made for x in part] + list(array)
@@ -480,7 +480,7 @@ class TestThreads:
         in_threads(work)
         assert list(array) == [f"NAME{i} SURNAME{i}" for i in range(count)]
 
-    def test_readers_of_what_others_replace(self):
+    def test_reading_while_others_replace(self):
         array = Array([f"start{i}" for i in range(4)])
 
         def work(n):
@@ -492,7 +492,7 @@ class TestThreads:
 
         in_threads(work)
 
-    def test_the_collector_runs_meanwhile(self):
+    def test_the_collector_runs_during_operations(self):
         array = Array(16)
 
         def work(n):
@@ -537,7 +537,7 @@ def test_dropping_an_array_drops_its_items():
     assert not any(node() for node in gone)
 
 
-def test_a_long_chain_is_freed_without_using_up_the_stack():
+def test_a_long_chain_is_freed_without_stack_overflow():
     chain = None
     for _ in range(200_000):
         chain = Array([chain])

@@ -11,7 +11,7 @@ from test_atomics import Node, in_threads
 from ungil import AppendList, AtomicInt
 
 
-def test_append_returns_the_index_for_good():
+def test_append_returns_a_stable_index():
     items = AppendList()
     for i in range(1000):
         assert items.append(f"item {i}") == i and len(items) == i + 1
@@ -55,7 +55,7 @@ def test_items_that_raise_half_way_are_not_appended():
         (1.0, TypeError),
     ],
 )
-def test_what_is_no_place(index, error):
+def test_invalid_indices_are_rejected(index, error):
     items = AppendList("abc")
     with pytest.raises(error):
         items[index]
@@ -95,7 +95,7 @@ def test_it_is_a_sequence():
         items.index("x")
 
 
-def test_iteration_goes_on_to_what_is_appended_meanwhile():
+def test_iteration_includes_items_appended_meanwhile():
     items = AppendList([1])
     seen = []
     for item in items:
@@ -108,7 +108,7 @@ def test_iteration_goes_on_to_what_is_appended_meanwhile():
     assert list(backwards) == [5, 4, 3, 2, 1]
 
 
-def test_an_iterator_that_has_ended_stays_so():
+def test_an_exhausted_iterator_stays_exhausted():
     items = AppendList()
     iterator = iter(items)
     assert list(iterator) == []
@@ -125,7 +125,7 @@ def test_copies():
     assert again[3] is again and "AppendList(...)" in repr(items)
 
 
-def test_every_append_of_every_thread_is_there_once_and_in_order():
+def test_concurrent_appends_are_kept_once_and_in_order():
     items = AppendList()
 
     def work(n):
@@ -143,7 +143,7 @@ def test_every_append_of_every_thread_is_there_once_and_in_order():
         assert mine == sorted(mine) and len(set(mine)) == 3600
 
 
-def test_what_the_length_counts_can_be_read():
+def test_every_index_below_the_length_is_readable():
     items, appending = AppendList(), AtomicInt(3)
 
     def work(n):
@@ -160,7 +160,7 @@ def test_what_the_length_counts_can_be_read():
     in_threads(work)
 
 
-def test_replacing_and_appending_at_once():
+def test_concurrent_replace_and_append():
     items = AppendList()
 
     def work(n):
@@ -187,7 +187,7 @@ def test_cycles_and_items_are_freed():
     assert not any(item() for item in gone)
 
 
-def test_a_long_chain_is_freed_without_using_up_the_stack():
+def test_a_long_chain_is_freed_without_stack_overflow():
     chain = None
     for _ in range(50_000):
         chain = AppendList([chain])

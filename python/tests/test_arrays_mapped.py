@@ -79,7 +79,7 @@ def test_numpy(numbers):
     assert seen.sum() == 499500 and not seen.flags.writeable
 
 
-def test_what_cannot_be_mapped(numbers, tmp_path):
+def test_invalid_files_are_rejected(numbers, tmp_path):
     for arguments, error in [
         ((numbers, "x"), ValueError),
         ((numbers, "dd"), ValueError),
@@ -139,7 +139,7 @@ def test_closing(numbers):
             use()
 
 
-def test_closing_while_others_read(numbers):
+def test_close_during_concurrent_reads(numbers):
     mapped = MappedArray(numbers, "d", 999, 8)
 
     def work(n):
@@ -157,7 +157,7 @@ def test_closing_while_others_read(numbers):
     in_threads(work)
 
 
-def test_a_view_refused_is_not_counted(numbers):
+def test_a_rejected_view_is_not_counted(numbers):
     mapped = MappedArray(numbers)
     with pytest.raises((BufferError, TypeError)):
         mapped_file = open(os.devnull, "rb")

@@ -16,7 +16,10 @@ BIGGEST, SMALLEST = 2**63 - 1, -(2**63)
 
 
 def in_threads(work, count=4):
-    """Runs `work(n)` in that many threads at once and returns what they returned; what one raises is raised."""
+    """Runs `work(n)` in that many threads at once and returns the results.
+
+    An exception of a thread is raised here.
+    """
     ready, results = threading.Barrier(count), [None] * count
 
     def run(n):
@@ -37,7 +40,7 @@ def in_threads(work, count=4):
 
 
 class Node:
-    """Something the collector tracks and that can be referred to weakly."""
+    """An object that the collector tracks and that supports weak references."""
 
 
 class TestAdder:
@@ -75,7 +78,7 @@ class TestAdder:
         adder.add(math.nan)
         assert math.isnan(adder.sum())
 
-    def test_what_is_taken_out_is_taken_once(self):
+    def test_each_addition_is_in_exactly_one_reset_sum(self):
         adder = Adder()
         taken = in_threads(
             lambda n: [
@@ -96,13 +99,13 @@ class TestAdder:
             (SMALLEST - 1, OverflowError),
         ],
     )
-    def test_what_is_no_number_of_64_bits_is_refused_and_adds_nothing(self, bad, error):
+    def test_out_of_range_numbers_are_rejected_and_not_added(self, bad, error):
         adder = Adder(5)
         with pytest.raises(error):
             adder.add(bad)
         assert adder.sum() == 5
 
-    def test_what_stands_for_an_int_is_one(self):
+    def test_objects_with_index_are_accepted(self):
         class Two:
             def __index__(self):
                 return 2
@@ -122,7 +125,7 @@ class TestAdder:
         with pytest.raises(TypeError):
             Adder().increment(1)
 
-    def test_its_methods_say_what_they_do(self):
+    def test_methods_have_docstrings(self):
         assert (
             Adder.add.__doc__.startswith("Adds") and Adder.add.__text_signature__ == "($self, n, /)"
         )
@@ -130,7 +133,7 @@ class TestAdder:
 
 
 class TestAtomicInt:
-    def test_each_change_knows_its_result(self):
+    def test_each_operation_returns_its_result(self):
         value = AtomicInt(5)
         assert value.get() == 5
         assert value.increment_and_get() == 6
@@ -148,12 +151,12 @@ class TestAtomicInt:
         value.set(1)
         assert value.get() == 1
 
-    def test_every_number_is_handed_out_once(self):
+    def test_every_number_is_returned_once(self):
         value = AtomicInt()
         seen = in_threads(lambda _: [value.get_and_increment() for _ in range(2000)])
         assert sorted(n for numbers in seen for n in numbers) == list(range(8000))
 
-    def test_updates_of_threads_do_not_get_lost(self):
+    def test_concurrent_updates_are_not_lost(self):
         value = AtomicInt()
         in_threads(lambda _: [value.update_and_get(lambda n: n + 1) for _ in range(500)])
         assert value == 2000
@@ -200,7 +203,7 @@ class TestAtomicInt:
         with pytest.raises(OverflowError):
             value -= SMALLEST
 
-    def test_it_is_a_number_of_the_moment(self):
+    def test_it_compares_by_its_current_value(self):
         value = AtomicInt(3)
         assert (
             value == 3
@@ -217,7 +220,7 @@ class TestAtomicInt:
         with pytest.raises(TypeError):
             hash(value)
 
-    def test_what_the_function_raises_is_raised(self):
+    def test_exceptions_of_the_function_propagate(self):
         value = AtomicInt(1)
         with pytest.raises(ZeroDivisionError):
             value.update_and_get(lambda n: n // 0)
@@ -306,18 +309,18 @@ class TestAtomicRef:
             assert not ref.compare_and_set(other, None)
             assert ref.compare_and_set(one, None)
 
-    def test_updates_of_threads_do_not_get_lost(self):
+    def test_concurrent_updates_are_not_lost(self):
         ref = AtomicRef(())
         in_threads(lambda n: [ref.update_and_get(lambda t: (*t, (n, i))) for i in range(100)])
         assert sorted(ref.get()) == sorted((n, i) for n in range(4) for i in range(100))
         assert AtomicRef(1).get_and_update(lambda n: n + 1) == 1
 
-    def test_of_all_who_compare_one_sets(self):
+    def test_only_one_concurrent_compare_and_set_succeeds(self):
         for _ in range(100):
             ref = AtomicRef("start")
             assert sum(in_threads(lambda n: ref.compare_and_set("start", n))) == 1
 
-    def test_what_another_thread_drops_is_dropped(self):
+    def test_values_dropped_by_another_thread_are_freed(self):
         ref = AtomicRef()
         alive = in_threads(
             lambda _: [
@@ -360,7 +363,7 @@ class TestAccumulator:
         in_threads(lambda n: [most.accumulate(n * 1000 + i) for i in range(1000)])
         assert most.get() == 3999 and most.get_then_reset() == 3999 and most.get() == -1
 
-    def test_nothing_is_lost_or_doubled(self):
+    def test_nothing_is_lost_or_duplicated(self):
         union = Accumulator(lambda a, b: a + b, ())
         taken = in_threads(
             lambda n: [
@@ -371,7 +374,7 @@ class TestAccumulator:
         everything = [x for thread in taken for part in thread for x in part] + list(union.get())
         assert sorted(everything) == list(range(800))
 
-    def test_what_the_function_raises_is_raised_and_changes_nothing(self):
+    def test_exceptions_of_the_function_propagate_and_change_nothing(self):
         total = Accumulator(lambda a, b: a + b, 0)
         total.accumulate(5)
         with pytest.raises(TypeError):
@@ -390,7 +393,7 @@ class TestAccumulator:
         inner.accumulate(2)
         assert inner.get() == 3
 
-    def test_what_cannot_be_called_is_refused(self):
+    def test_uncallable_functions_are_rejected(self):
         with pytest.raises(TypeError):
             Accumulator(3, 0)
 
@@ -437,7 +440,7 @@ class TestEach:
         state = one.__reduce__()
         assert state[0] is sub and (state[2] == {"note": "mine"} or state[2][1] == {"note": "mine"})
 
-    def test_it_is_tracked(self, example):
+    def test_it_is_tracked_by_the_collector(self, example):
         assert gc.is_tracked(example) and type(example).__module__ == "ungil"
 
 
@@ -445,7 +448,7 @@ def test_subscripts():
     assert AtomicRef[int].__origin__ is AtomicRef and Accumulator[int].__args__ == (int,)
 
 
-def test_repr_of_what_holds_itself():
+def test_repr_of_a_container_of_itself():
     ref = AtomicRef()
     ref.set(ref)
     assert repr(ref) == "AtomicRef(AtomicRef(...))"
@@ -472,7 +475,7 @@ def test_cycles_are_collected(make):
     assert gone[0]() is None and gone[1]() is None
 
 
-def test_a_long_chain_is_freed_without_using_up_the_stack():
+def test_a_long_chain_is_freed_without_stack_overflow():
     chain = None
     for _ in range(200_000):
         chain = AtomicRef(chain)

@@ -1,5 +1,8 @@
-"""Nothing is kept: cycles through every container are found by the collector, calls that raise leave no reference behind, and what is
-taken out or replaced dies at once or with the next collection."""
+"""Containers leak nothing.
+
+The collector finds cycles through every container, calls that raise leave no reference behind, and
+objects that are removed or replaced are freed at once or by the next collection.
+"""
 
 import gc
 import weakref
@@ -10,7 +13,7 @@ import ungil
 
 
 class Thing:
-    """Something to watch, that compares and hashes by identity and can be ordered."""
+    """An object that compares and hashes by identity and can be ordered."""
 
     def __init__(self, **attributes):
         self.__dict__.update(attributes)
@@ -24,7 +27,7 @@ def collect():
         gc.collect()
 
 
-# A container, and how it comes to hold a thing.
+# Pairs of a container and the operation that stores an object in it.
 HOLD = {
     "Array": lambda thing: ungil.Array([thing]),
     "AppendList": lambda thing: filled(ungil.AppendList(), "append", thing),
@@ -57,7 +60,7 @@ def filled(container, method, *arguments):
 
 
 @pytest.mark.parametrize("name", HOLD)
-def test_what_only_a_container_held_dies_with_it(name):
+def test_content_is_freed_with_its_container(name):
     thing = Thing()
     container = HOLD[name](thing)
     gone = weakref.ref(thing)
@@ -92,7 +95,7 @@ EMPTY = {"Array": lambda cls: cls([None]), "AtomicRef": lambda cls: cls(None)}
 
 
 @pytest.mark.parametrize("name", SELVES)
-def test_a_container_in_itself_is_freed(name):
+def test_a_container_that_contains_itself_is_freed(name):
     container = EMPTY.get(name, lambda cls: cls())(getattr(ungil, name))
     SELVES[name](container)
     gone = weakref.ref(container)
@@ -103,7 +106,7 @@ def test_a_container_in_itself_is_freed(name):
 
 @pytest.mark.parametrize("name", SELVES)
 def test_a_cycle_through_a_subclass_and_its_attributes_is_freed(name):
-    """A subclass has a __dict__ of its own, which the collector must see too."""
+    """The `__dict__` of a subclass must be visible to the collector too."""
 
     class Sub(getattr(ungil, name)):
         pass
@@ -136,7 +139,7 @@ class Incomparable(Thing):
         raise ZeroDivisionError
 
 
-# Calls that raise ZeroDivisionError in user code, holding a thing they were given.
+# Calls that raise ZeroDivisionError in user code while they hold an object they were given.
 RAISING = {
     "Array.update": lambda t: ungil.Array([t]).update(0, refuse),
     "Array of what raises": lambda t: ungil.Array(t if n < 3 else refuse() for n in range(5)),
@@ -247,8 +250,11 @@ REPLACING = {
 
 
 @pytest.mark.parametrize("name", REPLACING)
-def test_what_is_replaced_or_taken_out_dies_without_the_collector(name):
-    """Containers hand over what they hold and do not defer it, so the last reference frees it: all but the one still held."""
+def test_removed_objects_are_freed_without_the_collector(name):
+    """Containers merge the counts of their content instead of deferring them.
+
+    So the last reference frees an object. Only the object that is still stored is alive.
+    """
     replace = REPLACING[name]()
     gc.disable()
     try:
@@ -266,9 +272,12 @@ def test_what_is_replaced_or_taken_out_dies_without_the_collector(name):
         gc.enable()
 
 
-def test_tracked_and_deferred_objects_do_not_pile_up():
-    """The structures themselves are freed by the collector, which must come round to it by itself: some time their number falls. When
-    is its own affair (it lets many through while memory has not grown by a tenth), so the end here is far off."""
+def test_deferred_objects_do_not_accumulate():
+    """The structures themselves are freed only by the collector, which must start by itself.
+
+    When it does so is not specified: while memory has not grown by a tenth, it lets many objects
+    accumulate. So the limit of this test is generous.
+    """
 
     def count():
         return sum(isinstance(thing, ungil.AtomicInt) for thing in gc.get_objects())
@@ -278,7 +287,8 @@ def test_tracked_and_deferred_objects_do_not_pile_up():
         for _ in range(20_000):
             ungil.AtomicInt()
         alive = count()
-        # One at most may be left where counts alone free them, as on a build with the GIL.
+        # At most one may be left where reference counts alone free them, as on a build with the
+        # GIL.
         if alive < last or alive <= 1:
             return
         last = alive

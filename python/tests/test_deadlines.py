@@ -1,4 +1,4 @@
-"""The helper that the other tests wait with: what hangs is shown."""
+"""Tests of `deadlines.py`: the stacks of hanging threads and processes are printed."""
 
 import os
 import threading

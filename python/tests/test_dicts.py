@@ -1,4 +1,7 @@
-"""ConcurrentDict as a mapping: what CPython's own tests of mappings ask (`BasicTestMappingProtocol`, `TestHashMappingProtocol`), and what it adds."""
+"""ConcurrentDict as a mapping: what CPython's own mapping tests check, and its own methods.
+
+The tests of CPython are `BasicTestMappingProtocol` and `TestHashMappingProtocol`.
+"""
 
 import collections.abc
 import copy
@@ -170,7 +173,7 @@ def test_operators_repr_and_class():
         repr(d)
 
 
-def test_missing_is_for_subclasses():
+def test_missing_is_called_for_subclasses():
     class Default(ConcurrentDict):
         def __missing__(self, key):
             return key * 2
@@ -219,7 +222,7 @@ def test_views():
     assert keys.mapping is d and repr(ConcurrentDict(a=1).items()) == "DictItems([('a', 1)])"
 
 
-def test_keys_that_are_equal_are_one_key():
+def test_equal_keys_are_the_same_key():
     d = ConcurrentDict({1: "int"})
     for key in (1.0, True, 1 + 0j):
         assert d[key] == "int" and key in d
@@ -245,7 +248,7 @@ def test_keys_that_are_equal_are_one_key():
     assert d["new"] == 3
 
 
-def test_hashes_and_comparisons_that_fail():
+def test_failing_hash_and_comparison():
     d = ConcurrentDict({BadEq(): 1, 25: 2})
     for use in (
         lambda k: d[k],
@@ -304,14 +307,14 @@ def test_a_comparison_may_change_the_map():
         d[Key(lambda other: False)] = 2
         assert d.get(Key(lambda other: False), "absent") == "absent"
         d[Key(lambda other: False)] = 3
-    # A key that turns equal while it is removed.
+    # A key that becomes equal while it is removed.
     d.clear()
     first = Key(lambda other: d.pop(first, None) is not None or True)
     d[first] = 1
     assert d.get(Key(lambda other: True), "absent") == "absent" and len(d) == 0
 
 
-def test_many_keys_of_one_hash():
+def test_many_keys_with_the_same_hash():
     class Key:
         def __init__(self, n):
             self.n = n
@@ -329,7 +332,7 @@ def test_many_keys_of_one_hash():
     assert sorted(k.n for k in d) == list(range(1, 300, 2))
 
 
-def test_random_steps_against_dict():
+def test_random_operations_match_dict():
     random.seed(4)
     d, model = ConcurrentDict(), {}
     keys = [

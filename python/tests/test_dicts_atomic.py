@@ -1,4 +1,4 @@
-"""What ConcurrentDict does in one step that a dict needs a lock for."""
+"""The atomic operations of ConcurrentDict, for which a dict would need a lock."""
 
 import threading
 
@@ -8,7 +8,7 @@ from deadlines import join
 from ungil import ABSENT, ConcurrentCounter, ConcurrentDict
 
 
-def together(count, work):
+def run_in_threads(count, work):
     """Runs `work(index)` in threads that start at once; raises what any of them raised."""
     barrier, errors = threading.Barrier(count), []
 
@@ -49,7 +49,7 @@ def test_compare_and_set():
     assert d.get_and_set("a", 1) is None and d.get_and_set("a", 2) == 1 and len(d) == 1
 
 
-def test_compute_and_its_like():
+def test_compute_and_its_variants():
     d = ConcurrentDict(a=1)
     assert d.compute("a", lambda k, v: (k, v)) == ("a", 1) and d["a"] == ("a", 1)
     assert (
@@ -115,11 +115,11 @@ def test_a_function_may_use_the_map():
 
     memo = ConcurrentDict()
     assert memo.compute_if_absent(60, fibonacci) == 1548008755920
-    # -1 and -2 have one hash, and are two keys.
+    # -1 and -2 have the same hash but are different keys.
     assert d.compute_if_absent(-1, lambda k: d.compute_if_absent(-2, lambda k: "x") + "y") == "xy"
 
 
-def test_waiting_for_oneself_is_an_error():
+def test_waiting_for_its_own_computation_is_an_error():
     d = ConcurrentDict()
     with pytest.raises(RuntimeError, match="the key that it is computing"):
         d.compute_if_absent("a", lambda k: d.compute_if_absent("a", str))
@@ -137,8 +137,9 @@ def test_waiting_for_oneself_is_an_error():
         except RuntimeError as error:
             failed.append(str(error))
 
-    together(2, lambda index: cross(*[("x", "y"), ("y", "x")][index]))
-    # The one that would have closed the circle fails, and with it the key it was to give its own; the other makes that key itself.
+    run_in_threads(2, lambda index: cross(*[("x", "y"), ("y", "x")][index]))
+    # The call that would close the cycle fails, and so does the computation that made it. The other
+    # thread then computes that key itself.
     assert len(failed) == 1 and "deadlock" in failed[0] and set(d) == {"a", "x", "y"}
 
 
@@ -151,12 +152,14 @@ def test_a_missing_value_is_computed_once():
         threading.Event().wait(0.002)
         return object()
 
-    together(8, lambda _: results.append([d.compute_if_absent(key, slow) for key in range(20)]))
+    run_in_threads(
+        8, lambda _: results.append([d.compute_if_absent(key, slow) for key in range(20)])
+    )
     assert sorted(calls) == list(range(20))
     assert all(result == results[0] for result in results)
 
 
-def test_if_the_function_fails_a_waiter_tries():
+def test_a_waiter_computes_if_the_function_fails():
     d, calls = ConcurrentDict(), []
 
     def fails_first(key):
@@ -173,7 +176,7 @@ def test_if_the_function_fails_a_waiter_tries():
         except ValueError:
             outcomes.append("failed")
 
-    together(8, work)
+    run_in_threads(8, work)
     assert outcomes.count("failed") == 3 and outcomes.count("made") == 5
 
 
@@ -192,13 +195,13 @@ def test_no_increment_is_lost(how):
                 while not d.compare_and_set(key, old := d.get(key, ABSENT), (old or 0) + 1):
                     pass
 
-    together(4, work)
+    run_in_threads(4, work)
     assert d == {key: 400 for key in range(5)}
 
 
 def test_setdefault_has_one_winner():
     d, seen = ConcurrentDict(), [[] for _ in range(4)]
-    together(
+    run_in_threads(
         4,
         lambda index: [seen[index].append(d.setdefault(key, (index, key))) for key in range(3000)],
     )
@@ -252,7 +255,7 @@ def test_counter():
     assert not c and repr(c) == "ConcurrentCounter({})"
 
 
-def test_counter_counts_everything_however_hot_the_key():
+def test_counter_loses_nothing_on_a_hot_key():
     c = ConcurrentCounter()
     taken = []
 
@@ -267,5 +270,5 @@ def test_counter_counts_everything_however_hot_the_key():
                 c.add("hot", 1 << 30)
                 c.add("hot", -(1 << 30))
 
-    together(4, work)
+    run_in_threads(4, work)
     assert c["hot"] + sum(taken) == 16_000 and c.total() - c["hot"] == 16_000

@@ -1,4 +1,4 @@
-"""What ConcurrentDict and ConcurrentSet hold is held once, shown to the collector, and given back."""
+"""References of ConcurrentDict and ConcurrentSet: held once, visible to the collector, released."""
 
 import gc
 import os
@@ -37,7 +37,7 @@ def resident():
         lambda d: d.setdefault("function", lambda: d),
     ],
 )
-def test_circles_through_a_map_are_freed(tie):
+def test_cycles_through_a_map_are_freed(tie):
     d = ConcurrentDict()
     thing = d["thing"] = Thing()
     gone = weakref.ref(thing), weakref.ref(d)
@@ -47,7 +47,7 @@ def test_circles_through_a_map_are_freed(tie):
     assert collected(gone[0]) and collected(gone[1])
 
 
-def test_circles_through_keys_of_sets_and_counters_are_freed():
+def test_cycles_through_keys_of_sets_and_counters_are_freed():
     for kind in (ConcurrentSet, ConcurrentCounter):
         thing = Thing()
         holder = kind([thing])
@@ -57,7 +57,7 @@ def test_circles_through_keys_of_sets_and_counters_are_freed():
         assert collected(gone[0]) and collected(gone[1])
 
 
-def test_what_is_taken_out_is_let_go_at_once():
+def test_removed_objects_are_released_at_once():
     d = ConcurrentDict()
     takes = [
         lambda k: d.__delitem__(k),
@@ -86,7 +86,7 @@ def test_what_is_taken_out_is_let_go_at_once():
         assert gone() is None
 
 
-def test_a_replaced_value_may_use_the_map_as_it_goes():
+def test_the_finalizer_of_a_replaced_value_may_use_the_map():
     d = ConcurrentDict()
 
     class Last:
@@ -154,7 +154,7 @@ def test_memory_stays_flat(what):
     assert resident() - before < 8 << 20
 
 
-def test_deep_nesting_is_taken_down():
+def test_deep_nesting_is_freed():
     d = ConcurrentDict()
     for _ in range(10_000):
         d = ConcurrentDict({1: d})

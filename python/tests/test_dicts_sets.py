@@ -1,4 +1,4 @@
-"""ConcurrentSet as a set, and iteration while threads change what is iterated over."""
+"""ConcurrentSet as a set, and iteration during changes by other threads."""
 
 import collections.abc
 import copy
@@ -6,7 +6,7 @@ import pickle
 import threading
 
 import pytest
-from test_dicts_atomic import together
+from test_dicts_atomic import run_in_threads
 
 from ungil import ConcurrentDict, ConcurrentSet
 
@@ -89,23 +89,23 @@ def test_algebra(other):
         s | [1]
 
 
-def test_an_element_is_added_by_one():
+def test_one_thread_adds_each_element():
     s, wins = ConcurrentSet(), [0] * 4
 
     def work(index):
         wins[index] = sum(s.add(n) for n in range(3000))
 
-    together(4, work)
+    run_in_threads(4, work)
     assert sum(wins) == 3000 == len(s)
 
     def take(index):
         wins[index] = sum(s.discard(n) for n in range(3000))
 
-    together(4, take)
+    run_in_threads(4, take)
     assert sum(wins) == 3000 and not s
 
 
-def test_iteration_meets_what_stays_once_and_never_fails():
+def test_iteration_yields_permanent_elements_once_and_never_fails():
     d = ConcurrentDict((n, n) for n in range(2000))
     stop = threading.Event()
 
@@ -128,12 +128,12 @@ def test_iteration_meets_what_stays_once_and_never_fails():
         finally:
             stop.set()
 
-    together(3, work)
+    run_in_threads(3, work)
 
 
 def test_threads_may_share_an_iterator():
     iterator, seen = iter(ConcurrentDict.fromkeys(range(5000))), [[] for _ in range(4)]
-    together(4, lambda index: seen[index].extend(iterator))
+    run_in_threads(4, lambda index: seen[index].extend(iterator))
     assert sorted(sum(seen, [])) == list(range(5000)) and next(iterator, None) is None
 
 
@@ -147,11 +147,11 @@ def test_no_insertion_is_lost_while_the_map_grows():
             if n % 3 == 0:
                 del d[n]
 
-    together(4, work)
+    run_in_threads(4, work)
     assert d == {n: str(n) for n in range(40_000) if n % 3}
 
 
-def test_popitem_gives_each_entry_to_one():
+def test_popitem_returns_each_entry_once():
     d, taken = ConcurrentDict((n, -n) for n in range(8000)), [[] for _ in range(4)]
 
     def work(index):
@@ -161,11 +161,11 @@ def test_popitem_gives_each_entry_to_one():
         except KeyError:
             pass
 
-    together(4, work)
+    run_in_threads(4, work)
     assert sorted(sum(taken, [])) == [(n, -n) for n in range(8000)] and not d
 
 
-def test_keys_that_compare_slowly_under_change():
+def test_slow_key_comparison_during_changes():
     class Key:
         def __init__(self, n):
             self.n = n
@@ -188,5 +188,5 @@ def test_keys_that_compare_slowly_under_change():
             if n % 2:
                 assert d.pop(Key(key)) == n
 
-    together(4, work)
+    run_in_threads(4, work)
     assert all(d[n] == n for n in range(200))

@@ -1,5 +1,8 @@
-"""The documentation: every Python example of every page runs, and the guides in `docs/structures`
-have an example for every class and a level of thread safety for every method."""
+"""The documentation: the Python examples of all pages run, and the guides are complete.
+
+The guides in `docs/structures` have an example for every class and a level of thread safety for
+every method.
+"""
 
 import inspect
 import re
@@ -13,8 +16,8 @@ import ungil
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs/structures").glob("*.md"))
-# A comment before a block says that it is a file for the page's commands, or why it is not run:
-# `tests/tests/docs_site.rs` has the rules.
+# A comment before a block marks it as a file for the page's commands, or gives the reason why it is
+# not run. `tests/tests/docs_site.rs` has the rules.
 MARKED = re.compile(r"<!-- (file|not run): .* -->\n\Z")
 LEVELS = ("incompatible", "compatible", "distinct", "shared", "atomic")
 NAMES = sorted(
@@ -25,7 +28,7 @@ NAMES = sorted(
     and not module.__name__.startswith("ungil._")
     and hasattr(module, "__all__")
     for name in module.__all__
-    # `queue`'s exceptions are re-exported, and are documented there.
+    # The exceptions of `queue` are re-exported and documented there.
     if getattr(ungil, name).__module__.startswith("ungil")
 )
 
@@ -41,7 +44,7 @@ def examples():
 
 
 def section(name):
-    """A class's part of a page: from its heading to the next of that rank."""
+    """Returns the section of a class: from its heading to the next one of that level."""
     for page in PAGES:
         found = re.search(
             rf"^## `{name}`\n(.*?)(?=^## |\Z)", page.read_text(), re.MULTILINE | re.DOTALL
@@ -60,7 +63,7 @@ def methods(name):
     return sorted(m for m in own | inherited if not m.startswith("_"))
 
 
-def test_there_are_pages():
+def test_all_pages_exist():
     assert {page.stem for page in PAGES} >= {
         "README",
         "how",
@@ -77,7 +80,8 @@ def test_there_are_pages():
 
 @pytest.mark.parametrize("page, line, code", list(examples()))
 def test_the_example_runs(page, line, code, tmp_path):
-    # Lines are numbered as on the page, so that a traceback leads there. A file, for what starts processes or reads its own source.
+    # Line numbers are those of the page, so that a traceback leads there. The code is in a file,
+    # because some examples start processes or read their own source.
     script = tmp_path / f"{page.stem}_{line}.py"
     script.write_text("\n" * (line - 1) + code)
     done = run_file(script, cwd=tmp_path, stderr=subprocess.STDOUT)
@@ -85,7 +89,7 @@ def test_the_example_runs(page, line, code, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_name_has_a_section_with_an_example_and_a_place_in_the_readme(name):
+def test_every_name_has_a_section_with_an_example_and_a_readme_entry(name):
     found = section(name)
     assert found, f"no page has a heading ## `{name}`"
     assert re.search(rf"^```python\n[^`]*\b{name}\b", found, re.MULTILINE), "no example uses it"
@@ -93,8 +97,8 @@ def test_every_name_has_a_section_with_an_example_and_a_place_in_the_readme(name
         assert re.search(rf"\b{name}\b", (PAGES[0].parent / "README.md").read_text())
 
 
-def told(name):
-    """The methods that a class's table names beside a level, and those that its bases' do."""
+def documented_methods(name):
+    """Returns the methods that the tables of a class and its bases list with a level."""
     table = [line for line in (section(name) or "").splitlines() if line.startswith("|")]
     named = {
         m
@@ -104,13 +108,17 @@ def told(name):
     }
     bases = getattr(getattr(ungil, name), "__bases__", ())
     return named.union(
-        *(told(base.__name__) for base in bases if getattr(ungil, base.__name__, None) is base)
+        *(
+            documented_methods(base.__name__)
+            for base in bases
+            if getattr(ungil, base.__name__, None) is base
+        )
     )
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_method_is_told_with_its_level(name):
-    assert not set(methods(name)) - told(name)
+def test_every_method_is_documented_with_its_thread_safety(name):
+    assert not set(methods(name)) - documented_methods(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -121,7 +129,7 @@ def test_every_method_has_a_docstring(name):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_between_the_pages_lead_somewhere(page):
+def test_links_between_the_pages_resolve(page):
     for target, anchor in re.findall(
         r"\]\((?!https?:)([\w/.-]*)(?:#([\w-]+))?\)", page.read_text()
     ):

@@ -1,5 +1,7 @@
-"""The interpreter's end in mid-operation: daemon threads asleep in every call that waits and busy in every structure are simply
-gone. The process ends with status 0, without a word."""
+"""The interpreter exits while daemon threads wait in, or use, every structure.
+
+The process must exit with status 0 and write nothing to stderr.
+"""
 
 import pytest
 from processes import run_script
@@ -17,7 +19,7 @@ def daemon(work):
     threading.Thread(target=run, daemon=True).start()
 
 def until_shut(work):
-    # A pool refuses work once the interpreter is ending, which is right: its user stops there.
+    # A pool rejects work at interpreter exit, as intended: the caller stops then.
     def attempt():
         try:
             work()
@@ -95,22 +97,22 @@ daemon(lambda: (d.__setitem__(1, Touchy()), d.__setitem__(2, Touchy())))
 }
 
 
-def words(script):
+def stderr_of(script):
     return run_script(HEAD + script + TAIL).stderr
 
 
 @pytest.mark.parametrize("name", WAITING)
 def test_the_interpreter_ends_while_a_thread_waits(name):
-    assert words(WAITING[name]) == ""
+    assert stderr_of(WAITING[name]) == ""
 
 
 @pytest.mark.parametrize("name", BUSY)
 def test_the_interpreter_ends_while_threads_are_busy(name):
-    assert words(BUSY[name]) == ""
+    assert stderr_of(BUSY[name]) == ""
 
 
 def test_structures_outlive_their_module():
-    """Held by a module that is torn down after ours; and used by a finalizer at the very end."""
+    """A module torn down after ours holds the structures, and a finalizer uses them at the end."""
     run_script(
         """
         import sys, ungil

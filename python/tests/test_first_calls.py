@@ -1,5 +1,8 @@
-"""A call never looks anything up for the first time. If it did, a fork in the middle of the lookup would leave it begun in the child: the lock
-of an import, or a Once of PyO3, that nobody ends there."""
+"""The first call of a method initializes nothing.
+
+Otherwise, a fork during the initialization would leave it unfinished in the child: an import lock
+or a `Once` of PyO3 that no thread there releases.
+"""
 
 import os
 import pathlib
@@ -43,7 +46,7 @@ def futures(pool):
     return [future.result(), future.exception(), raised(lambda: future.set_result(1)), future.cancel(), repr(future), future._condition, future._waiters]
 """
 
-# First calls: of each class, and of each error.
+# The first calls: of each class, and of each error.
 CALLS = {
     "ThreadPool.submit": "ungil.ThreadPool(2).submit(abs, -1)",
     "ThreadPool()": "ungil.ThreadPool()",
@@ -83,7 +86,8 @@ seen = []
 real = builtins.__import__
 
 def watch(name, globals=None, *rest):
-    # The standard library's own code may import what it likes; a call of the library has the globals of whoever calls it.
+    # Code of the standard library may import anything. A call of this library has the globals of
+    # its caller.
     if (globals or {}).get("__name__", "__main__").split(".")[0] in ("__main__", "ungil"):
         seen.append(name)
     return real(name, globals, *rest)
@@ -97,8 +101,8 @@ for name, call in CALLS.items():
     seen.clear()
 """
 
-# A thread makes the call and is stopped in the middle of the first lookup, if it makes one; the process is forked then; the child makes the
-# same call.
+# A thread makes the call and is stopped in the middle of its first import, if it makes one. The
+# process then forks, and the child makes the same call.
 FORK = """
 warnings.simplefilter("ignore")
 real = builtins.__import__
@@ -150,8 +154,11 @@ def test_a_fork_during_a_first_call():
 
 
 @pytest.mark.skipif(not SOURCES.is_dir(), reason="the library's sources are not here")
-def test_the_library_has_nothing_that_the_first_call_fills():
-    """Not seen from Python: a lookup that imports nothing, as `intern!` does, detaches inside a Once all the same."""
+def test_the_library_has_no_lazily_initialized_statics():
+    """Initializations that import nothing, as by `intern!`, cannot be observed from Python.
+
+    They detach inside a Once too, so the sources are searched for them.
+    """
     for source in SOURCES.rglob("*.rs"):
         code = re.sub(r"//.*", "", source.read_text())
         assert not re.search(

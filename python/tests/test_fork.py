@@ -1,12 +1,16 @@
-"""fork(2) in the middle of things: in the child a structure works, with what it held, or says clearly that it does not. Never a
-hang, never a crash. Each test runs in a process of its own, because forking with threads leaves nothing fit for the next."""
+"""fork(2) during operations.
+
+In the child, a structure works with its content or raises a clear error; it never hangs or crashes.
+Each test runs in its own process, because a process that forked with threads running is not fit for
+further tests.
+"""
 
 import os
 
 import pytest
 from processes import run_script
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 HEAD = """
 import gc, os, sys, threading, time, traceback, warnings
@@ -23,7 +27,7 @@ def busy(work):
         threading.Thread(target=loop, daemon=True).start()
 
 def in_children(check, times=4):
-    # The child must end by itself. It has the test's deadline, as the parent has.
+    # The child must exit by itself, within the deadline of the test.
     for _ in range(times):
         child = os.fork()
         if child == 0:
@@ -40,7 +44,7 @@ def in_children(check, times=4):
         time.sleep(0.003)
 """
 
-# What the parent's threads are busy with, and what the child then does.
+# What the threads of the parent do, and what the child does then.
 CASES = {
     "Array": """
 a = ungil.Array(["x" * 9] * 8)
@@ -86,7 +90,7 @@ def compute(key):
 threading.Thread(target=lambda: d.compute_if_absent("k", compute), daemon=True).start()
 inside.wait()
 def check():
-    # Whoever computes is not in the child: the key is free there, or it says that it is not.
+    # The computing thread does not exist in the child: the key is free there, or the call raises.
     try:
         assert d.compute_if_absent("k", lambda key: 5) == 5
     except RuntimeError as error:
@@ -156,7 +160,7 @@ def hold():
 threading.Thread(target=hold, daemon=True).start()
 held.wait()
 def check():
-    # The holder is not here and will never let go: said so, or free.
+    # The holder does not exist here and will never release: the call raises, or the lock is free.
     try:
         assert lock.acquire(timeout=0.01) in (True, False)
     except RuntimeError as error:

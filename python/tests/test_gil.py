@@ -1,4 +1,4 @@
-"""The GIL: importing the package never brings it back, and with it everything works all the same."""
+"""Importing the package never enables the GIL, and everything works with the GIL enabled."""
 
 import os
 import sys
@@ -7,9 +7,7 @@ import pytest
 from deadlines import run, run_code
 from processes import free_threaded, run_script
 
-needs_free_threading = pytest.mark.skipif(
-    not free_threaded(), reason="this interpreter has a GIL for good"
-)
+needs_free_threading = pytest.mark.skipif(not free_threaded(), reason="needs a free-threaded build")
 
 
 @needs_free_threading
@@ -18,7 +16,7 @@ def test_importing_leaves_the_gil_off():
         "import sys, ungil; print(sys._is_gil_enabled())", "-W", "error", "-X", "gil=0"
     )
     assert done.stdout == "False\n" and done.stderr == ""
-    # And of itself, when nobody says anything.
+    # Also without any option or environment variable.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHON_GIL"}
     script = "import sys, ungil; print(sys._is_gil_enabled())"
     done = run_code(script, "-W", "error", env=environment)
@@ -44,7 +42,7 @@ def test_every_submodule_leaves_the_gil_off():
 
 
 @needs_free_threading
-def test_it_works_with_the_gil_switched_on():
+def test_it_works_with_the_gil_enabled():
     done = run_script(
         """
         import sys, threading, ungil
@@ -74,14 +72,16 @@ def test_it_works_with_the_gil_switched_on():
     assert done.stderr == ""
 
 
-WITH_GIL = ["test_linearizable.py", "test_neighbours.py"]
+WITH_GIL = ["test_linearizable.py", "test_reported_bugs.py"]
 
 
 @needs_free_threading
-@pytest.mark.skipif(os.environ.get("PYTHON_GIL") == "1", reason="this is that run")
-def test_the_suite_passes_with_the_gil_switched_on():
-    """Threads then take turns at every call, which makes other gaps: between the steps of a call that runs Python code. Fewer histories,
-    since no two calls overlap otherwise."""
+@pytest.mark.skipif(os.environ.get("PYTHON_GIL") == "1", reason="runs the suite again")
+def test_the_suite_passes_with_the_gil_enabled():
+    """With the GIL, threads switch only inside calls that run Python code.
+
+    Calls overlap only there, so fewer histories are checked.
+    """
     here = os.path.dirname(os.path.abspath(__file__))
     done = run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *WITH_GIL],

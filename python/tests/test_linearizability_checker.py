@@ -1,14 +1,17 @@
-"""The checker itself: it rejects histories that are wrong, accepts ones that only look so, and finds the fault in twins of our
-structures that have a known bug. A checker that cannot fail proves nothing."""
+"""Tests of the linearizability checker.
+
+It rejects wrong histories, accepts right ones that look wrong, and finds the bugs of deliberately
+broken structures. A checker that cannot fail proves nothing.
+"""
 
 import itertools
 import random
 
+import buggy_structures
 import pytest
-import twins
-from history import examine
+from history import check_random_rounds
 from linearizability import PENDING, Call, NotLinearizable, Raised, check, linearize
-from programs import drawing, keyed, new, plain, putting, small
+from programs import keyed, new, plain, putting, random_program, small
 from specifications import (
     ArraySlots,
     Exclusion,
@@ -27,7 +30,7 @@ from specifications import (
 
 
 def history(*lines):
-    """Calls written as (thread, invoked, returned, name, arguments, result)."""
+    """Builds calls from (thread, invoked, returned, name, arguments, result)."""
     return [
         Call(t, name, arguments, result, begin, end)
         for t, begin, end, name, arguments, result in lines
@@ -234,7 +237,7 @@ def test_a_right_history_is_accepted(name):
 
 
 def brute_force(calls, specification):
-    """Every order, one by one: what the search must agree with."""
+    """Tries every order one by one; the search must agree with the result."""
     for order in itertools.permutations(calls):
         if any(
             late.returned < early.invoked
@@ -278,40 +281,58 @@ def test_the_search_agrees_with_trying_every_order(seed):
 
 
 TWINS = {
-    twins.CounterOfTwoSteps: (Integer(), drawing(plain("increment_and_get"), plain("get"))),
-    twins.SlotsSwappedInTwoSteps: (
-        ArraySlots(),
-        drawing(keyed("get_and_set", [0, 1], new), keyed("get", [0, 1])),
+    buggy_structures.CounterOfTwoSteps: (
+        Integer(),
+        random_program(plain("increment_and_get"), plain("get")),
     ),
-    twins.SlotsComparedThenSet: (
+    buggy_structures.SlotsSwappedInTwoSteps: (
         ArraySlots(),
-        drawing(keyed("compare_and_set", [0], small, small), keyed("get", [0])),
+        random_program(keyed("get_and_set", [0, 1], new), keyed("get", [0, 1])),
     ),
-    twins.MapCheckedThenActed: (
+    buggy_structures.SlotsComparedThenSet: (
+        ArraySlots(),
+        random_program(keyed("compare_and_set", [0], small, small), keyed("get", [0])),
+    ),
+    buggy_structures.MapCheckedThenActed: (
         Map(),
-        drawing(
+        random_program(
             keyed("setdefault", "ab", new), keyed("get", "ab"), keyed("pop", "ab", lambda rng: None)
         ),
     ),
-    twins.MapThatForgetsWhileItGrows: (
+    buggy_structures.MapThatForgetsWhileItGrows: (
         Map(),
-        drawing(keyed("setitem", "ab", new), keyed("get", "ab")),
+        random_program(keyed("setitem", "ab", new), keyed("get", "ab")),
     ),
-    twins.QueueThatLosesAnItem: (Fifo(), drawing(putting("put"), plain("get_nowait"))),
-    twins.QueueThatIsEmptyTooEarly: (Fifo(), drawing(putting("put"), plain("get_nowait"))),
-    twins.StackServedAsQueue: (Lifo(), drawing(putting("put"), plain("get_nowait"))),
-    twins.HeapThatReadsThenRemoves: (Priority(), drawing(putting("put"), plain("get_nowait"))),
-    twins.SetThatLooksThenAdds: (Members(), drawing(keyed("add", "a"), keyed("discard", "a"))),
-    twins.LockTakenByTwo: (Exclusion(), drawing(plain("try_acquire"), calls=2)),
-    twins.RowsWhoseLengthComesFirst: (Rows(), drawing(putting("append"))),
+    buggy_structures.QueueThatLosesAnItem: (
+        Fifo(),
+        random_program(putting("put"), plain("get_nowait")),
+    ),
+    buggy_structures.QueueThatIsEmptyTooEarly: (
+        Fifo(),
+        random_program(putting("put"), plain("get_nowait")),
+    ),
+    buggy_structures.StackServedAsQueue: (
+        Lifo(),
+        random_program(putting("put"), plain("get_nowait")),
+    ),
+    buggy_structures.HeapThatReadsThenRemoves: (
+        Priority(),
+        random_program(putting("put"), plain("get_nowait")),
+    ),
+    buggy_structures.SetThatLooksThenAdds: (
+        Members(),
+        random_program(keyed("add", "a"), keyed("discard", "a")),
+    ),
+    buggy_structures.LockTakenByTwo: (Exclusion(), random_program(plain("try_acquire"), calls=2)),
+    buggy_structures.RowsWhoseLengthComesFirst: (Rows(), random_program(putting("append"))),
 }
 
 
 @pytest.mark.parametrize("twin", TWINS)
-def test_a_known_bug_that_is_put_in_is_found(twin):
+def test_known_bugs_are_found(twin):
     specification, program = TWINS[twin]
-    # A few rounds do; that many without a finding mean that the checker has gone blind.
+    # A few rounds suffice; this many without a finding mean that the checker is broken.
     with pytest.raises(NotLinearizable) as found:
         for _ in range(100):
-            examine(twin, program, specification, rounds=50)
+            check_random_rounds(twin, program, specification, rounds=50)
     assert "seed" in found.value.__notes__[0]

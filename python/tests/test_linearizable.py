@@ -1,10 +1,10 @@
-"""Every structure that claims to be linearizable, held against its specification in thousands of short concurrent histories."""
+"""Checks every linearizable structure against its specification in thousands of short histories."""
 
 import pytest
 import specifications as spec
 import subjects
-from history import Round, examine, play
-from programs import drawing, fresh, keyed, new, plain, putting, small
+from history import Round, check_random_rounds, run_rounds
+from programs import keyed, new, plain, putting, random_program, small, unique_value
 
 import ungil
 
@@ -17,34 +17,36 @@ KEYS = {
 
 
 def test_array_slots():
-    program = drawing(
+    program = random_program(
         keyed("get", [0, 1]),
         keyed("set", [0, 1], new),
         keyed("get_and_set", [0, 1], new),
         keyed("compare_and_set", [0, 1], small, small),
         keyed("set", [0, 1], small),
     )
-    examine(lambda: subjects.array(0, 0), program, spec.ArraySlots(0), rounds=400)
+    check_random_rounds(lambda: subjects.array(0, 0), program, spec.ArraySlots(0), rounds=400)
 
 
 def test_array_slots_holding_objects():
-    """Objects rather than numbers: each read takes a count that a replacement drops."""
-    program = drawing(
+    """With objects instead of numbers, each read takes a reference that a replacement drops."""
+    program = random_program(
         keyed("get", [0]),
-        keyed("set", [0], lambda rng: str(fresh())),
-        keyed("get_and_set", [0], lambda rng: (fresh(),)),
+        keyed("set", [0], lambda rng: str(unique_value())),
+        keyed("get_and_set", [0], lambda rng: (unique_value(),)),
     )
-    examine(lambda: subjects.array("first"), program, spec.ArraySlots("first"), rounds=400)
+    check_random_rounds(
+        lambda: subjects.array("first"), program, spec.ArraySlots("first"), rounds=400
+    )
 
 
 def test_array_updated_by_functions():
-    program = drawing(keyed("get", [0]), keyed("update_and_get", [0], lambda rng: 1))
+    program = random_program(keyed("get", [0]), keyed("update_and_get", [0], lambda rng: 1))
 
     class Specification(spec.ArraySlots):
         def update_and_get(self, state, n):
             return state + n, state + n
 
-    examine(lambda: subjects.array(0), program, Specification(0), rounds=400)
+    check_random_rounds(lambda: subjects.array(0), program, Specification(0), rounds=400)
 
 
 @pytest.mark.parametrize("kind", "qd")
@@ -55,23 +57,23 @@ def test_typed_array_slots(kind):
         )
 
     def number(rng):
-        return fresh() if kind == "q" else float(fresh())
+        return unique_value() if kind == "q" else float(unique_value())
 
     def one(rng):
         return 1 if kind == "q" else 1.0
 
-    program = drawing(
+    program = random_program(
         keyed("get", [0, 1]),
         keyed("set", [0, 1], number),
         keyed("get_and_add", [0, 1], one),
         keyed("add_and_get", [0, 1], one),
         keyed("get_and_set", [0, 1], number),
     )
-    examine(make, program, spec.ArraySlots(0 if kind == "q" else 0.0), rounds=400)
+    check_random_rounds(make, program, spec.ArraySlots(0 if kind == "q" else 0.0), rounds=400)
 
 
 def test_atomic_int():
-    program = drawing(
+    program = random_program(
         plain("get"),
         putting("set"),
         plain("increment_and_get"),
@@ -82,47 +84,47 @@ def test_atomic_int():
         lambda rng: ("compare_and_set", (small(rng), small(rng))),
         lambda rng: ("set", (small(rng),)),
     )
-    examine(lambda: ungil.AtomicInt(0), program, spec.Integer(0), rounds=400)
+    check_random_rounds(lambda: ungil.AtomicInt(0), program, spec.Integer(0), rounds=400)
 
 
 def test_atomic_int_updated_by_functions():
     def double_and_one(n):
         return 2 * n + 1
 
-    program = drawing(
+    program = random_program(
         plain("update_and_get", subjects.slow(double_and_one)),
         plain("increment_and_get"),
         plain("get"),
         calls=4,
     )
-    examine(lambda: ungil.AtomicInt(0), program, spec.Integer(0), rounds=400)
+    check_random_rounds(lambda: ungil.AtomicInt(0), program, spec.Integer(0), rounds=400)
 
 
 def test_atomic_ref():
     values = ["a", "b", 1, 2.5, None, "c" * 30]
-    program = drawing(
+    program = random_program(
         plain("get"),
         lambda rng: ("set", (rng.choice(values),)),
-        lambda rng: ("get_and_set", (str(fresh()),)),
+        lambda rng: ("get_and_set", (str(unique_value()),)),
         lambda rng: ("compare_and_set", (rng.choice(values), rng.choice(values))),
     )
-    examine(lambda: ungil.AtomicRef("a"), program, spec.Integer("a"), rounds=400)
+    check_random_rounds(lambda: ungil.AtomicRef("a"), program, spec.Integer("a"), rounds=400)
 
 
 def test_atomic_flag():
-    program = drawing(plain("test_and_set"), plain("set"), plain("clear"), plain("is_set"))
-    examine(lambda: ungil.AtomicFlag(), program, spec.Flag(), rounds=400)
+    program = random_program(plain("test_and_set"), plain("set"), plain("clear"), plain("is_set"))
+    check_random_rounds(lambda: ungil.AtomicFlag(), program, spec.Flag(), rounds=400)
 
 
 def test_adder_of_ones():
-    program = drawing(plain("add", 1), plain("sum"))
-    examine(ungil.Adder, program, spec.Sum(), rounds=300, threads=4)
+    program = random_program(plain("add", 1), plain("sum"))
+    check_random_rounds(ungil.Adder, program, spec.Sum(), rounds=300, threads=4)
 
 
 @pytest.mark.parametrize("keys", KEYS)
 def test_concurrent_dict(keys):
     keys = KEYS[keys]
-    program = drawing(
+    program = random_program(
         keyed("get", keys),
         keyed("getitem", keys),
         keyed("contains", keys),
@@ -136,13 +138,15 @@ def test_concurrent_dict(keys):
         keyed("compare_and_set", keys, small, small),
         keyed("remove", keys, small),
     )
-    examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), program, spec.Map(), rounds=400)
+    check_random_rounds(
+        lambda: subjects.Mapping(ungil.ConcurrentDict()), program, spec.Map(), rounds=400
+    )
 
 
 @pytest.mark.parametrize("keys", KEYS)
 def test_concurrent_dict_computing(keys):
     keys = KEYS[keys]
-    program = drawing(
+    program = random_program(
         keyed("increment", keys),
         keyed("merge_sum", keys, lambda rng: 2),
         keyed("absent_compute", keys, small),
@@ -150,13 +154,15 @@ def test_concurrent_dict_computing(keys):
         keyed("delitem", keys),
         keyed("get", keys),
     )
-    examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), program, spec.Map(), rounds=400)
+    check_random_rounds(
+        lambda: subjects.Mapping(ungil.ConcurrentDict()), program, spec.Map(), rounds=400
+    )
 
 
 def test_concurrent_dict_while_it_grows():
-    """Two keys are looked at while a third thread makes the table grow through several sizes, and shrink."""
+    """Reads two keys while a third thread grows and shrinks the table through several sizes."""
     shared = ["k", "l"]
-    program = drawing(
+    program = random_program(
         keyed("get", shared),
         keyed("setitem", shared, new),
         keyed("pop", shared, lambda rng: None),
@@ -170,55 +176,63 @@ def test_concurrent_dict_while_it_grows():
         keys = rng.sample(range(1000), 40)
         return [("setitem", (key, key)) for key in keys] + [("delitem", (key,)) for key in keys]
 
-    examine(lambda: subjects.Mapping(ungil.ConcurrentDict()), grow, spec.Map(), rounds=300)
+    check_random_rounds(
+        lambda: subjects.Mapping(ungil.ConcurrentDict()), grow, spec.Map(), rounds=300
+    )
 
 
 @pytest.mark.parametrize("keys", KEYS)
 def test_concurrent_set(keys):
     keys = KEYS[keys]
-    program = drawing(
+    program = random_program(
         keyed("add", keys), keyed("discard", keys), keyed("remove", keys), keyed("contains", keys)
     )
-    examine(lambda: subjects.Members(ungil.ConcurrentSet()), program, spec.Members(), rounds=300)
+    check_random_rounds(
+        lambda: subjects.Members(ungil.ConcurrentSet()), program, spec.Members(), rounds=300
+    )
 
 
 @pytest.mark.parametrize("maxsize", [0, 1, 2, 3])
 def test_queue(maxsize):
-    program = drawing(putting("put_nowait"), plain("get_nowait"))
-    examine(lambda: ungil.Queue(maxsize), program, spec.Fifo(maxsize), rounds=400)
+    program = random_program(putting("put_nowait"), plain("get_nowait"))
+    check_random_rounds(lambda: ungil.Queue(maxsize), program, spec.Fifo(maxsize), rounds=400)
 
 
 @pytest.mark.parametrize("maxsize", [1, 2, 0])
 def test_queue_that_waits(maxsize):
-    """As many gets as puts, so that every one ends."""
+    """As many gets as puts, so that every call returns."""
 
     def program(rng, thread):
-        return [("put", (fresh(),)) if thread % 2 else ("get", ()) for _ in range(5)]
+        return [("put", (unique_value(),)) if thread % 2 else ("get", ()) for _ in range(5)]
 
-    examine(lambda: ungil.Queue(maxsize), program, spec.Fifo(maxsize), rounds=200, threads=4)
+    check_random_rounds(
+        lambda: ungil.Queue(maxsize), program, spec.Fifo(maxsize), rounds=200, threads=4
+    )
 
 
 @pytest.mark.parametrize("maxsize", [0, 2])
 def test_lifo_queue(maxsize):
-    program = drawing(putting("put_nowait"), plain("get_nowait"))
-    examine(lambda: ungil.LifoQueue(maxsize), program, spec.Lifo(maxsize), rounds=400)
+    program = random_program(putting("put_nowait"), plain("get_nowait"))
+    check_random_rounds(lambda: ungil.LifoQueue(maxsize), program, spec.Lifo(maxsize), rounds=400)
 
 
 @pytest.mark.parametrize("maxsize", [0, 2])
 def test_priority_queue(maxsize):
-    program = drawing(lambda rng: ("put_nowait", (rng.randrange(100),)), plain("get_nowait"))
-    examine(lambda: ungil.PriorityQueue(maxsize), program, spec.Priority(maxsize), rounds=400)
+    program = random_program(lambda rng: ("put_nowait", (rng.randrange(100),)), plain("get_nowait"))
+    check_random_rounds(
+        lambda: ungil.PriorityQueue(maxsize), program, spec.Priority(maxsize), rounds=400
+    )
 
 
 def test_append_list():
-    program = drawing(
+    program = random_program(
         putting("append"),
         putting("append"),
         lambda rng: ("get", (rng.randrange(6),)),
         plain("len"),
         calls=4,
     )
-    examine(lambda: subjects.Rows(ungil.AppendList()), program, spec.Rows(), rounds=300)
+    check_random_rounds(lambda: subjects.Rows(ungil.AppendList()), program, spec.Rows(), rounds=300)
 
 
 @pytest.mark.parametrize("fair", [False, True])
@@ -227,23 +241,31 @@ def test_lock(fair):
         return [("locked", ())] if rng.random() < 0.5 else []
 
     program = subjects.locked(looking)
-    examine(lambda: subjects.Lock(ungil.Lock(fair=fair)), program, spec.Exclusion(), rounds=300)
+    check_random_rounds(
+        lambda: subjects.Lock(ungil.Lock(fair=fair)), program, spec.Exclusion(), rounds=300
+    )
 
 
 @pytest.mark.parametrize("fair", [False, True])
 def test_lock_tried(fair):
-    program = drawing(plain("try_acquire"), plain("locked"))
-    examine(lambda: subjects.Lock(ungil.Lock(fair=fair)), program, spec.Exclusion(), rounds=400)
+    program = random_program(plain("try_acquire"), plain("locked"))
+    check_random_rounds(
+        lambda: subjects.Lock(ungil.Lock(fair=fair)), program, spec.Exclusion(), rounds=400
+    )
 
 
 def test_semaphore():
     program = subjects.locked()
-    examine(lambda: subjects.Lock(ungil.Semaphore(2)), program, spec.Permits(2), rounds=300)
+    check_random_rounds(
+        lambda: subjects.Lock(ungil.Semaphore(2)), program, spec.Permits(2), rounds=300
+    )
 
 
 def test_semaphore_tried():
-    program = drawing(plain("try_acquire"), plain("release"))
-    examine(lambda: subjects.Lock(ungil.Semaphore(1)), program, spec.Permits(1), rounds=400)
+    program = random_program(plain("try_acquire"), plain("release"))
+    check_random_rounds(
+        lambda: subjects.Lock(ungil.Semaphore(1)), program, spec.Permits(1), rounds=400
+    )
 
 
 def test_read_write_lock():
@@ -254,16 +276,19 @@ def test_read_write_lock():
             for call in (f"acquire_{kind}", f"release_{kind}")
         ]
 
-    examine(ungil.RWLock, program, spec.ReadersWriter(), rounds=300)
+    check_random_rounds(ungil.RWLock, program, spec.ReadersWriter(), rounds=300)
 
 
 def test_exchanger():
-    """Who exchanges gets what the other gave: pairs, and nobody alone. (No sequential object does this, so it is checked by hand.)"""
+    """Values are exchanged in pairs.
+
+    No sequential object behaves like this, so the histories are checked directly.
+    """
 
     for _ in range(20):
-        values = [fresh() for _ in range(4)]
+        values = [unique_value() for _ in range(4)]
         rounds = [Round(ungil.Exchanger(), [[("exchange", (value,))] for value in values])]
-        (history,) = play(rounds, seed=values[0])
+        (history,) = run_rounds(rounds, seed=values[0])
         given = {call.arguments[0]: call for call in history}
         for call in history:
             partner = given[call.result]

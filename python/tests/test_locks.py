@@ -1,4 +1,4 @@
-"""`Lock` and `RLock`, to the specification of the interpreter's own lock tests."""
+"""`Lock` and `RLock`, against the specification of CPython's own lock tests."""
 
 import gc
 import signal
@@ -11,7 +11,7 @@ import pytest
 
 import ungil
 
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
 def start(target, *args):
@@ -24,10 +24,10 @@ def join(threads):
     deadlines.join(*threads)
 
 
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
+def wait_until(condition):
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
-        assert time.monotonic() < deadline, "it never came true"
+        assert time.monotonic() < deadline, "the condition did not become true"
         time.sleep(0.0005)
 
 
@@ -60,7 +60,7 @@ def test_acquire_and_release(make):
     lock.release()
 
 
-def test_another_thread_does_not_get_a_held_lock(make):
+def test_another_thread_cannot_acquire_a_held_lock(make):
     lock, got = make(), []
     with lock:
         join([start(lambda: got.append(lock.acquire(False)))])
@@ -115,7 +115,7 @@ def test_with_passes_exceptions_on_and_releases(make):
     assert not lock.locked()
 
 
-def test_it_is_true_that_it_is_entered(make):
+def test_enter_returns_true(make):
     with make() as entered:
         assert entered is True
 
@@ -133,7 +133,7 @@ def test_owner_and_waiters(make):
     with lock:
         assert lock.owner == threading.get_ident()
         threads = [start(lambda: lock.acquire() and lock.release()) for _ in range(3)]
-        until(lambda: lock.waiters == 3)
+        wait_until(lambda: lock.waiters == 3)
     join(threads)
     assert lock.owner is None and lock.waiters == 0
 
@@ -189,7 +189,7 @@ def test_two_hundred_threads(make):
     assert seen == [1000] and lock.waiters == 0 and not lock.locked()
 
 
-def test_a_fair_lock_is_given_in_the_order_of_coming():
+def test_a_fair_lock_is_granted_in_order_of_arrival():
     lock, order, threads = ungil.Lock(fair=True), [], []
 
     def work(number):
@@ -199,16 +199,16 @@ def test_a_fair_lock_is_given_in_the_order_of_coming():
     with lock:
         for number in range(20):
             threads.append(start(work, number))
-            until(lambda: lock.waiters == number + 1)
+            wait_until(lambda: lock.waiters == number + 1)
     join(threads)
     assert order == list(range(20))
 
 
-def test_a_fair_lock_is_not_overtaken_by_who_just_had_it():
+def test_the_former_holder_does_not_overtake_at_a_fair_lock():
     lock, order = ungil.Lock(fair=True), []
     lock.acquire()
     thread = start(lambda: (lock.acquire(), order.append("waiter"), lock.release()))
-    until(lambda: lock.waiters == 1)
+    wait_until(lambda: lock.waiters == 1)
     lock.release()
     with lock:
         order.append("former")
@@ -216,7 +216,7 @@ def test_a_fair_lock_is_not_overtaken_by_who_just_had_it():
     assert order == ["waiter", "former"]
 
 
-def test_nobody_starves_beside_a_greedy_thread(make):
+def test_a_greedy_thread_does_not_starve_others(make):
     lock, stop = make(), threading.Event()
 
     def greedy():
@@ -227,14 +227,14 @@ def test_nobody_starves_beside_a_greedy_thread(make):
     threads = [start(greedy), start(greedy)]
     try:
         for _ in range(50):
-            assert lock.acquire(timeout=PATIENCE)
+            assert lock.acquire(timeout=TIMEOUT_S)
             lock.release()
     finally:
         stop.set()
     join(threads)
 
 
-def test_a_storm_of_timeouts_leaves_it_usable(make):
+def test_many_timeouts_leave_the_lock_usable(make):
     lock, stop, seen = make(), threading.Event(), [0]
 
     def work(number):
@@ -254,13 +254,13 @@ def test_a_storm_of_timeouts_leaves_it_usable(make):
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs signals")
-def test_a_signal_that_raises_takes_the_waiter_out(make):
+def test_a_raising_signal_handler_removes_the_waiter(make):
     lock, held, go = make(), threading.Event(), threading.Event()
 
     def hold():
         with lock:
             held.set()
-            go.wait(PATIENCE)
+            go.wait(TIMEOUT_S)
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -279,11 +279,11 @@ def test_a_signal_that_raises_takes_the_waiter_out(make):
         signal.signal(signal.SIGALRM, former)
         go.set()
     join([thread])
-    assert lock.acquire(timeout=PATIENCE)
+    assert lock.acquire(timeout=TIMEOUT_S)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs signals")
-def test_a_signal_that_does_not_raise_leaves_the_wait_as_it_is(make):
+def test_a_returning_signal_handler_does_not_end_the_wait(make):
     lock, calls = make(), []
     former = signal.signal(signal.SIGALRM, lambda *_: calls.append(1))
     ready, go = threading.Event(), threading.Event()
@@ -291,7 +291,7 @@ def test_a_signal_that_does_not_raise_leaves_the_wait_as_it_is(make):
     def hold():
         with lock:
             ready.set()
-            go.wait(PATIENCE)
+            go.wait(TIMEOUT_S)
 
     thread = start(hold)
     ready.wait()
@@ -308,7 +308,7 @@ def test_a_signal_that_does_not_raise_leaves_the_wait_as_it_is(make):
     join([thread])
 
 
-def test_interrupts_among_contention_lose_nothing(make):
+def test_interrupts_under_contention_lose_nothing(make):
     lock, stop, seen = make(), threading.Event(), [0]
 
     def work():
@@ -334,7 +334,7 @@ def test_interrupts_among_contention_lose_nothing(make):
                         lock.release()
             except Stop:
                 raised += 1
-                # The signal may have come between acquire and release.
+                # The signal may have arrived between acquire and release.
                 if lock.owner == threading.get_ident():
                     lock.release()
     finally:
@@ -343,7 +343,7 @@ def test_interrupts_among_contention_lose_nothing(make):
         stop.set()
     join(threads)
     assert raised == 100
-    assert lock.acquire(timeout=PATIENCE)
+    assert lock.acquire(timeout=TIMEOUT_S)
 
 
 def test_reentrance(make_reentrant):
@@ -376,7 +376,7 @@ def test_only_its_owner_releases_an_rlock(make_reentrant):
         lock._release_save()
 
 
-def test_a_nested_rlock_is_given_back_and_taken_whole(make_reentrant):
+def test_release_save_and_acquire_restore_keep_the_depth(make_reentrant):
     lock = make_reentrant()
     lock.acquire()
     lock.acquire()
@@ -392,7 +392,7 @@ def test_condition(make):
     def consume():
         for _ in range(100):
             with condition:
-                assert condition.wait_for(lambda: items, PATIENCE)
+                assert condition.wait_for(lambda: items, TIMEOUT_S)
                 got.append(items.pop())
 
     threads = [start(consume) for _ in range(4)]
@@ -414,7 +414,7 @@ def test_a_condition_needs_its_lock(make):
         assert condition.wait(0.001) is False
 
 
-def test_a_condition_over_a_nested_rlock_lets_others_in(make_reentrant):
+def test_condition_wait_releases_a_nested_rlock(make_reentrant):
     condition, came = threading.Condition(make_reentrant()), []
 
     def come():
@@ -424,6 +424,6 @@ def test_a_condition_over_a_nested_rlock_lets_others_in(make_reentrant):
 
     with condition, condition:
         thread = start(come)
-        assert condition.wait(PATIENCE)
+        assert condition.wait(TIMEOUT_S)
     join([thread])
     assert came == [1]

@@ -1,4 +1,4 @@
-"""What becomes of locks in a forked child, and at the interpreter's exit with threads asleep in them."""
+"""Locks in a forked child, and at interpreter exit while threads wait in them."""
 
 import os
 import textwrap
@@ -119,7 +119,7 @@ def test_a_read_write_lock_in_the_child():
 
 
 @needs_fork
-def test_meeting_points_in_the_child():
+def test_synchronizers_in_the_child():
     run("""
     semaphore, latch, event, barrier, stamped = ungil.Semaphore(0), ungil.Latch(1), ungil.Event(), ungil.Barrier(2), ungil.StampedLock()
     stamp = stamped.read_lock()
@@ -143,14 +143,15 @@ def test_meeting_points_in_the_child():
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_daemon_threads_asleep_at_exit(held):
+def test_daemon_threads_waiting_at_exit(held):
     run(f"""
     lock, fair, rlock, rw, semaphore = ungil.Lock(), ungil.Lock(fair=True), ungil.RLock(), ungil.RWLock(), ungil.Semaphore(0)
     for one in (lock, fair, rlock):
         one.acquire()
     rw.acquire_write()
     barrier, latch, event, phaser = ungil.Barrier(99), ungil.Latch(1), ungil.Event(), ungil.Phaser(2)
-    waits = [lock.acquire, fair.acquire, rlock.acquire, rw.acquire_read, rw.acquire_write, semaphore.acquire, barrier.wait, latch.wait,
+    waits = [lock.acquire, fair.acquire, rlock.acquire, rw.acquire_read, rw.acquire_write,
+             semaphore.acquire, barrier.wait, latch.wait,
              event.wait, phaser.arrive_and_await_advance, lambda: lock.acquire(timeout=0.01)]
     for wait in waits:
         for _ in range(3):

@@ -7,7 +7,7 @@ import time
 import weakref
 
 import pytest
-from test_locks import PATIENCE, join, start, until
+from test_locks import TIMEOUT_S, join, start, wait_until
 
 import ungil
 
@@ -18,7 +18,7 @@ def test_readers_together_writers_alone():
 
     def read():
         with lock.read():
-            here.wait(PATIENCE)
+            here.wait(TIMEOUT_S)
 
     join([start(read) for _ in range(4)])
 
@@ -43,7 +43,7 @@ def test_readers_together_writers_alone():
     assert lock.waiters == 0 and lock.readers == 0 and lock.owner is None
 
 
-def test_a_writer_keeps_readers_and_writers_out():
+def test_a_writer_excludes_readers_and_writers():
     lock, got = ungil.RWLock(), []
     with lock.write():
         assert lock.owner == threading.get_ident()
@@ -81,7 +81,7 @@ def test_a_writer_keeps_readers_and_writers_out():
     lock.release_write()
 
 
-def test_a_reader_that_would_wait_for_itself_is_told():
+def test_a_reader_that_would_wait_for_itself_raises():
     lock = ungil.RWLock()
     with lock.read():
         with pytest.raises(RuntimeError, match="wait for itself"):
@@ -113,17 +113,17 @@ def test_reentrance_and_downgrade():
     assert got == [(False, True, None)] and lock.readers == 0
 
 
-def test_a_reader_reads_again_though_a_writer_waits():
+def test_a_reader_may_reacquire_while_a_writer_waits():
     lock = ungil.RWLock()
     with lock.read():
         thread = start(lambda: (lock.acquire_write(), lock.release_write()))
-        until(lambda: lock.waiters >= 1)
+        wait_until(lambda: lock.waiters >= 1)
         with lock.read():
             pass
     join([thread])
 
 
-def test_a_waiting_writer_holds_new_readers_back_and_they_come_next():
+def test_a_waiting_writer_blocks_new_readers_which_go_next():
     lock, order = ungil.RWLock(), []
     threads = []
 
@@ -131,7 +131,7 @@ def test_a_waiting_writer_holds_new_readers_back_and_they_come_next():
         with lock.write():
             order.append(name)
             if name == "first":
-                until(lambda: lock.waiters >= 2)
+                wait_until(lambda: lock.waiters >= 2)
 
     def read():
         with lock.read():
@@ -139,11 +139,11 @@ def test_a_waiting_writer_holds_new_readers_back_and_they_come_next():
 
     with lock.read():
         threads.append(start(write, "first"))
-        until(lambda: lock.waiters == 1)
+        wait_until(lambda: lock.waiters == 1)
         threads.append(start(read))
-        until(lambda: lock.waiters == 2)
+        wait_until(lambda: lock.waiters == 2)
         threads.append(start(write, "second"))
-        until(lambda: lock.waiters == 3)
+        wait_until(lambda: lock.waiters == 3)
         assert order == []
     join(threads)
     assert order == ["first", "reader", "second"]
@@ -197,7 +197,7 @@ def test_rwlock_interrupts_leave_it_usable():
     def hold(guard):
         with guard:
             held.set()
-            go.wait(PATIENCE)
+            go.wait(TIMEOUT_S)
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -212,7 +212,7 @@ def test_rwlock_interrupts_leave_it_usable():
             held.clear()
             go.clear()
             thread = start(hold, guard)
-            held.wait(PATIENCE)
+            held.wait(TIMEOUT_S)
             for _ in range(10):
                 with pytest.raises(KeyboardInterrupt):
                     signal.setitimer(signal.ITIMER_REAL, 0.002)
@@ -220,7 +220,7 @@ def test_rwlock_interrupts_leave_it_usable():
                 assert lock.waiters == 0
             go.set()
             join([thread])
-            assert lock.acquire_write(timeout=PATIENCE)
+            assert lock.acquire_write(timeout=TIMEOUT_S)
             lock.release_write()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -278,7 +278,7 @@ def test_conversions():
     assert lock.readers == 0
 
 
-def test_optimistic_readers_see_no_half_done_work():
+def test_validated_optimistic_reads_see_no_incomplete_change():
     lock, point, wrong, stop = ungil.StampedLock(), [0, 0], [], threading.Event()
 
     def write():
@@ -341,7 +341,7 @@ def test_all_stripes():
     join([start(work) for _ in range(4)])
 
 
-def test_all_stripes_let_go_when_interrupted():
+def test_all_stripes_are_released_when_interrupted():
     locks = ungil.StripedLock(8)
     last = list(locks)[-1]
     last.acquire()

@@ -1,4 +1,7 @@
-"""Operators. One that changes in place changes the object or is refused: the name on its left never stands for something new afterwards."""
+"""Operators. An in-place operator changes the object or is rejected.
+
+The name on its left never refers to a new object afterwards.
+"""
 
 import collections
 import itertools
@@ -59,12 +62,13 @@ OTHERS = {
 }
 
 
-# A view, on the right of an operator that the left side does not have, makes a set of any iterable and itself: a dict's does, too.
+# A view as the right operand of an operator that the left does not have makes a set of any iterable
+# and itself, as the view of a dict does.
 VIEWS = ["keys", "items", "keys of a ConcurrentDict", "items of a ConcurrentDict"]
 
 
 @pytest.mark.parametrize("name", MAKE)
-def test_an_operator_in_place_changes_the_object_or_is_refused(name):
+def test_in_place_operators_change_the_object_or_are_rejected(name):
     if name in VIEWS:
         pytest.skip("a view cannot be changed: as for a dict's, the result is a new set")
     for change, (kind, other) in itertools.product(IN_PLACE, {**OTHERS, **MAKE}.items()):
@@ -86,12 +90,12 @@ def test_an_operator_in_place_changes_the_object_or_is_refused(name):
 @pytest.mark.parametrize(
     "kind", ["list", "tuple", "range", "generator", "str", "dict", "Counter", "None", "int"]
 )
-def test_a_set_refuses_what_is_no_set(symbol, kind):
-    """As `set` does: the methods take any iterable, the operators take sets."""
+def test_set_operators_reject_other_types(symbol, kind):
+    """As with `set`: the methods take any iterable, the operators only sets."""
     apply = getattr(operator, symbol)
     ours = ungil.ConcurrentSet([1, 2])
     for left, right in ((ours, OTHERS[kind]()), (OTHERS[kind](), ours)):
-        # A Counter asks whatever is on its right for items.
+        # A Counter calls `items` of its right operand.
         with pytest.raises((TypeError, AttributeError) if kind == "Counter" else TypeError):
             apply(left, right)
     assert ours == {1, 2}
@@ -99,7 +103,7 @@ def test_a_set_refuses_what_is_no_set(symbol, kind):
 
 @pytest.mark.parametrize("kind", ["set", "frozenset", "keys"])
 @pytest.mark.parametrize("symbol", ["or_", "and_", "sub", "xor"])
-def test_a_set_takes_sets_on_either_side(symbol, kind):
+def test_set_operators_accept_sets_on_either_side(symbol, kind):
     apply, other = getattr(operator, symbol), OTHERS[kind]()
     ours = ungil.ConcurrentSet([1, 2])
     for left, right, expected in (
@@ -107,7 +111,7 @@ def test_a_set_takes_sets_on_either_side(symbol, kind):
         (other, ours, apply(set(other), {1, 2})),
     ):
         made = apply(left, right)
-        # The view of a dict makes a set of whatever is on its right.
+        # The view of a dict makes a set of any right operand.
         kept = left is ours or kind != "keys"
         assert (
             type(made) is (ungil.ConcurrentSet if kept else set)
@@ -117,7 +121,7 @@ def test_a_set_takes_sets_on_either_side(symbol, kind):
     assert ours == {1, 2}
 
 
-def test_a_counter_is_no_dict_in_place():
+def test_a_counter_rejects_in_place_union():
     counter = same = ungil.ConcurrentCounter("aab")
     with pytest.raises(TypeError, match="update"):
         counter |= ungil.ConcurrentDict({1: 2})

@@ -1,4 +1,4 @@
-"""ThreadPool as a `concurrent.futures.Executor`: the specification is CPython's test_concurrent_futures."""
+"""ThreadPool as a `concurrent.futures.Executor`, against CPython's test_concurrent_futures."""
 
 import asyncio
 import concurrent.futures as futures
@@ -26,7 +26,7 @@ def pool():
 
 
 class Gate:
-    """A task that runs until it is let go."""
+    """A task that runs until it is released."""
 
     def __init__(self, pool):
         self.entered = threading.Event()
@@ -46,7 +46,7 @@ class Gate:
         self.open.set()
 
 
-def test_it_is_an_executor_and_gives_futures(pool):
+def test_it_is_an_executor_and_returns_futures(pool):
     assert isinstance(pool, futures.Executor)
     future = pool.submit(pow, 2, 8)
     assert isinstance(future, futures.Future)
@@ -67,7 +67,7 @@ def test_submit_passes_keywords_of_any_name(pool):
         pool.submit(arg=1)
 
 
-def test_what_a_task_raises_is_raised_with_its_traceback(pool):
+def test_exceptions_of_a_task_keep_their_traceback(pool):
     def fail():
         raise KeyError("here")
 
@@ -160,7 +160,7 @@ def test_a_failing_initializer_breaks_the_pool(caplog):
     assert "Exception in initializer" in caplog.text
 
 
-def test_waiting_has_a_limit(pool):
+def test_result_times_out(pool):
     with Gate(pool) as gate:
         for limit in (0, -1, 0.01):
             with pytest.raises(TimeoutError):
@@ -173,7 +173,7 @@ def test_waiting_has_a_limit(pool):
     assert gate.future.result(1e300) == "through"
 
 
-def test_what_has_not_begun_can_be_cancelled():
+def test_tasks_that_have_not_started_can_be_cancelled():
     with ThreadPool(1) as pool:
         with Gate(pool) as gate:
             future = pool.submit(int)
@@ -187,7 +187,7 @@ def test_what_has_not_begun_can_be_cancelled():
         assert not gate.future.cancel()
 
 
-def test_cancelling_wakes_who_waits():
+def test_cancel_wakes_waiters():
     with ThreadPool(1) as pool, Gate(pool):
         future = pool.submit(int)
         seen = []
@@ -220,7 +220,7 @@ def test_callbacks_run_once_in_order_even_if_one_raises(pool, caplog):
     assert seen[-1] is gate.future
 
 
-def test_callbacks_hear_of_a_cancel():
+def test_callbacks_are_called_on_cancel():
     with ThreadPool(1) as pool, Gate(pool):
         future = pool.submit(int)
         seen = []
@@ -245,7 +245,7 @@ def test_wait_and_as_completed(pool):
     assert futures.wait([gate.future]).not_done == set()
 
 
-def test_wait_hears_of_cancelled_futures():
+def test_wait_returns_cancelled_futures():
     with ThreadPool(1) as pool:
         with Gate(pool):
             future = pool.submit(int)
@@ -256,7 +256,7 @@ def test_wait_hears_of_cancelled_futures():
         assert repr(future) == f"<Future at {id(future):#x} state=cancelled>"
 
 
-def test_wait_from_many_threads_on_futures_that_are_ending(pool):
+def test_wait_from_many_threads_on_finishing_futures(pool):
     def wait(fs):
         return len(futures.wait(fs).done)
 
@@ -301,7 +301,7 @@ def test_asyncio_takes_the_futures(pool):
     asyncio.run(main())
 
 
-def test_tasks_of_one_worker_run_in_the_order_they_came():
+def test_tasks_of_one_worker_run_in_order_of_submission():
     order = []
     with ThreadPool(1) as pool:
         with Gate(pool):
@@ -310,7 +310,7 @@ def test_tasks_of_one_worker_run_in_the_order_they_came():
     assert order == list(range(200))
 
 
-def test_an_idle_worker_is_used_again():
+def test_an_idle_worker_is_reused():
     with ThreadPool(8, "again") as pool:
         for _ in range(20):
             with Gate(pool):
@@ -320,7 +320,7 @@ def test_an_idle_worker_is_used_again():
         assert sum(t.name.startswith("again") for t in threading.enumerate()) == 1
 
 
-def test_each_task_is_run_once_whoever_steals_it():
+def test_each_task_runs_once_despite_stealing():
     from ungil import Adder
 
     count = Adder()
@@ -339,7 +339,7 @@ def test_each_task_is_run_once_whoever_steals_it():
     assert count.sum() == 4 * 1023
 
 
-def test_after_shutdown_nothing_is_taken_and_everything_is_run():
+def test_shutdown_rejects_new_tasks_and_runs_pending_ones():
     done = []
     pool = ThreadPool(2)
     for i in range(100):
@@ -357,7 +357,7 @@ def test_after_shutdown_nothing_is_taken_and_everything_is_run():
     pool.shutdown()
 
 
-def test_shutdown_can_leave_at_once_or_cancel():
+def test_shutdown_without_wait_and_with_cancel():
     pool = ThreadPool(1)
     with Gate(pool) as gate:
         queued = [pool.submit(int) for _ in range(10)]
@@ -395,7 +395,7 @@ def test_shutdown_races_submit():
 
 
 def test_threads_end_when_another_thread_drops_the_pool():
-    """The last reference goes in a thread that did not make the pool, while the one that made it sleeps."""
+    """Another thread drops the last reference while the creating thread sleeps."""
     pool = [ThreadPool(2, "left")]
     pool[0].submit(int).result()
     threads = [t for t in threading.enumerate() if t.name.startswith("left")]
@@ -425,7 +425,7 @@ def test_threads_end_when_the_pool_is_dropped():
     assert list(row) == [5, 4, 3, 2, 1]
 
 
-def test_shutdown_from_a_worker_is_refused_not_a_deadlock():
+def test_shutdown_from_a_worker_raises():
     with ThreadPool(1) as pool:
         with pytest.raises(RuntimeError, match="cannot join current thread"):
             pool.submit(pool.shutdown).result()
@@ -476,7 +476,7 @@ def test_a_cycle_through_a_future_is_freed():
     assert gone() is None
 
 
-def test_repr_says_how_it_stands(pool):
+def test_repr_shows_the_state(pool):
     pool.submit(int).result()
     assert "of 3 workers" in repr(pool)
     assert "state=finished returned int" in repr(pool.submit(int)) or True
@@ -484,9 +484,7 @@ def test_repr_says_how_it_stands(pool):
     assert "shut down" in repr(pool)
 
 
-@pytest.mark.skipif(
-    not hasattr(sys, "_is_gil_enabled"), reason="an interpreter that has a GIL and nothing else"
-)
-def test_the_gil_is_not_switched_on():
+@pytest.mark.skipif(not hasattr(sys, "_is_gil_enabled"), reason="needs sys._is_gil_enabled")
+def test_the_gil_stays_disabled():
     if sysconfig.get_config_var("Py_GIL_DISABLED") and os.environ.get("PYTHON_GIL") != "1":
         assert not sys._is_gil_enabled()

@@ -1,4 +1,4 @@
-"""PerThread: a value for each thread."""
+"""PerThread: one value for each thread."""
 
 import gc
 import operator
@@ -18,7 +18,7 @@ def in_threads(count, work):
     join(*threads)
 
 
-def test_each_thread_has_its_own():
+def test_each_thread_has_its_own_value():
     mine = PerThread(list)
     mine.get().append(0)
     assert mine() is mine.get()
@@ -40,7 +40,7 @@ def test_values_of_ended_threads_are_kept():
     assert mine.values() == []
 
 
-def test_a_thread_that_comes_later_does_not_find_another_ones_value():
+def test_a_later_thread_does_not_get_the_value_of_an_ended_one():
     mine = PerThread(list)
     empty = []
     for _ in range(20):
@@ -73,7 +73,7 @@ def test_any_value_comes_back(value):
     assert kept.values() == [value]
 
 
-def test_values_are_read_while_their_threads_work_and_end():
+def test_values_can_be_read_while_threads_work_and_end():
     mine = PerThread(list)
     stop = threading.Event()
     failures = []
@@ -114,7 +114,7 @@ def test_each_value_is_taken_once():
     assert sum(map(len, taken)) == 60
 
 
-def test_a_factory_that_fails_or_asks_itself():
+def test_failing_and_reentrant_factories():
     def fail():
         raise ValueError("no")
 

@@ -1,4 +1,4 @@
-"""What the three queues share with `queue`'s: the specification CPython's own tests are written to."""
+"""The common behaviour of the three queues and those of `queue`, as CPython's tests specify it."""
 
 import gc
 import pickle
@@ -14,7 +14,7 @@ from deadlines import join
 from ungil import LifoQueue, PriorityQueue, Queue
 
 KINDS = [Queue, LifoQueue, PriorityQueue]
-PATIENCE = 60
+TIMEOUT_S = 60
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
@@ -22,9 +22,9 @@ def kind(request):
     return request.param
 
 
-def asleep(thread):
-    """Waits until a thread sleeps in the kernel (as far as that can be seen)."""
-    deadline = time.monotonic() + PATIENCE
+def wait_until_asleep(thread):
+    """Waits until a thread sleeps in the kernel, as far as that can be observed."""
+    deadline = time.monotonic() + TIMEOUT_S
     stat = Path(f"/proc/self/task/{thread.native_id}/stat")
     while time.monotonic() < deadline and thread.is_alive() and stat.exists():
         try:
@@ -34,8 +34,8 @@ def asleep(thread):
             return
 
 
-class Run(threading.Thread):
-    """A call in a thread of its own, and what came of it."""
+class BackgroundCall(threading.Thread):
+    """A call in its own thread, and its outcome."""
 
     def __init__(self, call, *args, **kwargs):
         super().__init__(daemon=True)
@@ -54,10 +54,10 @@ class Run(threading.Thread):
         return self.outcome
 
 
-def waiting(call, *args, **kwargs):
-    """The same, begun to wait."""
-    run = Run(call, *args, **kwargs)
-    asleep(run)
+def start_waiting(call, *args, **kwargs):
+    """Starts a call and waits until its thread sleeps."""
+    run = BackgroundCall(call, *args, **kwargs)
+    wait_until_asleep(run)
     return run
 
 
@@ -126,7 +126,7 @@ def test_arguments(kind):
         kind(2**70)
     q.put(1, timeout=1e300)
     assert q.get(timeout=float("inf")) == 1
-    # Not looked at, as in `queue`.
+    # Ignored, as in `queue`.
     q.put(1, False, -1)
     assert q.get(False, -1) == 1
 
@@ -134,16 +134,16 @@ def test_arguments(kind):
 def test_a_getter_waits_for_an_item(kind):
     for timeout in (None, 60):
         q = kind()
-        getter = waiting(q.get, True, timeout)
+        getter = start_waiting(q.get, True, timeout)
         q.put(7)
         assert getter.result() == 7
 
 
-def test_a_putter_waits_for_room(kind):
+def test_a_putter_waits_for_space(kind):
     for timeout in (None, 60):
         q = kind(1)
         q.put(1)
-        putter = waiting(q.put, 2, True, timeout)
+        putter = start_waiting(q.put, 2, True, timeout)
         assert q.get() == 1
         putter.result()
         assert q.get() == 2
@@ -157,7 +157,7 @@ def test_tasks(kind):
     for i in range(10):
         q.put(i)
     assert q.unfinished_tasks == 10
-    joiner = waiting(q.join)
+    joiner = start_waiting(q.join)
     for _ in range(10):
         assert joiner.is_alive()
         q.get()
@@ -168,7 +168,7 @@ def test_tasks(kind):
     q.join()
 
 
-def test_refused_puts_are_no_tasks(kind):
+def test_rejected_puts_are_not_counted_as_tasks(kind):
     q = kind(1)
     q.put(1)
     for _ in range(5):
@@ -183,7 +183,7 @@ def test_shutdown(kind):
     q = kind(2)
     q.put(1)
     q.put(2)
-    putter = waiting(q.put, 3)
+    putter = start_waiting(q.put, 3)
     assert not q.is_shutdown
     q.shutdown()
     assert q.is_shutdown
@@ -204,12 +204,12 @@ def test_shutdown_at_once(kind):
     for i in range(5):
         q.put(i)
     q.get()
-    joiner = waiting(q.join)
+    joiner = start_waiting(q.join)
     q.shutdown(immediate=True)
     assert q.qsize() == 0
     with pytest.raises(queue.ShutDown):
         q.get()
-    # The one that was taken out is still being worked on.
+    # The item that was taken out is still being processed.
     assert q.unfinished_tasks == 1
     q.task_done()
     joiner.result()
@@ -219,7 +219,7 @@ def test_shutdown_at_once(kind):
 
 def test_shutdown_wakes_getters(kind):
     q = kind()
-    getters = [waiting(q.get) for _ in range(3)] + [waiting(q.get, timeout=60)]
+    getters = [start_waiting(q.get) for _ in range(3)] + [start_waiting(q.get, timeout=60)]
     q.shutdown()
     assert [getter.result() for getter in getters] == [queue.ShutDown] * 4
 
@@ -253,7 +253,7 @@ def test_many_and_the_bound(kind):
     with pytest.raises(queue.Full):
         q.put_many([9], block=False)
     assert q.qsize() == 3
-    putter = waiting(q.put_many, range(10, 15))
+    putter = start_waiting(q.put_many, range(10, 15))
     got = []
     while len(got) < 8:
         got += q.get_many(2)
@@ -264,7 +264,7 @@ def test_many_and_the_bound(kind):
         q.put_many([1])
 
 
-def test_many_from_an_iterable_that_fails(kind):
+def test_put_many_from_a_failing_iterable(kind):
     def failing():
         yield 1
         raise LookupError
@@ -342,7 +342,7 @@ def test_many_items_survive_the_collector(kind):
     assert sorted(q.get() for _ in range(2000)) == [(i, [i]) for i in range(2000)]
 
 
-def test_values_come_out_as_they_went_in():
+def test_values_come_out_unchanged():
     values = [
         None,
         True,

@@ -1,4 +1,4 @@
-"""Coroutines at the ends of queues."""
+"""Coroutines that put into and get from queues."""
 
 import asyncio
 import gc
@@ -7,7 +7,7 @@ import threading
 import weakref
 
 import pytest
-from test_queues import KINDS, Run, waiting
+from test_queues import KINDS, BackgroundCall, start_waiting
 
 from ungil import DelayQueue, Queue
 
@@ -26,7 +26,7 @@ def run(coroutine):
 
 
 async def settle():
-    """Lets every task that can go on do so."""
+    """Runs every task that can make progress."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -46,12 +46,12 @@ def test_both_ends_in_one_loop(kind):
     assert run(main()) == list(range(100))
 
 
-def test_one_end_a_thread(kind):
+def test_a_thread_at_one_end(kind):
     async def main(q):
         return [await q.get_async() for _ in range(500)]
 
     q = kind(3)
-    producer = Run(lambda: [q.put(i) for i in range(500)])
+    producer = BackgroundCall(lambda: [q.put(i) for i in range(500)])
     assert sorted(run(main(q))) == list(range(500))
     producer.result()
 
@@ -59,7 +59,7 @@ def test_one_end_a_thread(kind):
         for i in range(500):
             await q.put_async(i)
 
-    consumer = Run(lambda: [q.get() for _ in range(500)])
+    consumer = BackgroundCall(lambda: [q.get() for _ in range(500)])
     run(produce(q))
     assert sorted(consumer.result()) == list(range(500))
 
@@ -74,7 +74,7 @@ def test_loops_of_many_threads():
     async def get():
         return [await q.get_async() for _ in range(200)]
 
-    ends = [Run(lambda c=c: asyncio.run(c())) for c in (put, get, put, get)]
+    ends = [BackgroundCall(lambda c=c: asyncio.run(c())) for c in (put, get, put, get)]
     outcomes = [end.result() for end in ends]
     assert sorted(outcomes[1] + outcomes[3]) == sorted(list(range(200)) * 2)
 
@@ -100,7 +100,7 @@ def test_cancelled_getters_lose_nothing(kind):
         getters = [asyncio.create_task(q.get_async()) for _ in range(3)]
         await settle()
         q.put(1)
-        # The first has been told in this very tick.
+        # The first waiter was woken in this very tick.
         getters[0].cancel()
         await settle()
         assert getters[0].cancelled()
@@ -151,17 +151,17 @@ def test_shutdown_wakes_coroutines(kind):
     assert [type(e) for e in run(main())] == [queue.ShutDown] * 3
 
 
-def test_a_closed_loop_neither_loses_nor_raises(kind):
+def test_a_closed_loop_loses_no_item(kind):
     q = kind()
     loop = asyncio.new_event_loop()
     abandoned = [loop.create_task(q.get_async()) for _ in range(5)]
     loop.run_until_complete(settle())
     loop.close()
-    getter = waiting(q.get)
+    getter = start_waiting(q.get)
     q.put(1)
     assert getter.result() == 1
     for task in abandoned:
-        # asyncio complains of what it was not let finish.
+        # asyncio warns about tasks that it could not finish.
         task._log_destroy_pending = False
 
 

@@ -1,4 +1,4 @@
-"""CPython's own tests of `queue`, run against ours, where the interpreter at hand carries them."""
+"""CPython's own tests of `queue`, run against ours, if the interpreter includes them."""
 
 import queue
 import types
@@ -8,7 +8,7 @@ import pytest
 
 import ungil
 
-theirs = pytest.importorskip("test.test_queue", reason="this interpreter came without its tests")
+theirs = pytest.importorskip("test.test_queue", reason="needs the tests of CPython")
 
 OURS = types.SimpleNamespace(
     Queue=ungil.Queue,

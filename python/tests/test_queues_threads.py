@@ -1,4 +1,4 @@
-"""Many threads at a queue, and what can befall them: signals, forks, the end of the program."""
+"""Many threads at one queue, with signals, forks and the exit of the program."""
 
 import collections
 import itertools
@@ -11,7 +11,7 @@ import time
 
 import pytest
 from deadlines import join, run_code, wait_for_child
-from test_queues import KINDS, PATIENCE, Run, asleep, waiting
+from test_queues import KINDS, TIMEOUT_S, BackgroundCall, start_waiting, wait_until_asleep
 
 from ungil import DelayQueue, Exchanger, PriorityQueue, Queue
 
@@ -23,7 +23,7 @@ def kind(request):
 
 @pytest.mark.parametrize("maxsize", [0, 1, 2, 7, 100, 5000])
 @pytest.mark.parametrize("shape", ["plain", "timeouts", "polling", "many"])
-def test_nothing_is_lost_doubled_or_reordered(maxsize, shape):
+def test_nothing_is_lost_duplicated_or_reordered(maxsize, shape):
     q = Queue(maxsize)
     items, producers, consumers = 1500, 4, 3
 
@@ -69,8 +69,8 @@ def test_nothing_is_lost_doubled_or_reordered(maxsize, shape):
                 return got + [item for item in some if item]
             got += some
 
-    getters = [Run(consume) for _ in range(consumers)]
-    putters = [Run(produce, who) for who in range(producers)]
+    getters = [BackgroundCall(consume) for _ in range(consumers)]
+    putters = [BackgroundCall(produce, who) for who in range(producers)]
     for putter in putters:
         putter.result()
     for _ in getters:
@@ -86,7 +86,7 @@ def test_nothing_is_lost_doubled_or_reordered(maxsize, shape):
 
 
 def test_the_bound_is_never_exceeded(kind):
-    """Between a put's end and its item's get's beginning the item is in the queue for certain."""
+    """The item is certainly in the queue from the return of its put to the start of its get."""
     bound = 3
     q = kind(bound)
     lock, inside, most = threading.Lock(), 0, 0
@@ -101,12 +101,12 @@ def test_the_bound_is_never_exceeded(kind):
             with lock:
                 inside += 1
                 most = max(most, inside)
-            # Counted out before the get begins.
+            # Subtracted before the get begins.
             with lock:
                 inside -= 1
             q.get()
 
-    runs = [Run(work, n) for n in range(6)]
+    runs = [BackgroundCall(work, n) for n in range(6)]
     for r in runs:
         r.result()
     assert 0 < most <= bound and q.empty()
@@ -123,7 +123,7 @@ def test_polling_an_empty_queue_costs_no_memory():
     assert q.get_nowait() == 1
 
 
-def test_shutdown_amid_traffic(kind):
+def test_shutdown_during_puts_and_gets(kind):
     for immediate in (False, True):
         q = kind(8)
 
@@ -144,8 +144,8 @@ def test_shutdown_amid_traffic(kind):
             except queue.ShutDown:
                 return got
 
-        putters = [Run(put, n) for n in range(3)]
-        getters = [Run(get) for _ in range(2)]
+        putters = [BackgroundCall(put, n) for n in range(3)]
+        getters = [BackgroundCall(get) for _ in range(2)]
         time.sleep(0.01)
         q.shutdown(immediate)
         put_in = set(itertools.chain.from_iterable(p.result() for p in putters))
@@ -161,7 +161,7 @@ def interrupt_when_asleep():
     main = threading.main_thread()
 
     def work():
-        asleep(main)
+        wait_until_asleep(main)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=work)
@@ -184,7 +184,7 @@ def test_ctrl_c(kind, make):
     call = make(kind)
     with pytest.raises(KeyboardInterrupt):
         thread = interrupt_when_asleep()
-        # The signal may come before the sleep; then it is raised there.
+        # The signal may arrive before the thread sleeps; then it is raised there.
         call()
     join(thread)
 
@@ -195,7 +195,7 @@ def test_an_interrupted_getter_leaves_the_item_to_another(kind):
         thread = interrupt_when_asleep()
         q.get()
     join(thread)
-    other = waiting(q.get)
+    other = start_waiting(q.get)
     q.put(1)
     assert other.result() == 1
 
@@ -205,10 +205,13 @@ def test_signal_handlers_run_while_waiting(kind):
     before = signal.signal(signal.SIGUSR1, lambda *_: q.put(5))
     try:
         thread = threading.Thread(
-            target=lambda: (asleep(threading.main_thread()), os.kill(os.getpid(), signal.SIGUSR1))
+            target=lambda: (
+                wait_until_asleep(threading.main_thread()),
+                os.kill(os.getpid(), signal.SIGUSR1),
+            )
         )
         thread.start()
-        assert q.get(timeout=PATIENCE) == 5
+        assert q.get(timeout=TIMEOUT_S) == 5
         join(thread)
     finally:
         signal.signal(signal.SIGUSR1, before)
@@ -221,17 +224,17 @@ def test_fork(kind):
     full = kind(1)
     full.put(1)
     empty = kind()
-    waiters = [waiting(full.put, 2), waiting(empty.get)]
+    waiters = [start_waiting(full.put, 2), start_waiting(empty.get)]
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            # The parent's waiters are not here.
+            # The waiters of the parent do not exist here.
             assert q.get() == 1
             assert full.get() == 1 and full.empty()
             empty.put(3)
             assert empty.get(timeout=1) == 3
-            consumer = waiting(empty.get)
+            consumer = start_waiting(empty.get)
             empty.put(4)
             assert consumer.result() == 4
             code = 0
@@ -252,12 +255,12 @@ def test_fork_during_a_comparison():
     class Slow(int):
         def __lt__(self, other):
             inside.set()
-            go_on.wait(PATIENCE)
+            go_on.wait(TIMEOUT_S)
             return int(self) < int(other)
 
     q.put(Slow(1))
-    putter = Run(q.put, Slow(2))
-    assert inside.wait(PATIENCE)
+    putter = BackgroundCall(q.put, Slow(2))
+    assert inside.wait(TIMEOUT_S)
     pid = os.fork()
     if pid == 0:
         code = 1

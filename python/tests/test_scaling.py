@@ -1,4 +1,4 @@
-"""The side-by-side benchmark runs, checks what it counts, and writes what it measured. No speed is asserted."""
+"""The benchmark runs, checks its results, and writes what it measured. No speed is asserted."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def names():
     return run("--list").stdout.splitlines()
 
 
-def test_the_rows_of_the_promised_table_are_there():
+def test_the_rows_of_the_documented_table_exist():
     listed = names()
     for part in (
         "Adder.add",
@@ -31,7 +31,7 @@ def test_the_rows_of_the_promised_table_are_there():
         assert any(part in name for name in listed), part
 
 
-def test_every_row_runs_with_ours_and_says_who_is_missing(tmp_path):
+def test_every_row_runs_and_missing_packages_are_reported(tmp_path):
     file = tmp_path / "figures.json"
     done = run("--threads", "1,2", "--seconds", "0.001", "--blocks", "2", "--json", file)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -55,6 +55,6 @@ def test_every_row_runs_with_ours_and_says_who_is_missing(tmp_path):
         ("--only", "nothing has this"),
     ],
 )
-def test_bad_arguments_are_refused_in_words(arguments):
+def test_bad_arguments_are_rejected_with_a_message(arguments):
     done = run(*arguments)
     assert done.returncode != 0 and "Traceback" not in done.stderr

@@ -13,9 +13,7 @@ from deadlines import join
 from ungil import ShareWarning, frozen, share, sharing_of
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-only_free_threaded = pytest.mark.skipif(
-    not FREE_THREADED, reason="with a GIL counts are not shared"
-)
+only_free_threaded = pytest.mark.skipif(not FREE_THREADED, reason="needs a free-threaded build")
 
 
 class Thing:
@@ -34,7 +32,7 @@ def text(n):
     return f"a text made at run time {n}"
 
 
-def test_returns_what_it_was_given_with_its_contents():
+def test_share_returns_its_argument_unchanged():
     graph = {"a": [1, 2.5, text(1)], (1, 2): {3}}
     copy = {"a": [1, 2.5, text(1)], (1, 2): {3}}
     assert share(graph) is graph
@@ -42,7 +40,7 @@ def test_returns_what_it_was_given_with_its_contents():
 
 
 @only_free_threaded
-def test_what_the_collector_tracks_is_deferred_and_the_rest_merged():
+def test_tracked_objects_are_deferred_and_others_merged():
     thing = Thing()
     thing.name = text(1)
     thing.parts = [text(2), {"key": Thing()}, (Thing(), int("9" * 30))]
@@ -65,23 +63,23 @@ def test_what_the_collector_tracks_is_deferred_and_the_rest_merged():
 
 
 @only_free_threaded
-def test_closures_are_walked_and_the_program_is_not():
+def test_closures_are_visited_but_globals_are_not():
     kept = Thing()
-    stranger = Thing()
-    globals()["_stranger"] = stranger
+    unrelated = Thing()
+    globals()["_unrelated"] = unrelated
 
     def closure(default=[text(3)]):
-        return kept, _stranger, default
+        return kept, _unrelated, default
 
     share(closure)
     assert sharing_of(kept) == "deferred"
     assert sharing_of(closure.__defaults__[0][0]) == "merged"
-    assert sharing_of(stranger) == "owned"
-    del globals()["_stranger"]
+    assert sharing_of(unrelated) == "owned"
+    del globals()["_unrelated"]
 
 
 @only_free_threaded
-def test_what_another_thread_owns_is_told():
+def test_objects_of_another_thread_are_reported():
     stop = threading.Event()
     made = []
 
@@ -105,7 +103,7 @@ def test_what_another_thread_owns_is_told():
 
 
 @only_free_threaded
-def test_what_is_no_data_is_told_and_not_walked():
+def test_objects_that_are_not_data_are_reported_and_not_visited():
     thing = Thing()
     behind = [thing]
     with pytest.warns(ShareWarning, match="1 of type generator: it is execution state"):
@@ -114,7 +112,7 @@ def test_what_is_no_data_is_told_and_not_walked():
 
 
 @only_free_threaded
-def test_immortal_objects_are_what_was_asked_for():
+def test_share_makes_the_whole_graph_immortal_on_request():
     words = [text(n) for n in range(10)]
     share(words, immortal=True)
     assert {sharing_of(word) for word in words} == {"immortal"}
@@ -136,11 +134,11 @@ def test_shared_objects_are_freed():
 
 
 @only_free_threaded
-def test_a_merged_object_is_freed_by_whoever_drops_it():
+def test_a_merged_object_is_freed_by_the_thread_that_drops_it():
     class Loud:
         __slots__ = ("__weakref__",)
 
-    # A tracked object may be merged without being deferred: by a container it is put into.
+    # A container may merge a tracked object that it stores without deferring it.
     from ungil import Array
 
     array = Array([Loud()])
@@ -195,7 +193,7 @@ def test_frozen_is_a_deep_copy_that_cannot_change():
     assert dict(frozen(view)) == dict(view)
 
 
-def test_frozen_says_where_it_found_what_can_change():
+def test_frozen_names_the_location_of_mutable_objects():
     with pytest.raises(TypeError, match=r"obj\['a'\]\[1\] is a Thing, which may change"):
         frozen({"a": [1, Thing()]})
     loop = []
@@ -204,7 +202,7 @@ def test_frozen_says_where_it_found_what_can_change():
         frozen(loop)
 
 
-def test_shared_twice_is_shared_once_more():
+def test_share_can_be_repeated():
     graph = [Thing()]
     share(graph)
     graph.append(Thing())

@@ -1,4 +1,7 @@
-"""Sizes, lengths, counts and timeouts that are far too large: they work, or are refused at once and say so. Nothing begins to count to 2**64."""
+"""Far too large sizes, lengths, counts and timeouts work or are rejected at once.
+
+Nothing starts to count to 2**64.
+"""
 
 import pytest
 from processes import run_script
@@ -19,14 +22,14 @@ def stopped(index, *rest):
     raise LookupError
 
 def late(call, *arguments):
-    # Begins to wait and is told meanwhile.
+    # Starts to wait and is woken meanwhile.
     thread = threading.Thread(target=call, args=arguments, daemon=True)
     thread.start()
     return thread
 """
 
 HUGE = [2**40, 2**62, 2**63 - 1, 2**63, 2**64, 2**64 + 1, 10**400]
-# As many objects as these would not fit, and the ones below may: they are not tried.
+# Numbers of objects that cannot fit in memory. 2**40 might fit, so it is not tried.
 LONG = [2**48, 2**62, 2**63 - 1, 2**63, 2**64, 10**400]
 
 SIZES = {
@@ -115,7 +118,7 @@ for call, sizes in SIZES.items():
     for n in sizes:
         done = threading.Event()
         threading.Thread(target=attempt, args=(call, code, n, done), daemon=True).start()
-        # Nothing here has anything to do: only what counts to N takes that long.
+        # No call has work to do: only code that counts to N would exceed the deadline.
         if not done.wait(60):
             print(f"{call}, N about 2**{n.bit_length()}: never begins", flush=True)
             os._exit(1)
@@ -123,7 +126,7 @@ os._exit(0)
 """
 
 
-def test_a_size_far_too_large_works_or_is_refused_at_once():
+def test_huge_sizes_work_or_are_rejected_at_once():
     done = run_script(SETUP + f"\nSIZES = {SIZES!r}\n" + RUN)
     assert done.stdout == ""
 
@@ -132,7 +135,7 @@ def test_a_size_far_too_large_works_or_is_refused_at_once():
     "call",
     ["parallel_for(abs, range(2**64))", "map(abs, range(2**63))", "reduce(max, range(2**64), 0)"],
 )
-def test_a_range_longer_than_any_call_is_refused(call):
+def test_too_long_ranges_are_rejected(call):
     run_script(
         f"""
         import ungil
@@ -146,7 +149,7 @@ def test_a_range_longer_than_any_call_is_refused(call):
     )
 
 
-def test_a_range_beyond_64_bits_is_not_written_out():
+def test_ranges_beyond_64_bits_are_not_expanded():
     run_script(
         """
         import ungil
@@ -167,7 +170,7 @@ def test_a_range_beyond_64_bits_is_not_written_out():
     )
 
 
-def test_a_striped_lock_makes_its_locks_when_they_are_asked_for():
+def test_a_striped_lock_creates_its_locks_on_demand():
     done = run_script(
         """
         import resource, ungil
@@ -179,7 +182,7 @@ def test_a_striped_lock_makes_its_locks_when_they_are_asked_for():
                 assert locks[0][key].locked()
         assert len(locks[0]) == 10**6 and "held=0/1000000" in repr(locks[0])
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        # One of them took 580 MB when it made all its locks at once.
+        # A StripedLock that created all its locks at once took 580 MB.
         assert grown < 100_000, f"{grown} KiB"
         print("done")
         """

@@ -1,5 +1,7 @@
-"""A short soak of each structure: the long one is `python soak.py`. Each in a process of its own, whose memory is nobody else's and
-whose crash is seen."""
+"""A short soak of each structure; `python soak.py` runs a long one.
+
+Each structure runs in its own process, so that its memory is measured alone and a crash is noticed.
+"""
 
 import os
 
@@ -12,7 +14,7 @@ SOAK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "soak.py")
 
 
 @pytest.mark.parametrize("name", sorted(SUBJECTS))
-def test_nothing_is_lost_doubled_kept_or_left_hanging(name):
+def test_nothing_is_lost_duplicated_leaked_or_left_hanging(name):
     done = run_file(
         SOAK, "--seconds", str(SECONDS), "--structure", name, deadline_s=SECONDS + 2 * DEADLINE_S
     )

@@ -1,4 +1,4 @@
-"""Other interpreters in the process: the structures are one interpreter's, so another that imports the package is told so."""
+"""Subinterpreters: the structures belong to one interpreter, and others get an ImportError."""
 
 import sys
 
@@ -6,11 +6,11 @@ import pytest
 from processes import run_script
 
 pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 14), reason="concurrent.interpreters came with 3.14"
+    sys.version_info < (3, 14), reason="needs concurrent.interpreters (3.14)"
 )
 
 
-def test_a_subinterpreter_is_refused_clearly():
+def test_a_subinterpreter_gets_a_clear_error():
     done = run_script(
         """
         from concurrent import interpreters
@@ -36,8 +36,11 @@ def test_a_subinterpreter_is_refused_clearly():
         assert "interpreter" in done.stdout, done.stdout
 
 
-def test_a_subinterpreter_that_comes_first():
-    """Whichever imports first has it; the other is told. Neither crashes."""
+def test_a_subinterpreter_that_imports_first():
+    """The first interpreter that imports the package may use it; the other gets an error.
+
+    Neither crashes.
+    """
     run_script(
         """
         from concurrent import interpreters

@@ -1,6 +1,9 @@
-"""Uses whose types mypy and pyright must both understand. Checked by `test_stubs.py`, never run.
+"""Uses of the package whose types mypy and pyright must both accept.
 
-A line that must be refused carries both checkers' marks for a refusal: an unneeded mark is an error too.
+`test_stubs.py` checks this file; it is never run.
+
+A line that must be rejected carries the suppression comments of both checkers. A suppression that
+is not needed is an error too.
 """
 
 import concurrent.futures

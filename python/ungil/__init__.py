@@ -1,4 +1,4 @@
-"""Shared data that scales without the GIL."""
+"""Data structures, locks and thread pools that scale without the GIL."""
 
 from ungil._version import __version__ as __version__
 from ungil.arrays import *

@@ -1,7 +1,9 @@
-"""Coroutines that wait at a queue.
+"""Coroutines that wait for a queue.
 
-A coroutine enlists a future where threads enlist themselves, and looks once more before it awaits it. Being told is not being given:
-whoever is told looks for itself. So a coroutine that is cancelled loses nothing; it only has to pass on what it was told.
+A coroutine registers a future in the list where waiting threads register themselves, and tries the
+operation once more before it awaits the future. A wake-up does not transfer an item: the coroutine
+that is woken retries the operation. So a cancelled coroutine loses no item. It only has to pass an
+unused wake-up on to the next waiter.
 """
 
 import sys
@@ -9,8 +11,12 @@ from queue import Empty, Full
 
 
 def get_running_loop():
-    """The running event loop of asyncio. Where one runs, asyncio is loaded: it is not imported here, because `import ungil` need
-    not load it, and a later import would take the import lock, which the child of a fork may find taken."""
+    """Returns the running event loop of asyncio.
+
+    asyncio is not imported here. `import ungil` does not need it, and where a loop runs it is
+    already loaded. An import at the first call would take the import lock, which the child of a
+    fork may find held.
+    """
     events = sys.modules.get("asyncio.events")
     if events is None:
         raise RuntimeError("no running event loop")
@@ -18,12 +24,13 @@ def get_running_loop():
 
 
 def resolve(future):
-    """Called by the event loop when the queue has told a future."""
+    """Completes the future of a waiter. The event loop calls this when the queue wakes it."""
     if not future.done():
         future.set_result(None)
 
 
 async def get(queue):
+    """Takes an item out, waiting while the queue is empty."""
     loop = get_running_loop()
     while True:
         try:
@@ -31,7 +38,7 @@ async def get(queue):
         except Empty:
             pass
         future = loop.create_future()
-        place = queue._enlist("items", future)
+        registration = queue._enlist("items", future)
         unused = True
         try:
             try:
@@ -41,10 +48,11 @@ async def get(queue):
             await future
             unused = False
         finally:
-            queue._withdraw(place, unused)
+            queue._withdraw(registration, unused)
 
 
 async def put(queue, item):
+    """Puts an item in, waiting while the queue is full."""
     loop = get_running_loop()
     while True:
         try:
@@ -52,7 +60,7 @@ async def put(queue, item):
         except Full:
             pass
         future = loop.create_future()
-        place = queue._enlist("space", future)
+        registration = queue._enlist("space", future)
         unused = True
         try:
             try:
@@ -62,26 +70,28 @@ async def put(queue, item):
             await future
             unused = False
         finally:
-            queue._withdraw(place, unused)
+            queue._withdraw(registration, unused)
 
 
 async def join(queue):
+    """Waits until `task_done` was called for every item."""
     loop = get_running_loop()
     while queue.unfinished_tasks:
         future = loop.create_future()
-        place = queue._enlist("joiners", future)
+        registration = queue._enlist("joiners", future)
         try:
             if queue.unfinished_tasks:
                 await future
         finally:
-            queue._withdraw(place, False)
+            queue._withdraw(registration, False)
 
 
 async def get_due(queue):
+    """Takes the earliest item out of a `DelayQueue`, waiting until its delay has passed."""
     loop = get_running_loop()
     while True:
         future = loop.create_future()
-        place = queue._enlist(future)
+        registration = queue._enlist(future)
         unused = True
         try:
             try:
@@ -96,4 +106,4 @@ async def get_due(queue):
                     timer.cancel()
             unused = False
         finally:
-            queue._withdraw(place, unused)
+            queue._withdraw(registration, unused)

@@ -1,4 +1,4 @@
-"""ConcurrentDict: what is called often is in `ungil._ungil`, the rest of the protocol here."""
+"""ConcurrentDict. The frequent operations are in `ungil._ungil`, the rest of the protocol here."""
 
 import collections.abc
 import reprlib
@@ -10,17 +10,19 @@ from ungil._views import DictItems, DictKeys, DictValues, pairs
 
 
 class ConcurrentDict(Dict):
-    """A dict that many threads read and change at once.
+    """A dict that many threads read and change concurrently.
 
-    Reading takes no lock. Setting the value of a key that is there takes none either; adding a key takes one of many, for a moment.
-    Each operation on one key is atomic, and what several keys have in common is not kept: see `snapshot`, and `compute` or
-    `compare_and_set` for changes that depend on what is there. Keys are compared as a dict does it; `__eq__` and `__hash__` may raise, use
-    the map, or block. The order of insertion is not kept.
+    Reading takes no lock, and neither does setting the value of an existing key. Adding a key
+    briefly takes one of many locks. Each operation on one key is atomic; operations on several
+    keys are not atomic as a whole. For changes that depend on the present value, use `compute` or
+    `compare_and_set`. Keys are compared as by `dict`; `__eq__` and `__hash__` may raise, use the
+    map, or block. Insertion order is not kept.
 
-    Iterators, over keys, `values()` or `items()`, never raise because of changes. An entry that is there for the whole iteration is met exactly once;
-    one that is added or removed meanwhile is met once or not at all, unless it is removed and added again.
+    Iterators over keys, `values()` or `items()` never raise because of concurrent changes. An
+    entry that exists during the whole iteration is yielded exactly once. One that is added or
+    removed meanwhile is yielded at most once, unless it is removed and added again.
 
-    Thread safety: atomic, where a method does not say otherwise.
+    Thread safety: atomic, except where a method states otherwise.
     """
 
     __slots__ = ()
@@ -33,9 +35,12 @@ class ConcurrentDict(Dict):
         ConcurrentDict.update(self, other, **kwargs)
 
     def update(self, other=(), /, **kwargs):
-        """Sets every item of a mapping, or pair of an iterable, and every keyword. Each is atomic, all of them are not.
+        """Sets every item of a mapping, or pair of an iterable, and every keyword argument.
 
-        Thread safety: shared."""
+        Setting one key is atomic, the whole update is not.
+
+        Thread safety: shared.
+        """
         if not (isinstance(other, tuple) and not other):
             for key, value in pairs(other):
                 self[key] = value
@@ -44,34 +49,35 @@ class ConcurrentDict(Dict):
 
     @classmethod
     def fromkeys(cls, iterable, value=None, /):
-        """A map of these keys, each with `value`."""
-        made = cls()
+        """Returns a new map with the keys of `iterable`, all set to `value`."""
+        new = cls()
         for key in iterable:
-            made[key] = value
-        return made
+            new[key] = value
+        return new
 
     def keys(self):
-        """The keys, as a view: a set that shows what is there when it is asked."""
+        """Returns a view of the keys, which behaves as a set and reflects later changes."""
         return DictKeys(self)
 
     def values(self):
-        """The values, as a view."""
+        """Returns a view of the values."""
         return DictValues(self)
 
     def items(self):
-        """The entries as pairs, as a view."""
+        """Returns a view of the (key, value) pairs."""
         return DictItems(self)
 
     def copy(self):
-        """A map of what `snapshot` would show.
+        """Returns a new map with the entries of a `snapshot`.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return ConcurrentDict(self)
 
     __copy__ = copy
 
     def __reduce__(self):
-        # The items come last, so that a map that holds itself can be made again.
+        # Items are pickled after the object itself, so a map that contains itself can be unpickled.
         return type(self), (), getattr(self, "__dict__", None) or None, None, self._items()
 
     @reprlib.recursive_repr("ConcurrentDict({...})")
@@ -91,27 +97,31 @@ class ConcurrentDict(Dict):
     def __or__(self, other):
         if not isinstance(other, collections.abc.Mapping):
             return NotImplemented
-        made = ConcurrentDict(self)
-        made.update(other)
-        return made
+        new = ConcurrentDict(self)
+        new.update(other)
+        return new
 
     def __ror__(self, other):
         if not isinstance(other, collections.abc.Mapping):
             return NotImplemented
-        made = ConcurrentDict(other)
-        made.update(self)
-        return made
+        new = ConcurrentDict(other)
+        new.update(self)
+        return new
 
     def __ior__(self, other):
         self.update(other)
         return self
 
     def reduce(self, function, combine, initial, *, workers=None):
-        """`combine` over `function(key, value)` of every entry, by `workers` threads (one for each processor), each from `initial` on, whose results
-        are combined in the end. So `combine` must not mind the order, and `initial` must change nothing, as 0 in a sum.
-        What it visits is what an iteration would.
+        """Folds `function(key, value)` of every entry with `combine`, in several threads.
 
-        Thread safety: shared."""
+        Uses `workers` threads, by default one per processor. Each thread starts from `initial`;
+        the results of the threads are combined at the end. So `combine` must be associative and
+        commutative, and `initial` must be its identity (0 for a sum). Visits the entries that an
+        iteration would yield.
+
+        Thread safety: shared.
+        """
         return reduce(self, lambda pair: function(*pair), combine, initial, workers)
 
 

@@ -1,18 +1,21 @@
-"""Reducing a table with several threads."""
+"""Parallel `reduce` over the shards of a map or set."""
 
 import os
 import threading
 
 
 def reduce(structure, function, combine, initial, workers):
-    """`combine` over `function` of every entry, the parts dealt out to `workers` threads, of which the caller's is one."""
+    """Folds `function(entry)` of every entry with `combine`, in `workers` threads.
+
+    The calling thread is one of the workers. Each worker takes the next shard until none is left.
+    """
     if workers is None:
         workers = os.process_cpu_count() or 1
     if isinstance(workers, bool) or not isinstance(workers, int):
         raise TypeError(f"workers must be an int, not {type(workers).__name__}")
     if workers < 1:
         raise ValueError("workers must be at least 1")
-    parts = iter(range(structure._shards()))
+    shards = iter(range(structure._shards()))
     lock = threading.Lock()
     results = []
     errors = []
@@ -22,17 +25,18 @@ def reduce(structure, function, combine, initial, workers):
         try:
             while not errors:
                 with lock:
-                    part = next(parts, None)
-                if part is None:
+                    shard = next(shards, None)
+                if shard is None:
                     break
-                for entry in structure._shard(part):
+                for entry in structure._shard(shard):
                     total = combine(total, function(entry))
             results.append(total)
         except BaseException as error:
             errors.append(error)
 
-    wanted = min(workers, structure._shards(), 1 + len(structure) // 256)
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(wanted - 1)]
+    # One more thread for every 256 entries: the caller alone reduces a small table.
+    count = min(workers, structure._shards(), 1 + len(structure) // 256)
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(count - 1)]
     for thread in threads:
         thread.start()
     work()

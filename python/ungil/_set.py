@@ -1,4 +1,4 @@
-"""ConcurrentSet: what is called often is in `ungil._ungil`, the rest of the protocol here."""
+"""ConcurrentSet. The frequent operations are in `ungil._ungil`, the rest of the protocol here."""
 
 import collections.abc
 import reprlib
@@ -9,13 +9,14 @@ from ungil._ungil import Set
 
 
 class ConcurrentSet(Set, collections.abc.MutableSet):
-    """A set that many threads read and change at once.
+    """A set that many threads read and change concurrently.
 
-    Looking for an element takes no lock; adding one takes one of many, for a moment. Operations on one element are atomic. Those that take
-    other sets do it element by element, and give ConcurrentSets. Iterators behave as those of `ConcurrentDict`. `add` and `discard` say whether they
-    changed something.
+    A membership test takes no lock; adding an element briefly takes one of many locks. Operations
+    on one element are atomic. Operations that take other sets work element by element and return
+    ConcurrentSets. Iterators behave as those of `ConcurrentDict`. `add` and `discard` return
+    whether they changed the set.
 
-    Thread safety: atomic for one element, shared for all.
+    Thread safety: atomic for one element, shared for several.
     """
 
     __slots__ = ()
@@ -39,38 +40,43 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return f"{type(self).__name__}({list(self)!r})"
 
     def copy(self):
-        """A set of what `snapshot` would show.
+        """Returns a new set with the elements of a `snapshot`.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return ConcurrentSet(self)
 
     __copy__ = copy
 
     def snapshot(self):
-        """A frozenset of what is there during the whole call, and perhaps some of what comes or goes.
+        """Returns a frozenset of the elements.
 
-        Thread safety: shared."""
+        Elements that are added or removed during the call may be in it or not.
+
+        Thread safety: shared.
+        """
         return frozenset(self)
 
     def update(self, *others):
-        """Adds the elements of all.
+        """Adds the elements of all the others, one by one.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         for other in others:
             for element in other:
                 self.add(element)
 
     def union(self, *others):
-        """A set of the elements of this and all others.
+        """Returns a new set with the elements of this set and all the others.
 
         Thread safety: shared.
         """
-        made = ConcurrentSet(self)
-        made.update(*others)
-        return made
+        new = ConcurrentSet(self)
+        new.update(*others)
+        return new
 
     def intersection(self, *others):
-        """A set of the elements that all others have too.
+        """Returns a new set with the elements that are also in all the others.
 
         Thread safety: shared.
         """
@@ -78,7 +84,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return ConcurrentSet(e for e in self if all(e in other for other in others))
 
     def difference(self, *others):
-        """A set of the elements that no other has.
+        """Returns a new set with the elements that are in none of the others.
 
         Thread safety: shared.
         """
@@ -86,17 +92,17 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return ConcurrentSet(e for e in self if not any(e in other for other in others))
 
     def symmetric_difference(self, other):
-        """A set of the elements that this or the other has, not both.
+        """Returns a new set with the elements that are in exactly one of the two.
 
         Thread safety: shared.
         """
         other = set(other)
-        made = ConcurrentSet(element for element in self if element not in other)
-        made.update(element for element in other if element not in self)
-        return made
+        new = ConcurrentSet(element for element in self if element not in other)
+        new.update(element for element in other if element not in self)
+        return new
 
     def intersection_update(self, *others):
-        """Takes out what some other does not have, one by one.
+        """Removes the elements that are not in all the others, one by one.
 
         Thread safety: shared.
         """
@@ -106,7 +112,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
                 self.discard(element)
 
     def difference_update(self, *others):
-        """Takes out what the others have, one by one.
+        """Removes the elements that are in any of the others, one by one.
 
         Thread safety: shared.
         """
@@ -115,7 +121,7 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
                 self.discard(element)
 
     def symmetric_difference_update(self, other):
-        """Takes out what the other has too, and adds what only it has, one by one.
+        """Removes the elements that are also in `other` and adds its remaining ones, one by one.
 
         Thread safety: shared.
         """
@@ -125,21 +131,21 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
                 self.add(element)
 
     def issubset(self, other):
-        """Whether the other has every element.
+        """Returns whether every element is in `other`.
 
         Thread safety: shared.
         """
         return self <= _as_set(other)
 
     def issuperset(self, other):
-        """Whether this has every element of the other.
+        """Returns whether every element of `other` is in this set.
 
         Thread safety: shared.
         """
         return all(element in self for element in other)
 
     def isdisjoint(self, other):
-        """Whether they have no element in common.
+        """Returns whether the two have no element in common.
 
         Thread safety: shared.
         """
@@ -204,9 +210,10 @@ class ConcurrentSet(Set, collections.abc.MutableSet):
         return self
 
     def reduce(self, function, combine, initial, *, workers=None):
-        """`combine` over `function(element)` of every element: see `ConcurrentDict.reduce`.
+        """Folds `function(element)` of every element with `combine`; see `ConcurrentDict.reduce`.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return reduce(self, function, combine, initial, workers)
 
 

@@ -1,4 +1,4 @@
-"""What ConcurrentDict shows and takes: its views, and the pairs of whatever it is updated from."""
+"""The views of ConcurrentDict, and the pairs that its `update` reads."""
 
 import collections.abc
 import reprlib
@@ -7,7 +7,7 @@ from ungil._ungil import ABSENT, Dict
 
 
 class _View:
-    """What the three views share: they show what is there when they are asked."""
+    """Common part of the three views, which reflect the current content of the map."""
 
     __slots__ = ()
 
@@ -51,7 +51,7 @@ class DictItems(_View, collections.abc.ItemsView):
 
 
 def pairs(other):
-    """The items of a mapping, or the pairs of an iterable, as dict.update takes them."""
+    """Yields the items of a mapping, or the pairs of an iterable, as `dict.update` reads them."""
     if isinstance(other, Dict):
         yield from other._items()
     elif isinstance(other, collections.abc.Mapping):
@@ -69,6 +69,7 @@ def pairs(other):
                 ) from None
             if len(pair) != 2:
                 raise ValueError(
-                    f"dictionary update sequence element #{index} has length {len(pair)}; 2 is required"
+                    f"dictionary update sequence element #{index} has length {len(pair)}; "
+                    "2 is required"
                 )
             yield pair

@@ -1,4 +1,4 @@
-"""Rows of places."""
+"""Arrays and lists: a fixed array, an append-only list and a memory-mapped file of numbers."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Rows of places."""
+"""Arrays and lists: a fixed array, an append-only list and a memory-mapped file of numbers."""
 
 import builtins
 from collections.abc import Buffer, Callable, Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ _N = TypeVar("_N", int, float)
 
 @disjoint_base
 class Array(Sequence[_T]):
-    # One of any values.
+    # Arrays of objects.
     @overload
     def __init__(self, items: Iterable[_T], /, type: None = None) -> None: ...
     @overload
@@ -25,7 +25,7 @@ class Array(Sequence[_T]):
     def __init__(
         self: Array[Any], items: SupportsIndex, /, type: None = None, *, fill: None = None
     ) -> None: ...
-    # Ones of numbers.
+    # Arrays of numbers.
     @overload
     def __init__(
         self: Array[int],

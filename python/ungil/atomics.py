@@ -1,4 +1,4 @@
-"""Numbers and references that many threads change."""
+"""Atomic numbers, flags and references, and scalable sums."""
 
 from ungil._ungil import Accumulator, Adder, AtomicFlag, AtomicInt, AtomicRef
 

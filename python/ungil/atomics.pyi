@@ -1,4 +1,4 @@
-"""Numbers and references that many threads change."""
+"""Atomic numbers, flags and references, and scalable sums."""
 
 from collections.abc import Callable
 from types import GenericAlias

@@ -1,4 +1,4 @@
-"""Locks and meeting points."""
+"""Locks and other synchronization primitives."""
 
 from ungil._ungil import (
     AllGuard,

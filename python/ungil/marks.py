@@ -1,12 +1,14 @@
-"""The mark that `ungil compare` reads: which part of a program counts."""
+"""`phase`, which marks the part of a program that `ungil compare` measures."""
 
 try:
-    # On the path of whatever `ungil compare` runs.
+    # `ungil compare` puts this module on the path of the programs that it runs.
     from ungil_phase import phase
 except ImportError:
 
     class phase:
-        """`with phase():` around the part that counts for `ungil compare`. Run by anything else, it does nothing.
+        """Context manager around the part of a program that `ungil compare` measures.
+
+        Does nothing if the program is not run by `ungil compare`.
 
         Thread safety: atomic.
         """

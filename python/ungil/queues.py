@@ -1,4 +1,4 @@
-"""Handing things from thread to thread."""
+"""Queues between threads, with awaitable methods for asyncio."""
 
 from queue import Empty, Full, ShutDown
 

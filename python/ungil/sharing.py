@@ -1,4 +1,4 @@
-"""Objects made cheap to share, and objects that no longer change."""
+"""`share`, which makes reference counting of shared objects cheap, and `frozen` copies of data."""
 
 from types import BuiltinFunctionType, FunctionType, MappingProxyType
 
@@ -30,11 +30,12 @@ _PLAIN = (
 
 
 def frozen(obj, /, *, immortal=False):
-    """A deep copy of plain data that nothing can change any more, shared.
+    """Returns an immutable deep copy of plain data, after calling `share` on it.
 
-    Lists become tuples, sets frozensets, dicts `frozendict` (a `MappingProxyType` before Python 3.15), bytearrays bytes; what is
-    immutable by itself is taken as it is. Later changes to `obj` do not show. Anything else, and data that contains itself, is
-    a `TypeError` or `ValueError` that names where it was found. `immortal` is `share`'s.
+    Lists become tuples, sets frozensets, dicts `frozendict` (`MappingProxyType` before Python 3.15)
+    and bytearrays bytes. Immutable objects are not copied. The copy does not reflect later changes
+    to `obj`. Raises TypeError for any other type and ValueError for data that contains itself; both
+    messages name the location. `immortal` is passed to `share`.
 
     Thread safety: distinct. (`obj` must not change meanwhile.)
     """
@@ -47,7 +48,7 @@ def _freeze(obj, where, above):
         return obj
     if id(obj) in above:
         raise ValueError(
-            f"{where} contains itself: what contains itself cannot be frozen; break the cycle first"
+            f"{where} contains itself: cyclic data cannot be frozen; break the cycle first"
         )
     above = (*above, id(obj))
     if kind in (list, tuple):
@@ -79,6 +80,6 @@ def _freeze(obj, where, above):
             object.__setattr__(copy, name, value)
         return copy
     raise TypeError(
-        f"{where} is a {kind.__qualname__}, which may change: "
-        "freeze plain data, named tuples and frozen dataclasses, or use share() if you keep it unchanged yourself"
+        f"{where} is a {kind.__qualname__}, which may change: only plain data, named tuples and "
+        "frozen dataclasses can be frozen; use share() if your code never changes it"
     )

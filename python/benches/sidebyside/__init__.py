@@ -1,1 +1,1 @@
-"""Parts of `scaling.py`."""
+"""Modules of `scaling.py`."""

@@ -1,4 +1,4 @@
-"""A row of the comparison: one operation, and everybody who offers it."""
+"""A row of the comparison: one operation and its implementations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from .timing import Work
 class Contender:
     name: str
     make: Callable[[int], Work]
-    """For that many threads. Raises `Missing` if what it needs is not there."""
+    """Returns the work for that many threads. Raises `Missing` if a package is not installed."""
     even: bool = False
-    """Needs two threads at least, and an even number."""
+    """Needs an even number of threads."""
 
     def runs_with(self, threads: int) -> bool:
         return threads % 2 == 0 if self.even else True
@@ -20,21 +20,22 @@ class Contender:
 
 @dataclass(frozen=True)
 class Bar:
-    """What was promised: ours at least so many times theirs, on the free-threaded build."""
+    """The goal set beforehand: a minimum of ours / theirs, on the free-threaded build."""
 
     ours: str
     theirs: str
     at: dict[int, float]
+    """The minimum ratio for each number of threads."""
 
 
 @dataclass(frozen=True)
 class Row:
     name: str
     what: str
-    """The loop's body."""
+    """The body of the loop, as shown in the output."""
     contenders: list[Contender]
     operations: int = 1
-    """In one round of one thread's loop."""
+    """Operations in one round of one thread's loop."""
     bars: list[Bar] = field(default_factory=list)
     ceiling: str | None = None
-    """The contender that shares nothing."""
+    """Name of the contender whose threads share nothing: the most that the machine can do."""

@@ -1,7 +1,7 @@
-"""Runs a row: every contender at every number of threads once a block, in an order drawn anew for each block.
+"""Runs a row: each block measures every contender at every number of threads, in random order.
 
-What disturbs a machine for a second (a neighbour on the host, heat) then falls on everybody alike, and a ratio is taken between two
-timings of the same block.
+A short disturbance of the machine (another virtual machine, heat) then affects all contenders
+alike. A ratio is always between two measurements of the same block.
 """
 
 import random
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 
-from .neighbours import Missing
+from .packages import Missing
 from .row import Contender, Row
 from .timing import Failed, rounds_for, seconds
 
@@ -20,7 +20,7 @@ Cell = tuple[str, int]
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of the blocks, and the lowest and highest of them."""
+    """The median, lowest and highest value of the blocks."""
 
     median: float
     low: float
@@ -33,13 +33,13 @@ class Spread:
 
 @dataclass
 class Result:
-    """What was measured of a row: a figure a block, in millions of operations a second of all threads together."""
+    """The measurements of a row: millions of operations/s of all threads, one figure per block."""
 
     row: Row
     threads: list[int]
     figures: dict[Cell, list[float]] = field(default_factory=dict)
     without: dict[str, str] = field(default_factory=dict)
-    """Contenders that did not run, or not to the end, and why."""
+    """The reason for each contender that did not run or failed."""
 
     def spread(self, name: str, threads: int) -> Spread | None:
         values = self.figures.get((name, threads))
@@ -56,9 +56,9 @@ def run(
     row: Row,
     threads: list[int],
     blocks: int,
-    wanted_s: float,
+    target_s: float,
     rng: random.Random,
-    tell: Callable[[str], object],
+    progress: Callable[[str], object],
 ) -> Result:
     result = Result(row, threads)
     rounds: dict[Cell, int] = {}
@@ -66,12 +66,12 @@ def run(
     for contender in row.contenders:
         for n in threads:
             if contender.runs_with(n) and contender.name not in result.without:
-                tell(f"{row.name}: {contender.name}, {n} threads, how fast about")
-                with_reason(
+                progress(f"{row.name}: calibrating {contender.name}, {n} threads")
+                record_failure(
                     result,
                     contender,
                     lambda c=contender, n=n: rounds.update(
-                        {(c.name, n): calibrate(c, n, wanted_s)}
+                        {(c.name, n): calibrate(c, n, target_s)}
                     ),
                 )
     for block in range(blocks):
@@ -79,22 +79,22 @@ def run(
         rng.shuffle(cells)
         for name, n in cells:
             if name not in result.without:
-                tell(f"{row.name}: block {block + 1} of {blocks}, {name}, {n} threads")
-                with_reason(
+                progress(f"{row.name}: block {block + 1} of {blocks}, {name}, {n} threads")
+                record_failure(
                     result,
                     by_name[name],
                     lambda name=name, n=n: result.figures.setdefault((name, n), []).append(
-                        timed(row, by_name[name], n, rounds[name, n])
+                        millions_per_second(row, by_name[name], n, rounds[name, n])
                     ),
                 )
     return result
 
 
-def calibrate(contender: Contender, threads: int, wanted_s: float) -> int:
-    return rounds_for(partial(contender.make, threads), wanted_s)
+def calibrate(contender: Contender, threads: int, target_s: float) -> int:
+    return rounds_for(partial(contender.make, threads), target_s)
 
 
-def timed(row: Row, contender: Contender, threads: int, rounds: int) -> float:
+def millions_per_second(row: Row, contender: Contender, threads: int, rounds: int) -> float:
     work = contender.make(threads)
     try:
         took = seconds(work, rounds)
@@ -103,10 +103,10 @@ def timed(row: Row, contender: Contender, threads: int, rounds: int) -> float:
     return rounds * row.operations * len(work.threads) / took / 1e6
 
 
-def with_reason(result: Result, contender: Contender, do: Callable[[], object]) -> None:
-    """Does it; a contender that cannot is left out from then on, and the reason kept."""
+def record_failure(result: Result, contender: Contender, measure: Callable[[], object]) -> None:
+    """Calls `measure`. If it fails, records the reason and excludes the contender from then on."""
     try:
-        do()
+        measure()
     except Missing as why:
         result.without[contender.name] = str(why)
     except Failed as why:

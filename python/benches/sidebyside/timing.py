@@ -1,13 +1,16 @@
-"""One timing: N threads run the same loop on shared objects, from the first start to the last end.
+"""One measurement: N threads run the same loop on shared objects.
 
-What could be measured by mistake, and is not:
+The time is from the first start to the last end. These costs could distort it and are avoided:
 
-- *Starting threads*. They are made before, meet at a barrier, and then spin to one common moment.
-- *Things the benchmark itself shares.* Each thread builds its own keys, iterators and function (`prepare` runs in the thread),
-  because an int that two threads load is a count that two threads write. Only the object under test is common, and every
-  contender's loop reaches it in the same way, through a closure.
-- *The loop.* It has the same shape for all contenders of a row. What it costs is shown in a row of its own and never subtracted.
-- *Garbage.* The collector stays on, as users have it; it runs once before each timing, so that nobody pays for the one before.
+- *Thread start.* Threads are created beforehand, meet at a barrier, and spin to one common moment.
+- *Objects shared by the benchmark itself.* Each thread builds its own keys, iterators and function
+  (`prepare` runs in the thread), because two threads that load the same int write the same
+  reference count. Only the object under test is shared, and every contender's loop reaches it in
+  the same way, through a closure.
+- *The loop.* It has the same shape for all contenders of a row. Its cost is shown in a row of its
+  own and never subtracted.
+- *Garbage.* The collector stays on, as in users' programs. It runs once before each measurement, so
+  that none pays for the garbage of the previous one.
 """
 
 import gc
@@ -17,15 +20,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 Timed = Callable[[int], object]
-"""The loop: runs that many rounds."""
+"""The measured loop. Its argument is the number of rounds."""
 Prepare = Callable[[], Timed]
-"""Runs in the thread, before the clock: makes what is the thread's own and returns its loop."""
+"""Runs in the thread before the clock starts: builds the thread's own objects, returns its loop."""
 
-HUNG_S = 120.0
+TIMEOUT_S = 120.0
 
 
 class Failed(Exception):
-    """A contender raised, hung, or came to a wrong result."""
+    """Raised if a contender raised an exception, hung, or computed a wrong result."""
 
 
 def _nothing() -> None:
@@ -34,24 +37,24 @@ def _nothing() -> None:
 
 @dataclass
 class Work:
-    """What the threads of one timing do."""
+    """The work of the threads of one measurement."""
 
     threads: list[Prepare]
     check: Callable[[int], bool] = lambda rounds: True
-    """Whether the result is right after that many rounds in each thread. A fast wrong answer is a failure, not a figure."""
+    """Returns whether the result is right after that many rounds in each thread."""
     close: Callable[[], object] = field(default=_nothing)
 
 
 def seconds(work: Work, rounds: int) -> float:
-    """Runs it once and returns the time from the first start to the last end."""
+    """Runs the work once and returns the time from the first start to the last end."""
     count = len(work.threads)
     go = [0]
     clock = time.perf_counter_ns
 
-    def agree() -> None:
+    def set_start() -> None:
         go[0] = clock() + 500_000 + 50_000 * count
 
-    barrier = threading.Barrier(count, action=agree)
+    barrier = threading.Barrier(count, action=set_start)
     spans: list[tuple[int, int]] = []
     errors: list[BaseException] = []
 
@@ -76,30 +79,32 @@ def seconds(work: Work, rounds: int) -> float:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(HUNG_S)
+        thread.join(TIMEOUT_S)
         if thread.is_alive():
-            raise Failed(f"did not end within {HUNG_S:.0f} s")
+            raise Failed(f"did not end within {TIMEOUT_S:.0f} s")
     if errors:
         first = next(
             (e for e in errors if not isinstance(e, threading.BrokenBarrierError)), errors[0]
         )
         raise Failed(f"{type(first).__name__}: {first}")
     if not work.check(rounds):
-        raise Failed("came to a wrong result")
+        raise Failed("computed a wrong result")
     return (max(end for _, end in spans) - min(begun for begun, _ in spans)) / 1e9
 
 
-def rounds_for(make: Callable[[], Work], wanted_s: float) -> int:
-    """How many rounds take about that long: found by growing, because contenders differ a thousandfold.
+def rounds_for(make: Callable[[], Work], target_s: float) -> int:
+    """Returns the number of rounds that take about `target_s`.
 
-    A timing that was long by mischance (another process had the processor) would end the growth too early, so the answer is tried.
+    The number grows until the time is reached, because contenders differ a thousandfold. Each
+    number is measured twice and the shorter time counts: a measurement that another process
+    disturbed would end the growth too early.
     """
     rounds = 1
     while True:
         took = min(_once(make, rounds), _once(make, rounds))
-        if took >= wanted_s / 2:
-            return max(1, round(rounds * wanted_s / took))
-        rounds = max(rounds + 1, round(rounds * min(20.0, wanted_s / max(took, 1e-7))))
+        if took >= target_s / 2:
+            return max(1, round(rounds * target_s / took))
+        rounds = max(rounds + 1, round(rounds * min(20.0, target_s / max(took, 1e-7))))
 
 
 def _once(make: Callable[[], Work], rounds: int) -> float:

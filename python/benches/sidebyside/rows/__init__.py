@@ -1,4 +1,4 @@
-"""Every row, those with a bar first."""
+"""All rows of the comparison: the empty loops, then the rows with a bar, then the rest."""
 
 from ..row import Row
 from . import collections, common, counting, locks, maps, pools, queues, sharing, slots

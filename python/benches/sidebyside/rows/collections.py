@@ -1,11 +1,11 @@
-"""Lists that grow, sets, and counts by key."""
+"""Rows for append-only lists, sets and counts by key."""
 
 import collections
 import threading
 from itertools import repeat
 from typing import Any
 
-from .. import neighbours
+from .. import packages
 from ..row import Contender, Row
 from ..timing import Prepare, Timed, Work
 from .common import KEYS, own_keys
@@ -63,7 +63,7 @@ def contains(new: Any) -> Any:
 
 
 def add_discard(new: Any) -> Any:
-    """Each thread adds and removes keys of its own."""
+    """Each thread adds and removes its own keys."""
 
     def make(n_threads: int) -> Work:
         s = new()
@@ -88,10 +88,10 @@ def add_discard(new: Any) -> Any:
 
 
 def count(hot: bool) -> Any:
-    """Counts keys: all threads the same few, or each its own."""
+    """Counts keys: all threads the same few, or each thread its own."""
 
     def make(n_threads: int) -> Work:
-        counter = neighbours.ungil("ConcurrentCounter")()
+        counter = packages.ungil("ConcurrentCounter")()
 
         def prepare_for(t: int) -> Prepare:
             def prepare() -> Timed:
@@ -142,11 +142,11 @@ def count_locked(hot: bool) -> Any:
 
 
 def new_list() -> Any:
-    return neighbours.ungil("AppendList")()
+    return packages.ungil("AppendList")()
 
 
 def new_set(*items: Any) -> Any:
-    return neighbours.ungil("ConcurrentSet")(*items)
+    return packages.ungil("ConcurrentSet")(*items)
 
 
 def _counts(name: str, hot: bool) -> Row:

@@ -1,14 +1,15 @@
-"""What rows share: keys and values, made by the thread that uses them.
+"""Keys and values for the rows, created by the thread that uses them.
 
-A round over keys is `for k in keys`, where `keys` is a list that the thread made itself, in an order of its own: threads that walk
-the same keys in step would queue up behind each other, and that would be measured.
+A round over keys is `for k in keys`. Each thread creates its own list `keys`, in its own order:
+threads that visit the same keys in step would wait for each other at every key, and the benchmark
+would measure that.
 """
 
 import random
 from itertools import repeat
 from typing import Any
 
-from .. import neighbours
+from .. import packages
 from ..row import Contender, Row
 from ..timing import Timed, Work
 
@@ -16,7 +17,7 @@ KEYS = 1024
 
 
 class Instance:
-    """A value with an identity, as applications store them."""
+    """A value with an identity, as applications store in containers."""
 
     x: Any = None
 
@@ -34,11 +35,11 @@ def an_instance(k: int) -> Instance:
 
 
 def a_shared_instance(k: int) -> Any:
-    return neighbours.ungil("share")(Instance())
+    return packages.ungil("share")(Instance())
 
 
 def own_keys(first: int, seed: int) -> list[int]:
-    """`KEYS` ints made by the calling thread, shuffled."""
+    """Returns `KEYS` ints created by the calling thread, shuffled."""
     keys = list(range(first, first + KEYS))
     random.Random(seed).shuffle(keys)
     return keys

@@ -1,9 +1,9 @@
-"""Counting. The counter is reached through a closure, as everything that is tested here."""
+"""Rows for counting. As in all rows, the loop reaches the counter through a closure."""
 
 import threading
 from itertools import repeat
 
-from .. import neighbours
+from .. import packages
 from ..row import Bar, Contender, Row
 from ..timing import Timed, Work
 
@@ -24,7 +24,7 @@ def count_lock(n_threads: int) -> Work:
 
 
 def count_adder(n_threads: int) -> Work:
-    adder = neighbours.ungil("Adder")()
+    adder = packages.ungil("Adder")()
 
     def prepare() -> Timed:
         def loop(rounds: int) -> None:
@@ -37,7 +37,7 @@ def count_adder(n_threads: int) -> Work:
 
 
 def count_atomic(n_threads: int) -> Work:
-    counter = neighbours.ungil("AtomicInt")(0)
+    counter = packages.ungil("AtomicInt")(0)
 
     def prepare() -> Timed:
         def loop(rounds: int) -> None:
@@ -50,7 +50,7 @@ def count_atomic(n_threads: int) -> Work:
 
 
 def count_cereggii(n_threads: int) -> Work:
-    counter = neighbours.get("cereggii", "AtomicInt64")(0)
+    counter = packages.get("cereggii", "AtomicInt64")(0)
 
     def prepare() -> Timed:
         def loop(rounds: int) -> None:
@@ -63,7 +63,7 @@ def count_cereggii(n_threads: int) -> Work:
 
 
 def count_cereggii_handle(n_threads: int) -> Work:
-    counter = neighbours.get("cereggii", "AtomicInt64")(0)
+    counter = packages.get("cereggii", "AtomicInt64")(0)
 
     def prepare() -> Timed:
         handle = counter.get_handle()
@@ -78,7 +78,7 @@ def count_cereggii_handle(n_threads: int) -> Work:
 
 
 def count_ft_utils(n_threads: int) -> Work:
-    counter = neighbours.get("ft_utils.concurrency", "AtomicInt64")(0)
+    counter = packages.get("ft_utils.concurrency", "AtomicInt64")(0)
 
     def prepare() -> Timed:
         def loop(rounds: int) -> None:

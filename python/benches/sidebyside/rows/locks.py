@@ -1,16 +1,16 @@
-"""Locks: one that all threads take, for a section as short as sections get."""
+"""Rows for locks: all threads take one lock, for the shortest possible critical section."""
 
 import threading
 from itertools import repeat
 from typing import Any
 
-from .. import neighbours
+from .. import packages
 from ..row import Contender, Row
 from ..timing import Timed, Work
 
 
 def guarded(new: Any) -> Any:
-    """`with lock: n += 1`, and the sum is checked: a lock that excludes nobody is fast."""
+    """`with lock: n += 1`. The sum is checked, because a lock that excludes nobody is fast."""
 
     def make(n_threads: int) -> Work:
         lock, n = new(), 0
@@ -59,7 +59,7 @@ def read_lock(n_threads: int) -> Work:
 
 
 def read_ungil(n_threads: int) -> Work:
-    lock = neighbours.ungil("RWLock")()
+    lock = packages.ungil("RWLock")()
 
     def prepare() -> Timed:
         def loop(rounds: int) -> None:
@@ -73,7 +73,7 @@ def read_ungil(n_threads: int) -> Work:
 
 
 def read_cereggii(n_threads: int) -> Work:
-    lock = neighbours.get("cereggii.locks", "ReadersWriterLock")()
+    lock = packages.get("cereggii.locks", "ReadersWriterLock")()
 
     def prepare() -> Timed:
         def loop(rounds: int) -> None:
@@ -87,8 +87,8 @@ def read_cereggii(n_threads: int) -> Work:
 
 
 def read_ft_utils(n_threads: int) -> Work:
-    lock = neighbours.get("ft_utils.synchronization", "RWLock")()
-    context = neighbours.get("ft_utils.synchronization", "RWReadContext")
+    lock = packages.get("ft_utils.synchronization", "RWLock")()
+    context = packages.get("ft_utils.synchronization", "RWReadContext")
 
     def prepare() -> Timed:
         def loop(rounds: int) -> None:
@@ -102,15 +102,15 @@ def read_ft_utils(n_threads: int) -> Work:
 
 
 def new_lock() -> Any:
-    return neighbours.ungil("Lock")()
+    return packages.ungil("Lock")()
 
 
 def new_fair_lock() -> Any:
-    return neighbours.ungil("Lock")(fair=True)
+    return packages.ungil("Lock")(fair=True)
 
 
 def new_ft_utils() -> Any:
-    return neighbours.get("ft_utils.synchronization", "IntervalLock")()
+    return packages.get("ft_utils.synchronization", "IntervalLock")()
 
 
 ROWS = [

@@ -1,9 +1,9 @@
-"""Maps: every thread reads all of the same keys, or writes keys of its own."""
+"""Rows for maps: every thread reads all of the same keys, or writes its own keys."""
 
 from itertools import repeat
 from typing import Any
 
-from .. import neighbours
+from .. import packages
 from ..row import Bar, Contender, Row
 from ..timing import Prepare, Timed, Work
 from .common import KEYS, a_shared_instance, an_instance, an_int, own_keys
@@ -14,15 +14,15 @@ def new_dict() -> Any:
 
 
 def new_ungil_dict() -> Any:
-    return neighbours.ungil("ConcurrentDict")()
+    return packages.ungil("ConcurrentDict")()
 
 
 def new_cereggii_dict() -> Any:
-    return neighbours.get("cereggii", "AtomicDict")()
+    return packages.get("cereggii", "AtomicDict")()
 
 
 def new_ft_utils_dict() -> Any:
-    return neighbours.get("ft_utils.concurrency", "ConcurrentDict")()
+    return packages.get("ft_utils.concurrency", "ConcurrentDict")()
 
 
 def get(new: Any, value: Any) -> Any:
@@ -70,7 +70,7 @@ def get_own(value: Any) -> Any:
 
 
 def set_disjoint(new: Any) -> Any:
-    """Each thread writes keys of its own into one map."""
+    """Each thread writes its own keys into one map."""
 
     def make(n_threads: int) -> Work:
         d = new()

@@ -1,10 +1,10 @@
-"""Pools: one caller, and as many workers as the column says."""
+"""Rows for thread pools: one caller, and as many workers as the column states."""
 
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
-from .. import neighbours
+from .. import packages
 from ..row import Contender, Row
 from ..timing import Timed, Work
 
@@ -14,7 +14,7 @@ def tiny(i: int) -> int:
 
 
 def a_while(i: int) -> int:
-    """Some microseconds of pure Python."""
+    """Runs some microseconds of pure Python."""
     total = 0
     for n in range(100):
         total += n * i
@@ -22,7 +22,7 @@ def a_while(i: int) -> int:
 
 
 def warm(pool: Executor, workers: int) -> None:
-    """Has the pool start its threads, all of them: so many tasks that wait for each other."""
+    """Makes the pool start all its threads, by as many tasks that wait for each other."""
     barrier = threading.Barrier(workers)
     for future in [pool.submit(barrier.wait) for _ in range(workers)]:
         future.result()
@@ -65,7 +65,7 @@ def submitted(new: Any) -> Any:
 
 
 def new_pool(workers: int) -> Any:
-    return neighbours.ungil("ThreadPool")(workers)
+    return packages.ungil("ThreadPool")(workers)
 
 
 def _maps(name: str, function: Any) -> Row:

@@ -1,10 +1,10 @@
-"""Queues: each thread puts one and gets one; and half of the threads produce what the other half consumes."""
+"""Rows for queues: each thread puts and gets in turn, or half put and the other half get."""
 
 import queue
 from itertools import repeat
 from typing import Any
 
-from .. import neighbours
+from .. import packages
 from ..row import Bar, Contender, Row
 from ..timing import Timed, Work
 
@@ -53,7 +53,7 @@ def produce_consume(new: Any) -> Any:
 
 
 def many(n_threads: int) -> Work:
-    """The same by hundreds."""
+    """As `produce_consume`, a hundred items per call."""
     q = new_ungil()
 
     def producer() -> Timed:
@@ -74,7 +74,7 @@ def many(n_threads: int) -> Work:
 
 
 def new_ungil() -> Any:
-    return neighbours.ungil("Queue")(1024)
+    return packages.ungil("Queue")(1024)
 
 
 def new_queue() -> Any:
@@ -82,7 +82,7 @@ def new_queue() -> Any:
 
 
 def new_ft_utils() -> Any:
-    return neighbours.get("ft_utils.concurrency", "StdConcurrentQueue")(1024)
+    return packages.get("ft_utils.concurrency", "StdConcurrentQueue")(1024)
 
 
 ROWS = [

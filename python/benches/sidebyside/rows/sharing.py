@@ -1,9 +1,9 @@
-"""Attributes of one object that all threads read."""
+"""Rows for attributes of one object that all threads read."""
 
 from itertools import repeat
 from typing import Any
 
-from .. import neighbours
+from .. import packages
 from ..row import Bar, Contender, Row
 from ..timing import Timed, Work
 from .common import Instance, a_string, an_instance
@@ -49,7 +49,7 @@ def as_it_is() -> Any:
 
 
 def shared() -> Any:
-    return neighbours.ungil("share")
+    return packages.ungil("share")
 
 
 def _reads(name: str, value: Any, bars: list[Bar]) -> Row:

@@ -1,16 +1,16 @@
-"""Slots: each thread writes a range of its own of one array."""
+"""Rows for array slots: each thread writes its own range of one array."""
 
 from itertools import repeat
 from typing import Any
 
-from .. import neighbours
+from .. import packages
 from ..row import Bar, Contender, Row
 from ..timing import Prepare, Timed, Work
 from .common import KEYS, a_string, an_int
 
 
 def slot_write(new: Any, value: Any) -> Any:
-    """Each thread writes a range of its own."""
+    """Each thread writes its own range."""
 
     def make(n_threads: int) -> Work:
         a = new([None] * (KEYS * n_threads))
@@ -51,7 +51,7 @@ def slot_write_own(value: Any) -> Any:
 
 
 def upper(new: Any) -> Any:
-    """The study's worst workload: strings that the main thread made, replaced in place."""
+    """The study's worst workload: replaces strings that the main thread created, in place."""
 
     def make(n_threads: int) -> Work:
         a = new([a_string(k) for k in range(KEYS * n_threads)])
@@ -92,7 +92,7 @@ def upper_own(n_threads: int) -> Work:
 
 
 def new_array(items: list[Any]) -> Any:
-    return neighbours.ungil("Array")(items)
+    return packages.ungil("Array")(items)
 
 
 def _writes(name: str, value: Any, bars: list[Bar]) -> Row:

@@ -1,4 +1,4 @@
-"""What is particular to one kind: priorities whose comparisons are Python, delays, exchanges."""
+"""Behaviour of single kinds: priorities that compare in Python, delays, exchanges."""
 
 import gc
 import queue
@@ -7,13 +7,13 @@ import time
 import weakref
 
 import pytest
-from test_queues import PATIENCE, Item, Run, waiting
+from test_queues import TIMEOUT_S, BackgroundCall, Item, start_waiting
 
 from ungil import DelayQueue, Exchanger, PriorityQueue
 
 
 class Compared:
-    """An item whose comparison does what it is told."""
+    """An item whose comparison calls a given hook."""
 
     def __init__(self, rank, hook=lambda: None):
         self.rank, self.hook = rank, hook
@@ -38,7 +38,7 @@ def drain(q):
         [[2], [1, 5], [1]],
     ],
 )
-def test_any_order_python_has(items):
+def test_priorities_of_any_comparable_type(items):
     q = PriorityQueue()
     for _ in range(3):
         for item in items:
@@ -75,21 +75,21 @@ def test_a_comparison_that_raises_leaves_the_queue_as_it_was():
     assert [item.rank for item in drain(q)] == [1, 2, 3, 4, 5]
 
 
-def test_a_comparison_that_uses_the_queue_is_told_so():
+def test_a_comparison_that_uses_the_queue_raises():
     q = PriorityQueue()
-    said = []
+    messages = []
 
     def hook():
         for call in (lambda: q.put(1), q.get_nowait, lambda: q.shutdown(immediate=True)):
             try:
                 call()
             except RuntimeError as e:
-                said.append(str(e))
+                messages.append(str(e))
         q.qsize(), q.empty(), q.full(), repr(q), gc.collect()
 
     q.put(Compared(2, hook))
     q.put(Compared(1, hook))
-    assert len(said) == 3
+    assert len(messages) == 3
     assert q.get().rank == 1
 
 
@@ -99,12 +99,12 @@ def test_others_wait_for_a_long_comparison():
 
     def hook():
         inside.set()
-        assert go_on.wait(PATIENCE)
+        assert go_on.wait(TIMEOUT_S)
 
     q.put(Compared(2))
-    putter = Run(q.put, Compared(1, hook))
-    assert inside.wait(PATIENCE)
-    others = [waiting(q.put, Compared(3)), waiting(q.get)]
+    putter = BackgroundCall(q.put, Compared(1, hook))
+    assert inside.wait(TIMEOUT_S)
+    others = [start_waiting(q.put, Compared(3)), start_waiting(q.get)]
     go_on.set()
     putter.result()
     assert others[0].result() is None
@@ -114,8 +114,11 @@ def test_others_wait_for_a_long_comparison():
 
 def test_priorities_from_many_threads():
     q = PriorityQueue(50)
-    threads = [Run(lambda k=k: [q.put(Compared(i * 4 + k)) for i in range(200)]) for k in range(4)]
-    got = [Run(lambda: [q.get().rank for _ in range(200)]) for _ in range(4)]
+    threads = [
+        BackgroundCall(lambda k=k: [q.put(Compared(i * 4 + k)) for i in range(200)])
+        for k in range(4)
+    ]
+    got = [BackgroundCall(lambda: [q.get().rank for _ in range(200)]) for _ in range(4)]
     for thread in threads:
         thread.result()
     assert sorted(sum((g.result() for g in got), [])) == list(range(800))
@@ -147,10 +150,10 @@ def test_delays_that_are_none():
         q.put(1, "1")
 
 
-def test_an_earlier_item_wakes_who_waits_for_a_later_one():
+def test_an_earlier_item_wakes_a_waiter_for_a_later_one():
     q = DelayQueue()
     q.put("late", 3600)
-    getters = [waiting(q.get) for _ in range(3)]
+    getters = [start_waiting(q.get) for _ in range(3)]
     for item in range(3):
         q.put(item, 0.01)
     assert sorted(g.result() for g in getters) == [0, 1, 2]
@@ -170,7 +173,7 @@ def test_delay_queue_shut_down():
     seen = weakref.ref(item)
     q.put(item, 3600)
     del item
-    getter = waiting(q.get)
+    getter = start_waiting(q.get)
     q.shutdown(immediate=True)
     assert getter.result() is queue.ShutDown
     gc.collect()
@@ -191,7 +194,7 @@ def test_delay_queue_is_collected():
 
 def test_exchange():
     e = Exchanger()
-    other = waiting(e.exchange, "a")
+    other = start_waiting(e.exchange, "a")
     assert e.exchange("b") == "a"
     assert other.result() == "b"
 
@@ -208,7 +211,7 @@ def test_exchange_alone():
     for bad in (-1, float("nan")):
         with pytest.raises(ValueError):
             e.exchange(1, bad)
-    other = waiting(e.exchange, 1, timeout=60)
+    other = start_waiting(e.exchange, 1, timeout=60)
     assert e.exchange(2, timeout=60) == 1
     assert other.result() == 2
 
@@ -223,8 +226,8 @@ def test_exchanges_of_many():
             got.append(mine)
         return mine
 
-    # An even number of visits, so that nobody is left alone.
-    traders = [Run(trade, name) for name in "ab"]
+    # An even number of visits, so that every thread finds a partner.
+    traders = [BackgroundCall(trade, name) for name in "ab"]
     assert sorted(t.result() for t in traders) == ["a", "b"]
-    together = [Run(e.exchange, n) for n in range(8)]
+    together = [BackgroundCall(e.exchange, n) for n in range(8)]
     assert sorted(t.result() for t in together) == list(range(8))

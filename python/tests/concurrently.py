@@ -1,21 +1,24 @@
-"""Several threads at once, for tests: let go together, joined, their exceptions raised here."""
+"""Runs several threads at once, for tests."""
 
 import threading
 
 from deadlines import DEADLINE_S, join
 
 
-def crowd(*works, times=1):
-    """Runs each function, `times` times over, in a thread of its own, and gives their results in order."""
+def concurrently(*works, times=1):
+    """Runs each function `times` times, each in its own thread, and returns the results in order.
+
+    All threads start together. An exception of a thread is raised here.
+    """
     works = works * times
     barrier = threading.Barrier(len(works))
     results = [None] * len(works)
     errors = []
 
-    def run(place, work):
+    def run(index, work):
         try:
             barrier.wait(DEADLINE_S)
-            results[place] = work()
+            results[index] = work()
         except BaseException as error:
             errors.append(error)
 

@@ -1,4 +1,4 @@
-"""Rows of calls: map, for_each, parallel_for, reduce; and tasks that wait for tasks."""
+"""Parallel calls: map, for_each, parallel_for and reduce, and tasks that wait for tasks."""
 
 import concurrent.futures as futures
 import operator
@@ -23,7 +23,7 @@ def pool():
 
 
 @pytest.mark.parametrize("chunksize", [None, 1, 7, 10**6])
-def test_map_gives_results_in_order(pool, chunksize):
+def test_map_yields_results_in_order(pool, chunksize):
     assert list(pool.map(pow, range(50), range(50), chunksize=chunksize)) == [
         i**i for i in range(50)
     ]
@@ -53,7 +53,7 @@ def test_map_with_wrong_arguments(pool):
         pool.map(str, (1 / (3 - i) for i in range(9)))
 
 
-def test_map_raises_in_its_place(pool):
+def test_map_raises_where_the_result_would_be(pool):
     row = pool.map(divmod, [1, 1, 1, 1], [2, 3, 0, 5])
     assert next(row) == (0, 1)
     assert next(row) == (0, 1)
@@ -63,7 +63,7 @@ def test_map_raises_in_its_place(pool):
         next(row)
 
 
-def test_map_has_a_time_limit():
+def test_map_times_out():
     with ThreadPool(2) as pool:
         stop = threading.Event()
         row = pool.map(lambda i: i if i < 2 else stop.wait(WAIT), range(100), timeout=0.2)
@@ -77,7 +77,7 @@ def test_map_has_a_time_limit():
             stop.set()
 
 
-def test_a_dropped_map_stops_once_begun():
+def test_dropping_an_iterated_map_cancels_the_rest():
     seen = Adder()
     stop = threading.Event()
 
@@ -98,7 +98,7 @@ def test_a_dropped_map_stops_once_begun():
     assert seen.sum() - before <= 100
 
 
-def test_an_unread_map_is_run_to_its_end():
+def test_an_unread_map_runs_to_its_end():
     seen = Adder()
     with ThreadPool(2) as pool:
         pool.map(seen.add, [1] * 500)
@@ -129,7 +129,7 @@ def test_several_threads_may_read_one_map(pool):
 
 
 @pytest.mark.parametrize("grain", [None, 1, 1000])
-def test_every_item_is_done_once(pool, grain):
+def test_every_item_is_processed_once(pool, grain):
     done = [0] * 20_000
 
     def mark(i):
@@ -139,7 +139,7 @@ def test_every_item_is_done_once(pool, grain):
     assert done == [1] * 20_000
 
 
-def test_a_share_that_turns_out_long_is_divided_again():
+def test_chunks_of_slow_items_are_divided_again():
     """Items that are quick at first and slow later must not stay with one worker."""
     threads = PerThread(list)
 
@@ -168,7 +168,7 @@ def test_parallel_for_takes_any_iterable_and_wrong_arguments_are_errors(pool):
         pool.parallel_for(total.add, [1], grain=0)
 
 
-def test_the_first_error_ends_a_row_and_is_raised(pool):
+def test_the_first_error_cancels_the_rest_and_is_raised(pool):
     done = Adder()
 
     def work(i):
@@ -243,7 +243,7 @@ def test_a_tree_of_tasks_that_wait(pool):
     assert threading.active_count() < 100
 
 
-def test_nested_rows_of_several_levels(pool):
+def test_nested_parallel_calls(pool):
     count = Adder()
 
     def level(n):
@@ -267,7 +267,7 @@ def test_wait_and_as_completed_inside_a_task():
         assert [pool.submit(inner).result() for _ in range(5)] == [14] * 5
 
 
-def test_workers_that_were_hired_for_waiting_ones_leave():
+def test_replacement_workers_end():
     with ThreadPool(2, "few") as pool:
         gates = [threading.Event() for _ in range(6)]
 
@@ -288,7 +288,7 @@ def run(code, **kwargs):
     return run_code(code, **kwargs)
 
 
-def test_a_signal_stops_a_row_and_what_runs_is_waited_for():
+def test_a_signal_cancels_the_rest_after_running_items_end():
     result = run(
         """
 import os, signal, threading, time
@@ -315,7 +315,7 @@ print(pool.submit(pow, 2, 3).result())
     assert result.stdout.split("\n") == ["interrupted 0", "interrupted", "8", ""], result.stderr
 
 
-def test_an_interpreter_that_ends_runs_what_was_submitted():
+def test_interpreter_exit_runs_submitted_tasks():
     result = run(
         """
 import os, time
@@ -333,7 +333,7 @@ pool.map(say, [b"row"] * 5)
     assert sorted(words) == sorted([*map(str, range(20)), *["row"] * 5])
 
 
-def test_submitting_while_the_interpreter_ends_is_refused():
+def test_submitting_at_interpreter_exit_is_rejected():
     result = run(
         """
 import atexit, threading
@@ -355,7 +355,7 @@ def late():
 
 
 @pytest.mark.parametrize("daemon", [True, False])
-def test_an_interpreter_ends_in_the_middle_of_things(daemon):
+def test_interpreter_exit_during_work(daemon):
     code = f"""
 import threading, time
 from ungil import ThreadPool
@@ -378,7 +378,7 @@ time.sleep(0.1)
         assert not result.stderr
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_gets_a_clear_error_and_can_make_its_own_pool():
     result = run(
         """
@@ -415,7 +415,7 @@ print("parent:", pool.submit(pow, 2, 4).result(), os.waitstatus_to_exitcode(stat
     assert "parent: 16 7" in result.stdout
 
 
-def test_signals_reach_the_main_thread_while_it_waits_for_a_row():
+def test_signals_reach_the_main_thread_during_a_parallel_call():
     if not hasattr(signal, "setitimer"):
         pytest.skip("no timers here")
     seen = []
@@ -429,8 +429,8 @@ def test_signals_reach_the_main_thread_while_it_waits_for_a_row():
     assert seen == [1]
 
 
-def test_more_waiting_tasks_than_threads_may_be():
-    """With a time limit a worker does not make the awaited call itself, until there is nobody else left to."""
+def test_more_waiting_tasks_than_the_thread_limit():
+    """With a timeout, a worker runs the awaited task itself only when no other worker is left."""
 
     def deep(n):
         return 0 if n == 0 else 1 + pool.submit(deep, n - 1).result(timeout=WAIT)

@@ -1,4 +1,4 @@
-"""`Semaphore`, `Event`, `Latch`, `Barrier` and `Phaser`, to the specification of `threading` where it has them."""
+"""`Semaphore`, `Event`, `Latch`, `Barrier` and `Phaser`, against CPython's tests of `threading`."""
 
 import gc
 import threading
@@ -6,7 +6,7 @@ import time
 import weakref
 
 import pytest
-from test_locks import PATIENCE, join, start, until
+from test_locks import TIMEOUT_S, join, start, wait_until
 
 import ungil
 
@@ -34,12 +34,12 @@ def test_semaphore_counts():
     assert semaphore.value == 2
 
 
-def test_a_semaphore_of_nothing_waits_for_the_first_release():
+def test_an_empty_semaphore_waits_for_the_first_release():
     semaphore, got = ungil.Semaphore(0), []
-    threads = [start(lambda: got.append(semaphore.acquire(timeout=PATIENCE))) for _ in range(6)]
-    until(lambda: semaphore.waiters == 6)
+    threads = [start(lambda: got.append(semaphore.acquire(timeout=TIMEOUT_S))) for _ in range(6)]
+    wait_until(lambda: semaphore.waiters == 6)
     semaphore.release(4)
-    until(lambda: len(got) == 4)
+    wait_until(lambda: len(got) == 4)
     assert semaphore.waiters == 2 and semaphore.value == 0
     semaphore.release(2)
     join(threads)
@@ -59,7 +59,7 @@ def test_bounded():
         semaphore.acquire(n=3)
 
 
-def test_who_wants_many_is_not_starved():
+def test_a_request_for_many_permits_is_not_starved():
     semaphore, order = ungil.Semaphore(0), []
 
     def take(n):
@@ -67,23 +67,23 @@ def test_who_wants_many_is_not_starved():
         order.append(n)
 
     threads = [start(take, 3)]
-    until(lambda: semaphore.waiters == 1)
+    wait_until(lambda: semaphore.waiters == 1)
     threads.append(start(take, 1))
-    until(lambda: semaphore.waiters == 2)
+    wait_until(lambda: semaphore.waiters == 2)
     for _ in range(3):
         assert semaphore.acquire(False) is False
         semaphore.release()
-    until(lambda: order == [3])
+    wait_until(lambda: order == [3])
     semaphore.release()
     join(threads)
     assert order == [3, 1]
 
 
-def test_giving_up_lets_the_next_through():
+def test_a_timeout_lets_the_next_waiter_through():
     semaphore, got = ungil.Semaphore(1), []
     semaphore_waits = start(lambda: got.append(semaphore.acquire(timeout=0.2, n=2)))
-    until(lambda: semaphore.waiters == 1)
-    second = start(lambda: got.append(semaphore.acquire(timeout=PATIENCE)))
+    wait_until(lambda: semaphore.waiters == 1)
+    second = start(lambda: got.append(semaphore.acquire(timeout=TIMEOUT_S)))
     join([semaphore_waits, second])
     assert sorted(got) == [False, True]
 
@@ -117,8 +117,8 @@ def test_event():
         and event.wait(0.005) is False
         and event.wait(-1) is False
     )
-    threads = [start(lambda: got.append(event.wait(PATIENCE))) for _ in range(5)]
-    until(lambda: event.waiters == 5)
+    threads = [start(lambda: got.append(event.wait(TIMEOUT_S))) for _ in range(5)]
+    wait_until(lambda: event.waiters == 5)
     event.set()
     event.clear()
     join(threads)
@@ -132,8 +132,8 @@ def test_event():
 
 def test_latch():
     latch, got = ungil.Latch(3), []
-    threads = [start(lambda: got.append(latch.wait(PATIENCE))) for _ in range(4)]
-    until(lambda: latch.waiters == 4)
+    threads = [start(lambda: got.append(latch.wait(TIMEOUT_S))) for _ in range(4)]
+    wait_until(lambda: latch.waiters == 4)
     assert latch.wait(0.005) is False
     assert latch.count_down() == 2 and latch.count == 2
     assert latch.count_down(5) == 0 and latch.count_down() == 0
@@ -150,7 +150,7 @@ def test_latch():
 N = 5
 
 
-def together(work, n=N):
+def run_in_threads(work, n=N):
     results = []
 
     def run():
@@ -163,7 +163,7 @@ def together(work, n=N):
     return results
 
 
-def test_barrier_passes_together_many_times():
+def test_barrier_is_reusable():
     barrier, log = ungil.Barrier(N), [[] for _ in range(20)]
 
     def work():
@@ -172,26 +172,26 @@ def test_barrier_passes_together_many_times():
             barrier.wait()
             assert len(log[number]) == N
 
-    assert together(work) == [None] * N
+    assert run_in_threads(work) == [None] * N
     assert barrier.parties == N and barrier.n_waiting == 0 and not barrier.broken
 
 
-def test_each_has_another_number():
+def test_each_party_gets_a_different_index():
     barrier = ungil.Barrier(N)
-    assert sorted(together(barrier.wait)) == list(range(N))
+    assert sorted(run_in_threads(barrier.wait)) == list(range(N))
     assert ungil.Barrier(1).wait() == 0
 
 
-def test_the_action_is_called_once_before_anybody_goes_on():
+def test_the_action_is_called_once_before_any_thread_passes():
     calls = []
     barrier = ungil.Barrier(N, lambda: calls.append(1))
-    seen = together(lambda: (barrier.wait(), len(calls))[1])
+    seen = run_in_threads(lambda: (barrier.wait(), len(calls))[1])
     assert seen == [1] * N
 
 
-def test_an_action_that_raises_breaks_it():
+def test_a_raising_action_breaks_the_barrier():
     barrier = ungil.Barrier(N, lambda: 1 / 0)
-    results = together(barrier.wait)
+    results = run_in_threads(barrier.wait)
     assert results.count(ZeroDivisionError) == 1
     assert results.count(threading.BrokenBarrierError) == N - 1
     assert barrier.broken
@@ -211,7 +211,7 @@ def test_abort_and_reset():
                 got.append("broken")
 
         thread = start(work)
-        until(lambda: barrier.n_waiting == 1)
+        wait_until(lambda: barrier.n_waiting == 1)
         method()
         join([thread])
         assert got == ["broken"] and barrier.broken is after
@@ -219,12 +219,12 @@ def test_abort_and_reset():
             with pytest.raises(threading.BrokenBarrierError):
                 barrier.wait()
             barrier.reset()
-    assert sorted(together(barrier.wait, 2)) == [0, 1]
+    assert sorted(run_in_threads(barrier.wait, 2)) == [0, 1]
 
 
-def test_giving_up_breaks_it_for_all():
+def test_a_timeout_breaks_the_barrier_for_all():
     barrier = ungil.Barrier(3, timeout=0.05)
-    assert together(barrier.wait, 2) == [threading.BrokenBarrierError] * 2
+    assert run_in_threads(barrier.wait, 2) == [threading.BrokenBarrierError] * 2
     assert barrier.broken
     barrier.reset()
     with pytest.raises(threading.BrokenBarrierError):
@@ -233,11 +233,11 @@ def test_giving_up_breaks_it_for_all():
         barrier.wait()
 
 
-def test_it_is_too_late_to_give_up_during_the_action():
+def test_a_timeout_during_the_action_does_not_break_the_barrier():
     barrier = ungil.Barrier(2, lambda: time.sleep(0.2))
     first = []
     thread = start(lambda: first.append(barrier.wait(0.1)))
-    until(lambda: barrier.n_waiting == 1)
+    wait_until(lambda: barrier.n_waiting == 1)
     assert barrier.wait() == 1
     join([thread])
     assert first == [0]
@@ -245,7 +245,7 @@ def test_it_is_too_late_to_give_up_during_the_action():
 
 def test_an_action_that_aborts():
     barrier = ungil.Barrier(2, lambda: barrier.abort())
-    assert together(barrier.wait, 2) == [threading.BrokenBarrierError] * 2
+    assert run_in_threads(barrier.wait, 2) == [threading.BrokenBarrierError] * 2
 
 
 def test_barrier_arguments_and_cycles():
@@ -277,7 +277,7 @@ def test_phaser_advances_when_all_have_arrived():
             assert phaser.arrive_and_await_advance() == number + 1
             assert len(log[number]) == 3
 
-    assert together(work, 3) == [None] * 3
+    assert run_in_threads(work, 3) == [None] * 3
     assert (
         phaser.phase == 10
         and phaser.parties == 3
@@ -286,7 +286,7 @@ def test_phaser_advances_when_all_have_arrived():
     )
 
 
-def test_parties_come_and_go():
+def test_parties_register_and_deregister():
     phaser = ungil.Phaser()
     with pytest.raises(RuntimeError):
         phaser.arrive()
@@ -313,7 +313,7 @@ def test_parties_come_and_go():
         ungil.Phaser(65_535).register()
 
 
-def test_on_advance_decides():
+def test_on_advance_terminates_the_phaser():
     calls = []
 
     def on_advance(phase, parties):
@@ -321,7 +321,7 @@ def test_on_advance_decides():
         return phase == 2
 
     phaser = ungil.Phaser(2, on_advance)
-    results = together(lambda: [phaser.arrive_and_await_advance() for _ in range(4)], 2)
+    results = run_in_threads(lambda: [phaser.arrive_and_await_advance() for _ in range(4)], 2)
     assert calls == [(0, 2), (1, 2), (2, 2)]
     assert all(row[:2] == [1, 2] and row[2] < 0 and row[3] < 0 for row in results)
     assert phaser.terminated
@@ -329,26 +329,26 @@ def test_on_advance_decides():
 
 def test_on_advance_that_raises_terminates():
     phaser = ungil.Phaser(2, lambda *_: 1 / 0)
-    results = together(phaser.arrive_and_await_advance, 2)
+    results = run_in_threads(phaser.arrive_and_await_advance, 2)
     assert ZeroDivisionError in results and phaser.terminated
 
 
-def test_termination_lets_everybody_go():
+def test_termination_wakes_all_waiters():
     phaser, got = ungil.Phaser(2), []
     thread = start(lambda: got.append(phaser.arrive_and_await_advance()))
-    until(lambda: phaser.arrived == 1)
+    wait_until(lambda: phaser.arrived == 1)
     phaser.force_termination()
     join([thread])
     assert got[0] < 0
 
 
 def test_early_arrivals_are_kept_for_their_phase():
-    # Those who do not wait may be a phase ahead of those who do.
+    # Parties that do not wait may be one phase ahead of those that do.
     phaser = ungil.Phaser(2)
 
     def run():
         for _ in range(300):
-            phaser.await_advance(phaser.arrive(), PATIENCE)
+            phaser.await_advance(phaser.arrive(), TIMEOUT_S)
 
-    assert together(run, 2) == [None, None]
+    assert run_in_threads(run, 2) == [None, None]
     assert phaser.phase == 300

@@ -1,10 +1,10 @@
-"""The other packages. Each is used if it is installed; if not, it is named, with the command that installs it."""
+"""Imports the compared packages. A missing one is reported with the command that installs it."""
 
 import importlib
 from types import ModuleType
 from typing import Any
 
-HOW = {
+INSTALL_COMMANDS = {
     "ungil": "python -m pip install ./python",
     "cereggii": "python -m pip install cereggii",
     "ft_utils": "python -m pip install ft_utils",
@@ -12,7 +12,7 @@ HOW = {
 
 
 class Missing(Exception):
-    """A contender that cannot run here, and why."""
+    """Raised with the reason why a contender cannot run here."""
 
 
 def module(name: str) -> ModuleType:
@@ -20,11 +20,13 @@ def module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise Missing(f"{package} is not installed ({error}): {HOW[package]}") from error
+        raise Missing(
+            f"{package} is not installed ({error}): {INSTALL_COMMANDS[package]}"
+        ) from error
 
 
 def get(module_name: str, name: str) -> Any:
-    """A class or function of a neighbour."""
+    """Returns a class or function of a package."""
     found = module(module_name)
     try:
         return getattr(found, name)
@@ -37,7 +39,7 @@ def ungil(name: str) -> Any:
 
 
 def version(name: str) -> str | None:
-    """The installed version; None if it is not installed."""
+    """Returns the installed version, or None if the package is not installed."""
     package = name.partition(".")[0]
     try:
         found = module(package)

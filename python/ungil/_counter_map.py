@@ -1,4 +1,4 @@
-"""ConcurrentCounter: counting is in `ungil._ungil`, what is made of the counts here."""
+"""ConcurrentCounter. Counting is in `ungil._ungil`, the rest of the `Counter` interface here."""
 
 import collections
 import collections.abc
@@ -11,13 +11,14 @@ from ungil._ungil import Counter
 
 
 class ConcurrentCounter(Counter):
-    """Counts by key, as `collections.Counter`, that many threads add to at once.
+    """Counts by key, as `collections.Counter`, that many threads add to concurrently.
 
-    A key that is not there counts 0. A count lies between -2**61 and 2**61 - 1. Where threads collide on a key, its count is spread over several cache lines, so
-    that adding to it goes on at full speed. Reading such a count adds the parts up: it has every addition that ended before, and may have some
-    that run. Iterating, `items`, `most_common` and their like behave as `snapshot`.
+    A missing key has the count 0. A count lies between -2**61 and 2**61 - 1. When threads collide
+    on a key, its count is striped over several cache lines, so that additions still scale. Reading
+    a striped count sums the stripes: it includes every addition that returned before, and perhaps
+    some that run meanwhile. Iteration, `items`, `most_common` and similar behave as `snapshot`.
 
-    Thread safety: atomic for one key, shared for all.
+    Thread safety: atomic for one key, shared for several.
     """
 
     __slots__ = ()
@@ -33,7 +34,7 @@ class ConcurrentCounter(Counter):
         return (key for key, _ in self._pairs())
 
     def _pairs(self):
-        return itertools.chain.from_iterable(self._shard(part) for part in range(self._shards()))
+        return itertools.chain.from_iterable(self._shard(index) for index in range(self._shards()))
 
     def _apply(self, sign, iterable, kwargs):
         add = self.add
@@ -49,26 +50,31 @@ class ConcurrentCounter(Counter):
             add(key, sign * n)
 
     def update(self, iterable=(), /, **kwargs):
-        """Counts the elements of an iterable, or adds the counts of a mapping, and of the keywords.
+        """Counts the elements of an iterable, or adds the counts of a mapping and of the keywords.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         self._apply(1, iterable, kwargs)
 
     def subtract(self, iterable=(), /, **kwargs):
-        """The same, taking away.
+        """Subtracts what `update` would add.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         self._apply(-1, iterable, kwargs)
 
     def get(self, key, default=None, /):
-        """The count of `key`, or `default` if it has none.
+        """Returns the count of `key`, or `default` if it has none.
 
         Thread safety: shared.
         """
         return self[key] if key in self else default
 
     def pop(self, key, *default):
-        """Removes `key` and returns its count, or `default`; without one raises KeyError."""
+        """Removes `key` and returns its count.
+
+        If the key is missing, returns `default`, or raises KeyError without one.
+        """
         if len(default) > 1:
             raise TypeError(f"pop expected at most 2 arguments, got {1 + len(default)}")
         count = self._take(key)
@@ -79,54 +85,62 @@ class ConcurrentCounter(Counter):
         return count
 
     def snapshot(self):
-        """A `collections.Counter` of the keys that are there during the whole call, and perhaps some of those that come or go.
+        """Returns the counts as a `collections.Counter`.
 
-        Thread safety: shared."""
+        Keys that are added or removed during the call may be in it or not.
+
+        Thread safety: shared.
+        """
         return collections.Counter(dict(self._pairs()))
 
     def keys(self):
-        """The keys of a `snapshot`.
+        """Returns the keys of a `snapshot`.
 
         Thread safety: shared.
         """
         return self.snapshot().keys()
 
     def values(self):
-        """The counts of a `snapshot`.
+        """Returns the counts of a `snapshot`.
 
         Thread safety: shared.
         """
         return self.snapshot().values()
 
     def items(self):
-        """The entries of a `snapshot`.
+        """Returns the (key, count) pairs of a `snapshot`.
 
         Thread safety: shared.
         """
         return self.snapshot().items()
 
     def total(self):
-        """The sum of all counts.
+        """Returns the sum of all counts.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return sum(n for _, n in self._pairs())
 
     def most_common(self, n=None):
-        """The `n` keys with the highest counts and these, or all, the highest first.
+        """Returns the `n` (key, count) pairs with the highest counts, highest first.
 
-        Thread safety: shared."""
+        Returns all pairs if `n` is None.
+
+        Thread safety: shared.
+        """
         if n is None:
             return sorted(self._pairs(), key=lambda pair: pair[1], reverse=True)
         return heapq.nlargest(n, self._pairs(), key=lambda pair: pair[1])
 
     def elements(self):
-        """Each key as often as it counts.
+        """Returns an iterator that repeats each key as many times as its count.
 
-        Thread safety: shared."""
+        Thread safety: shared.
+        """
         return itertools.chain.from_iterable(itertools.repeat(key, n) for key, n in self._pairs())
 
     def copy(self):
-        """A counter of what `snapshot` would show.
+        """Returns a new counter with the counts of a `snapshot`.
 
         Thread safety: shared.
         """
@@ -148,7 +162,8 @@ class ConcurrentCounter(Counter):
         return f"{type(self).__name__}({dict(self.most_common())!r})"
 
     def __ior__(self, other):
-        # Not left undefined: the other side's `__ror__` would then make a dict of both, and put it in the counter's place.
+        # If this were undefined, `other.__ror__` would build a dict of both, and the name would be
+        # rebound to that dict.
         raise TypeError("a ConcurrentCounter has no operator |=: use update() to add counts")
 
     def __eq__(self, other):

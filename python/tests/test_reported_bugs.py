@@ -1,16 +1,16 @@
-"""What has crashed others of our kind: each by the issue it was reported in, rewritten as a property of ours."""
+"""Bugs reported in similar packages, each rewritten as a property of ours."""
 
 import gc
 import random
 
 import pytest
-from crowd import crowd
+from concurrently import concurrently
 
 import ungil
 
 
 class Refuses:
-    """A key whose comparison raises; all have one hash."""
+    """A key whose comparison raises; all keys have the same hash."""
 
     def __init__(self, name):
         self.name = name
@@ -22,7 +22,7 @@ class Refuses:
         raise ZeroDivisionError(self.name)
 
 
-# cereggii#78 and #79: a second __init__, or two at once, freed the table beneath its users.
+# cereggii#78 and #79: a second or concurrent `__init__` freed the table while it was in use.
 AGAIN = {
     "ConcurrentDict": (
         lambda: ungil.ConcurrentDict({1: 1}),
@@ -66,8 +66,11 @@ AGAIN = {
 
 
 @pytest.mark.parametrize("name", AGAIN)
-def test_a_second_init_harms_nobody(name):
-    """It may change nothing, or raise; users of the structure meanwhile see it whole. What it held before, it holds."""
+def test_a_second_init_is_harmless(name):
+    """A second `__init__` may change nothing, or raise.
+
+    Concurrent users see a consistent structure, and its content is kept.
+    """
     make, again, use = AGAIN[name]
     thing = make()
     before = use(thing)
@@ -83,12 +86,12 @@ def test_a_second_init_harms_nobody(name):
         for _ in range(300):
             use(thing)
 
-    crowd(init, look, init)
+    concurrently(init, look, init)
     assert use(thing) == before
 
 
-def test_iterators_run_beside_every_change():
-    """cereggii#88: iterating while others insert and delete ended in freed pages."""
+def test_iteration_during_changes():
+    """cereggii#88: iteration during concurrent inserts and deletes accessed freed pages."""
     table = ungil.ConcurrentDict({n: n for n in range(400)})
 
     def iterate():
@@ -111,12 +114,12 @@ def test_iterators_run_beside_every_change():
                 newest += 1
         table.clear()
 
-    crowd(iterate, change, iterate, change)
+    concurrently(iterate, change, iterate, change)
 
 
 @pytest.mark.parametrize("again", range(3))
-def test_a_partitioned_walk_runs_beside_every_change(again):
-    """The same by reduce(), which walks the table from several threads."""
+def test_reduce_during_changes(again):
+    """As above, with reduce(), which visits the table from several threads."""
     table = ungil.ConcurrentDict({n: 1 for n in range(400)})
 
     def walk():
@@ -128,17 +131,18 @@ def test_a_partitioned_walk_runs_beside_every_change(again):
             table[1000 + n % 700] = 1
             table.pop(1000 + (n * 7) % 700, None)
 
-    crowd(walk, change)
+    concurrently(walk, change)
 
 
-def test_reduce_whose_keys_refuse_to_be_compared():
-    """cereggii#146: reduce() looked a key up again, the key's __eq__ raised, and the missing result was used."""
+def test_reduce_with_keys_that_cannot_be_compared():
+    """cereggii#146: reduce() looked up a key, `__eq__` raised, and the NULL result was used."""
     table = ungil.ConcurrentDict()
     one, other = Refuses("one"), Refuses("other")
     table[one] = 1
     with pytest.raises(ZeroDivisionError):
         table[other] = 1
-    # Colliding all the same: reduce() must not compare, or must raise what the comparison raises.
+    # The keys still collide: reduce() must not compare them, or must raise what the comparison
+    # raises.
     assert table.reduce(lambda key, value: value, lambda a, b: a + b, 0) == 1
     counter = ungil.ConcurrentCounter()
     counter.add(one, 1)
@@ -147,8 +151,8 @@ def test_reduce_whose_keys_refuse_to_be_compared():
     assert counter.total() == 1
 
 
-def test_reduce_whose_functions_raise():
-    """cereggii#71: a function that raised was taken for one that had answered."""
+def test_reduce_with_raising_functions():
+    """cereggii#71: a function that raised was treated as if it had returned."""
     table = ungil.ConcurrentDict({n: n for n in range(100)})
 
     def refuse(*arguments):
@@ -182,8 +186,11 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_key_that_refuses_to_be_compared_keeps_its_count(name):
-    """cereggii#145: the stored key lost a reference for each comparison that raised, and was freed while it was in the table."""
+def test_failing_comparisons_keep_the_reference_count(name):
+    """cereggii#145: each comparison that raised dropped a reference to the stored key.
+
+    The key was then freed while it was in the table.
+    """
     import weakref
 
     key, probe = Refuses("stored"), Refuses("probe")
@@ -203,8 +210,8 @@ def test_a_key_that_refuses_to_be_compared_keeps_its_count(name):
     assert alive() is None and alive_probe() is None
 
 
-def test_a_delete_that_re_enters():
-    """cereggii#85: __eq__ that deletes the entry being deleted."""
+def test_reentrant_delete():
+    """cereggii#85: `__eq__` that deletes the entry being deleted."""
 
     class Deletes:
         busy = False
@@ -236,8 +243,11 @@ def test_a_delete_that_re_enters():
 
 
 def test_increments_of_few_keys_by_several_threads():
-    """ft_utils#13: `d[k] += 1` over ten keys crashed. Each step is atomic and the sum of the two is not, so sums may be short, but
-    never wrong in kind; merge() is atomic, and exact."""
+    """ft_utils#13: `d[k] += 1` over ten keys crashed.
+
+    Each step is atomic and the sum of the two is not, so counts may be too low, but never of a
+    wrong type. merge() is atomic and exact.
+    """
     table = ungil.ConcurrentDict({n: 0 for n in range(10)})
     rounds = 10_000
 
@@ -245,7 +255,7 @@ def test_increments_of_few_keys_by_several_threads():
         for n in range(rounds):
             table[n % 10] += 1
 
-    crowd(increment, times=3)
+    concurrently(increment, times=3)
     assert all(0 < table[n] <= 3 * rounds // 10 for n in range(10))
     table.update((n, 0) for n in range(10))
 
@@ -253,19 +263,19 @@ def test_increments_of_few_keys_by_several_threads():
         for n in range(rounds):
             table.merge(n % 10, 1, lambda old, new: old + new)
 
-    crowd(merge, times=3)
+    concurrently(merge, times=3)
     assert [table[n] for n in range(10)] == [3 * rounds // 10] * 10
 
 
-def test_numbers_too_large_for_the_unboxed_are_dropped_by_several_threads():
-    """ft_utils#13 again, with values that are objects, each made by one thread and dropped by another."""
+def test_large_numbers_are_freed_by_several_threads():
+    """ft_utils#13, with objects as values, each created by one thread and dropped by another."""
     table = ungil.ConcurrentDict({n: 1 << 70 for n in range(10)})
 
     def increment():
         for n in range(5000):
             table[n % 10] += 1
 
-    crowd(increment, times=3)
+    concurrently(increment, times=3)
     assert all(1 << 70 < table[n] <= (1 << 70) + 1500 for n in range(10))
 
 

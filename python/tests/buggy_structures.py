@@ -1,5 +1,7 @@
-"""Twins of our structures, each with a bug that such structures have had: what the checker must find. Their windows are held open by
-a short sleep, so that another thread falls in within a few rounds."""
+"""Structures with the interfaces of ours, each with a typical bug that the checker must find.
+
+A short sleep widens each race, so that another thread hits it within a few rounds.
+"""
 
 import threading
 import time
@@ -11,7 +13,7 @@ def window() -> None:
 
 
 class CounterOfTwoSteps:
-    """`n += 1`: loads, then stores."""
+    """`n += 1`: a load, then a store."""
 
     def __init__(self):
         self.value = 0
@@ -27,7 +29,7 @@ class CounterOfTwoSteps:
 
 
 class SlotsSwappedInTwoSteps:
-    """A swap made of a read and a write."""
+    """A swap as a read and a write."""
 
     def __init__(self):
         self.slots = [0, 0]
@@ -43,7 +45,7 @@ class SlotsSwappedInTwoSteps:
 
 
 class SlotsComparedThenSet:
-    """A compare-and-set that looks, then sets."""
+    """compare_and_set that checks, then sets."""
 
     def __init__(self):
         self.slots = [0, 0]
@@ -60,7 +62,7 @@ class SlotsComparedThenSet:
 
 
 class MapCheckedThenActed:
-    """setdefault that looks, then sets."""
+    """setdefault that checks, then sets."""
 
     def __init__(self):
         self.data = {}
@@ -79,7 +81,7 @@ class MapCheckedThenActed:
 
 
 class MapThatForgetsWhileItGrows(MapCheckedThenActed):
-    """Copies itself to grow, and drops what is set meanwhile."""
+    """Copies itself to grow, and loses what is set meanwhile."""
 
     def setitem(self, key, value):
         copy = dict(self.data)
@@ -92,7 +94,7 @@ class MapThatForgetsWhileItGrows(MapCheckedThenActed):
 
 
 class QueueThatLosesAnItem:
-    """A getter that takes all and puts the rest back, over what was put meanwhile."""
+    """A getter that takes all items and puts the rest back, overwriting what was put meanwhile."""
 
     def __init__(self):
         self.items = []
@@ -111,7 +113,11 @@ class QueueThatLosesAnItem:
 
 
 class QueueThatIsEmptyTooEarly:
-    """A put that claims its place, then fills it; a getter that gives up at a claimed, unfilled place though a later one is filled."""
+    """A queue that reports Empty although it holds an item.
+
+    A put claims its slot before it fills it. A getter gives up at a claimed but unfilled slot, even
+    if a later one is filled.
+    """
 
     def __init__(self):
         self.cells = {}
@@ -120,10 +126,10 @@ class QueueThatIsEmptyTooEarly:
 
     def put(self, item):
         with self.lock:
-            place = self.tail
+            index = self.tail
             self.tail += 1
         window()
-        self.cells[place] = item
+        self.cells[index] = item
 
     def get_nowait(self):
         with self.lock:
@@ -134,7 +140,7 @@ class QueueThatIsEmptyTooEarly:
 
 
 class StackServedAsQueue:
-    """First in, first out."""
+    """A stack that returns its items in FIFO order."""
 
     def __init__(self):
         self.items = deque()
@@ -150,7 +156,7 @@ class StackServedAsQueue:
 
 
 class HeapThatReadsThenRemoves:
-    """The least item is found, then taken: two find the same."""
+    """Finds the least item, then removes it: two getters can find the same one."""
 
     def __init__(self):
         self.items = []
@@ -171,7 +177,7 @@ class HeapThatReadsThenRemoves:
 
 
 class SetThatLooksThenAdds:
-    """add() that says whether the member was new, a moment later."""
+    """add() that decides whether the member is new a moment before it adds it."""
 
     def __init__(self):
         self.members = set()
@@ -191,7 +197,7 @@ class SetThatLooksThenAdds:
 
 
 class LockTakenByTwo:
-    """Looks whether it is free, then takes it."""
+    """Checks whether it is free, then acquires."""
 
     def __init__(self):
         self.held = False
@@ -208,17 +214,17 @@ class LockTakenByTwo:
 
 
 class RowsWhoseLengthComesFirst:
-    """append() that gives the length, then appends."""
+    """append() that reads the length, then appends."""
 
     def __init__(self):
         self.items = []
 
     def append(self, item):
-        place = len(self.items)
+        index = len(self.items)
         window()
         self.items.append(item)
-        return place
+        return index
 
 
 class Empty(Exception):
-    """As `queue.Empty`."""
+    """Same name as `queue.Empty`."""

@@ -1,10 +1,10 @@
-"""A result in words: a table a row, and at the end every bar with what was measured beside it."""
+"""Renders results as text: a table for each row, and a final table of bars and measured ratios."""
 
 from .runner import Result, Spread
 
 
 def number(value: float) -> str:
-    """Three digits, which is more than the spread allows."""
+    """Formats with two or three digits: the spread of the measurements does not justify more."""
     if value >= 100:
         return f"{value:.0f}"
     if value >= 10:
@@ -21,7 +21,7 @@ def figure(spread: Spread | None) -> str:
 
 
 def verdict(ratio: Spread, bar: float) -> str:
-    """By the median. `narrowly` if some block says otherwise."""
+    """Judges by the median; `narrowly` means that some block gives the opposite verdict."""
     met = ratio.median >= bar
     split = ratio.low < bar <= ratio.high
     return ("met" if met else "NOT met") + (", narrowly" if split else "")
@@ -41,7 +41,7 @@ def columns(table: list[list[str]]) -> list[str]:
     ]
 
 
-def of_row(result: Result) -> list[str]:
+def row_table(result: Result) -> list[str]:
     row = result.row
     table = [["M ops/s", *(f"{n} thread{'s' if n > 1 else ''}" for n in result.threads)]]
     for contender in row.contenders:
@@ -63,10 +63,10 @@ def of_row(result: Result) -> list[str]:
     return lines
 
 
-def bars(results: list[Result], free_threaded: bool) -> list[str]:
-    """Every bar that this run can judge; those for other numbers of threads are counted, not left out without a word."""
+def bar_table(results: list[Result], free_threaded: bool) -> list[str]:
+    """Renders the bars that this run can judge, and the number of those that it cannot."""
     if not free_threaded:
-        return ["The bars are for the free-threaded build with the GIL off; this is not."]
+        return ["Bars are not judged: they apply to the free-threaded build with the GIL off."]
     table, unjudged = [["operation", "against", "threads", "measured", "bar", ""]], 0
     for result in results:
         for bar in result.row.bars:
@@ -89,6 +89,7 @@ def bars(results: list[Result], free_threaded: bool) -> list[str]:
     lines = columns(table) if len(table) > 1 else []
     if unjudged:
         lines.append(
-            f"  {unjudged} more bars are not judged here: their number of threads was not run, or a contender is missing."
+            f"  {unjudged} more bars are not judged: their number of threads was not run, "
+            "or a contender is missing."
         )
     return lines
