@@ -4,15 +4,16 @@ use crate::Done;
 use crate::environment::{cargo, root, run, target};
 use std::process::Command;
 
-/// What is compared, and what each shows.
+/// The examples, and what each shows.
 const EXAMPLES: [(&str, &str); 2] = [
     ("primes.py", "Independent work: counting primes in ranges."),
     ("shared_list.py", "Shared work: upper-casing the strings of one list."),
 ];
 
-/// Builds, gets a pair of interpreters if there is none, and compares two examples.
+/// Builds ungil, installs a pair of interpreters if there is none, and compares two examples.
 pub(crate) fn demo() -> Done {
-    // Only what `compare` and `pythons` need, barely optimised: compiling is most of a first demo.
+    // Builds only what `compare` and `pythons` need, barely optimised: compiling takes most of the
+    // time.
     run(Command::new(cargo()).current_dir(root()).args([
         "build",
         "--package=ungil",

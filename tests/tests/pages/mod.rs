@@ -82,7 +82,6 @@ impl Block {
 
 /// Returns the fenced blocks of a page.
 ///
-///
 /// # Panics
 ///
 /// If a fence is not closed, or a comment before a block is unknown.
