@@ -54,8 +54,8 @@ fn leftover_processes_are_reported_and_ended() {
         "--allow-different-output",
     ]);
     let record = out.run().ok().record();
-    let says = hazards(record.run("3.14"), "leftovers");
-    assert!(says.len() == 1 && says[0].matches("leaves.py").count() == 3, "{says:?}");
+    let texts = hazards(record.run("3.14"), "leftovers");
+    assert!(texts.len() == 1 && texts[0].matches("leaves.py").count() == 3, "{texts:?}");
     assert_eq!(record.run("3.14")["outcome"]["kind"], "ok");
     let pids = place.pids("pids");
     assert_eq!(pids.len(), 3);
@@ -95,7 +95,7 @@ fn unlimited_standard_error_is_handled() {
     );
     let told = place.one_block(["err.py", "--python", "3.14,3.14t"]).run().told(1);
     assert!(told.why.contains("the end"), "{}", &told.why[..200.min(told.why.len())]);
-    assert!(told.why.len() < 2000, "an error is for a person to read: {} bytes", told.why.len());
+    assert!(told.why.len() < 2000, "the error is too long to read: {} bytes", told.why.len());
     let record = std::fs::metadata(place.newest().path).unwrap().len();
     assert!(record < 1 << 20, "the record holds {record} bytes");
 }
@@ -161,7 +161,7 @@ fn a_closed_output_pipe_is_no_error() {
 fn python_gil_in_the_environment_is_ignored() {
     let place = Place::new();
     let script = "import os, sys\nft = 't' == sys.abiflags\nwant = not ft or os.environ['UNGIL_ARM'].startswith('3.14t+gil')\n\
-                  sys.exit(0 if sys._is_gil_enabled() == want else 'the GIL is not as the arm says')\n";
+                  sys.exit(0 if sys._is_gil_enabled() == want else 'the GIL differs from the arm')\n";
     place.write("gil.py", script);
     for gil in ["0", "1"] {
         let arms = ["gil.py", "--python", "3.14,3.14t,3.14t+gil"];

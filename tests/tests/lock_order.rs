@@ -102,7 +102,7 @@ fn profile_and_top_report_potential_deadlocks() {
         let mut command = Command::new(python(build));
         command.arg("contended.py");
         let program = Debuggee::of(&place, command);
-        let says = "locks are taken in an order that can deadlock: \"";
+        let note = "locks are taken in an order that can deadlock: \"";
         eventually(&format!("{build}: profile's note"), || {
             let args = [
                 "profile",
@@ -114,11 +114,11 @@ fn profile_and_top_report_potential_deadlocks() {
                 "--json",
                 "--quiet",
             ];
-            place.ungil(args).run().stdout.contains(&says.replace('"', "\\\""))
+            place.ungil(args).run().stdout.contains(&note.replace('"', "\\\""))
         });
         eventually(&format!("{build}: top's note"), || {
             let args = ["top", &program.pid(), "--json", "-n", "6", "-d", "100ms"];
-            place.ungil(args).run().stdout.contains(&says.replace('"', "\\\""))
+            place.ungil(args).run().stdout.contains(&note.replace('"', "\\\""))
         });
     }
 }

@@ -181,10 +181,10 @@ fn hook(place: &Place, call: &str) -> std::process::Output {
 fn builds_without_the_other_workspace_members() {
     let place = partial_source();
     let out = hook(&place, "prepare_metadata_for_build_wheel('.')");
-    let said = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
+    let printed = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{printed}{}", String::from_utf8_lossy(&out.stderr));
     let folder =
-        said.lines().find_map(|line| line.strip_prefix("in ")).expect("maturin was called");
+        printed.lines().find_map(|line| line.strip_prefix("in ")).expect("maturin was called");
     assert!(!PathBuf::from(folder).exists(), "the copy is removed: {folder}");
     let manifest = std::fs::read(place.at("Cargo.toml")).expect("a manifest");
     let ours =
@@ -211,9 +211,9 @@ fn source_distribution_is_complete() {
     for folder in ["first", "second"] {
         std::fs::create_dir(source.at(folder)).expect("a folder");
         let out = hook(&source, &format!("build_sdist('../{folder}')"));
-        let said = String::from_utf8_lossy(&out.stdout);
-        assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
-        assert!(said.ends_with("ungil-1.2.3.tar.gz\n"), "{said}");
+        let printed = String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success(), "{printed}{}", String::from_utf8_lossy(&out.stderr));
+        assert!(printed.ends_with("ungil-1.2.3.tar.gz\n"), "{printed}");
     }
     let archive = |folder: &str| {
         std::fs::read(source.at(folder).join("ungil-1.2.3.tar.gz")).expect("the archive")
@@ -266,10 +266,10 @@ fn source_distribution_is_complete() {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
         .expect("the interpreter starts");
-    let said = String::from_utf8_lossy(&out.stdout);
+    let printed = String::from_utf8_lossy(&out.stdout);
     let package = top.join("python").canonicalize().expect("it exists");
     assert_eq!(
-        said,
+        printed,
         format!("in {}\n", package.display()),
         "{}",
         String::from_utf8_lossy(&out.stderr)
@@ -288,13 +288,13 @@ fn build_errors_have_three_lines() {
     let place = partial_source();
     let told = |call: &str, words: &str| {
         let out = hook(&place, call);
-        let said = String::from_utf8_lossy(&out.stderr).into_owned();
-        let lines: Vec<&str> = said.lines().collect();
-        assert!(!out.status.success() && lines.len() == 3, "{call}: {said}");
-        assert!(lines[0].starts_with("ungil: ") && lines[0].contains(words), "{call}: {said}");
+        let printed = String::from_utf8_lossy(&out.stderr).into_owned();
+        let lines: Vec<&str> = printed.lines().collect();
+        assert!(!out.status.success() && lines.len() == 3, "{call}: {printed}");
+        assert!(lines[0].starts_with("ungil: ") && lines[0].contains(words), "{call}: {printed}");
         assert!(
             lines[1].starts_with("  why: ") && lines[2].starts_with("  try: "),
-            "{call}: {said}"
+            "{call}: {printed}"
         );
     };
     told("build_editable('.')", "no bench, tests, xtask");
@@ -307,10 +307,11 @@ fn build_errors_have_three_lines() {
 #[test]
 fn importing_it_leaves_the_gil_off() {
     for version in ["3.14t", "3.15t"] {
-        let look = "import sys, ungil; print(sys._is_gil_enabled(), ungil.__file__)";
-        let out = with_package(version).args(["-W", "error", "-c", look]).output().expect("starts");
-        let said = String::from_utf8_lossy(&out.stdout);
-        assert!(said.starts_with("False "), "{said}{}", String::from_utf8_lossy(&out.stderr));
+        let script = "import sys, ungil; print(sys._is_gil_enabled(), ungil.__file__)";
+        let out =
+            with_package(version).args(["-W", "error", "-c", script]).output().expect("starts");
+        let printed = String::from_utf8_lossy(&out.stdout);
+        assert!(printed.starts_with("False "), "{printed}{}", String::from_utf8_lossy(&out.stderr));
     }
 }
 
@@ -338,14 +339,14 @@ input()
         BufReader::new(waiter.stdout.take().expect("a pipe"))
             .read_line(&mut pid)
             .expect("its number");
-        let mut said = String::new();
+        let mut printed = String::new();
         eventually("the name of the queue", || {
-            said = place.ungil(["dump", pid.trim()]).run().ok().stdout;
-            said.contains("(a ungil.Queue \"shop.jobs\")")
+            printed = place.ungil(["dump", pid.trim()]).run().ok().stdout;
+            printed.contains("(a ungil.Queue \"shop.jobs\")")
         });
         assert!(
-            said.contains("\"worker\"") && said.contains("waiting for a queue"),
-            "{version}: {said}"
+            printed.contains("\"worker\"") && printed.contains("waiting for a queue"),
+            "{version}: {printed}"
         );
         drop(waiter.stdin.take());
         waiter.wait().expect("it ends");

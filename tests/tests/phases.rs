@@ -147,9 +147,9 @@ print('done')
 ");
     assert_eq!(run["outcome"]["kind"], "ok");
     assert!(metric(&run, "cpu_s") >= 0.1);
-    let says = hazards(&run, "phase");
-    assert!(says.len() >= 4 && says.iter().all(|s| s.len() < 300), "{says:?}");
-    assert!(says.iter().any(|s| s.contains("metric 1 a/b 2")), "{says:?}");
+    let texts = hazards(&run, "phase");
+    assert!(texts.len() >= 4 && texts.iter().all(|s| s.len() < 300), "{texts:?}");
+    assert!(texts.iter().any(|s| s.contains("metric 1 a/b 2")), "{texts:?}");
 }
 
 #[test]
@@ -177,8 +177,8 @@ os.waitpid(pid, 0)
     assert_eq!(run["outcome"]["kind"], "ok");
     let cpu = metric(&run, "cpu_s");
     assert!((0.2..0.4).contains(&cpu), "the first process's phase alone: {cpu}");
-    let says = hazards(&run, "phase");
-    assert!(says.iter().any(|s| s.contains("also marked a phase")), "{says:?}");
+    let texts = hazards(&run, "phase");
+    assert!(texts.iter().any(|s| s.contains("also marked a phase")), "{texts:?}");
 }
 
 #[test]

@@ -27,8 +27,8 @@ fn lock_waits_are_attributed_to_their_locks() {
                 "{build}: {name} has {found} of the waiting, not {truth}: {summary}"
             );
         }
-        let says = summary["findings"].to_string();
-        assert!(says.contains("cache_lock"), "{build}: {says}");
+        let findings = summary["findings"].to_string();
+        assert!(findings.contains("cache_lock"), "{build}: {findings}");
         assert!(target.alive());
     }
 }
@@ -98,10 +98,10 @@ fn known_hold_times_are_reported_within_three_points() {
             );
         }
         let line = HELD.lines().position(|line| line.contains("# HERE")).unwrap() + 1;
-        let says = summary["findings"].to_string();
+        let findings = summary["findings"].to_string();
         assert!(
-            says.contains(&format!("held.py:{line}")),
-            "{build}: the holder is at line {line}: {says}"
+            findings.contains(&format!("held.py:{line}")),
+            "{build}: the holder is at line {line}: {findings}"
         );
     }
 }

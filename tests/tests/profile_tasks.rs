@@ -41,20 +41,20 @@ asyncio.run(main())
 ";
 
 /// The profiled program; killed on drop.
-struct Target(Child);
+struct AsyncioProgram(Child);
 
-impl Target {
-    fn start(place: &Place, build: &str) -> Target {
+impl AsyncioProgram {
+    fn start(place: &Place, build: &str) -> AsyncioProgram {
         let path = place.write("target.py", PROGRAM);
         let mut command = Command::new(python(build));
         let child = command.arg(path).current_dir(place.path()).stdin(Stdio::null()).spawn();
-        let target = Target(child.expect("the target starts"));
+        let target = AsyncioProgram(child.expect("the target starts"));
         eventually("the target is ready", || place.read("ready").is_some());
         target
     }
 }
 
-impl Drop for Target {
+impl Drop for AsyncioProgram {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -62,7 +62,7 @@ impl Drop for Target {
 }
 
 /// Returns the summary, and the stacks with their weights.
-fn profile(place: &Place, target: &Target, args: &[&str]) -> (Value, Vec<(String, f64)>) {
+fn profile(place: &Place, target: &AsyncioProgram, args: &[&str]) -> (Value, Vec<(String, f64)>) {
     let pid = target.0.id().to_string();
     let rest = ["--json", "--quiet", "--rate", "1khz", "-o", "stacks.collapsed"];
     let out = place.ungil(["profile", &pid]).args(rest).args(args.iter().copied()).run().ok();
@@ -81,7 +81,7 @@ fn weight(stacks: &[(String, f64)], is: impl Fn(&str) -> bool) -> f64 {
 fn the_running_task_is_the_parent_frame_of_its_coroutines() {
     for build in PYTHONS {
         let place = Place::new();
-        let target = Target::start(&place, build);
+        let target = AsyncioProgram::start(&place, build);
         let (_, stacks) = profile(&place, &target, &["--mode", "cpu", "--duration", "2s"]);
         let greedy = weight(&stacks, |stack| stack.contains(";task greedy;more ("));
         let other = weight(&stacks, |stack| stack.contains(";task less;less ("));
@@ -107,7 +107,7 @@ fn the_running_task_is_the_parent_frame_of_its_coroutines() {
 fn stacks_of_waiting_tasks_follow_their_awaiters() {
     for build in PYTHONS {
         let place = Place::new();
-        let target = Target::start(&place, build);
+        let target = AsyncioProgram::start(&place, build);
         let (_, stacks) = profile(&place, &target, &["--tasks", "--duration", "3s"]);
         let waits = "waiting tasks of MainThread;task first;outer (target.py:20);task middle;middle (target.py:18);\
                      task deepest;inner (target.py:16);sleep (";
@@ -121,7 +121,7 @@ fn stacks_of_waiting_tasks_follow_their_awaiters() {
 #[test]
 fn a_python_without_readable_tasks_is_reported() {
     let place = Place::new();
-    let target = Target::start(&place, "3.13");
+    let target = AsyncioProgram::start(&place, "3.13");
     for args in [&["--duration", "0.5s"][..], &["--duration", "0.5s", "--tasks"]] {
         let (summary, stacks) = profile(&place, &target, args);
         let notes = summary["totals"]["notes"].to_string();

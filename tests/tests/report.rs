@@ -260,14 +260,14 @@ fn two_records_are_compared() {
     assert_eq!(count_marks(&mut page, "change", "mark"), 4);
     // The baseline's ratio to itself does not change.
     assert_eq!(count_marks(&mut page, "shift", "mark"), 3);
-    let said = page.value("document.querySelector('#differences .words').textContent");
-    let said = said.as_str().unwrap();
+    let differences = page.value("document.querySelector('#differences .words').textContent");
+    let differences = differences.as_str().unwrap();
     for arm in [
         "3.14t/1 is slower in the second",
         "3.14t/2 is slower in the second",
         "4 arms in both: 2 changed",
     ] {
-        assert!(said.contains(arm), "{arm}: {said}");
+        assert!(differences.contains(arm), "{arm}: {differences}");
     }
     let differs = page.value("document.querySelector('#differences').textContent");
     assert!(differs.as_str().unwrap().contains("Another <b>CPU</b>"), "{differs}");

@@ -38,9 +38,9 @@ fn a_huge_record_makes_a_small_page_with_a_note() {
     let size = fs::metadata(&file).unwrap().len();
     assert!(size < 2 << 20, "{size} bytes");
     let mut page = Page::open(&file, 400, "light", READY);
-    let said = page.value("document.body.textContent");
+    let text = page.value("document.body.textContent");
     for word in ["The record has 3004 arms; only the first 300 are shown", "… and 17999 more"] {
-        assert!(said.as_str().unwrap().contains(word), "{word}");
+        assert!(text.as_str().unwrap().contains(word), "{word}");
     }
     assert_eq!(page.value("window.hacked === undefined"), true);
     page.is_content(&file);
@@ -114,10 +114,10 @@ fn a_zero_in_one_block_is_reported_without_advising_more_blocks() {
         }
     }
     place.write("zero.jsonl", lines);
-    let said = place.ungil(["report", "zero.jsonl", "--format", "md"]).run().ok().stdout;
-    assert!(said.contains("3.14t has 0 in block 4 (time)"), "{said}");
-    assert!(said.contains("2.00–2.00"), "the other blocks have their ratio: {said}");
+    let text = place.ungil(["report", "zero.jsonl", "--format", "md"]).run().ok().stdout;
+    assert!(text.contains("3.14t has 0 in block 4 (time)"), "{text}");
+    assert!(text.contains("2.00–2.00"), "the other blocks have their ratio: {text}");
     for never in ["five blocks", "longer --time-limit", "Use 3.14"] {
-        assert!(!said.contains(never), "'{never}' in {said}");
+        assert!(!text.contains(never), "'{never}' in {text}");
     }
 }

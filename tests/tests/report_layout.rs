@@ -90,7 +90,7 @@ fn tables_charts_and_names_of_several_records_fit() {
     let mut page = Page::open(&file, 1400, "light", READY);
     assert_eq!(page.value(CUT_OFF_TABLES), json!([]));
     let filled = page.value(MIN_FILLED_SHARE).as_f64().unwrap();
-    assert!(filled > 0.9, "a chart fills {filled} of its room");
+    assert!(filled > 0.9, "a chart fills {filled} of the available width");
     for width in [1400, 800, 400] {
         let mut page = Page::open(&file, width, "dark", READY);
         let labels = page.value(

@@ -34,15 +34,15 @@ sys.stdin.read()
 ";
 
 /// The watched program; killed on drop.
-struct Target(Child);
+struct WatchedProgram(Child);
 
-impl Target {
-    fn start(place: &Place, build: &str, script: &str) -> Target {
+impl WatchedProgram {
+    fn start(place: &Place, build: &str, script: &str) -> WatchedProgram {
         place.write("program.py", script);
         let _ = std::fs::remove_file(place.at("ready"));
         let mut command = Command::new(python(build));
         command.arg("program.py").current_dir(place.path()).stdin(Stdio::piped());
-        let mut target = Target(command.spawn().unwrap());
+        let mut target = WatchedProgram(command.spawn().unwrap());
         eventually("the program is ready", || {
             assert!(target.0.try_wait().unwrap().is_none(), "the program ended");
             place.read("ready").is_some_and(|text| !text.is_empty())
@@ -60,13 +60,13 @@ impl Target {
     }
 }
 
-impl Drop for Target {
+impl Drop for WatchedProgram {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-fn views(place: &Place, target: &Target, args: &[&str]) -> Vec<Value> {
+fn views(place: &Place, target: &WatchedProgram, args: &[&str]) -> Vec<Value> {
     let out = place
         .ungil(["top", &target.pid(), "--json", "-d", "200ms"])
         .args(args.iter().copied())
@@ -83,7 +83,7 @@ fn thread<'a>(view: &'a Value, name: &str) -> Option<&'a Value> {
 fn a_view_shows_running_threads_waiters_and_lock_holders() {
     let place = Place::new();
     for build in BUILDS {
-        let target = Target::start(&place, build, PROGRAM);
+        let target = WatchedProgram::start(&place, build, PROGRAM);
         let mut last = Value::Null;
         eventually("a view with everything in it", || {
             last = views(&place, &target, &["-n", "3"]).pop().unwrap();
@@ -119,7 +119,7 @@ fn a_view_shows_running_threads_waiters_and_lock_holders() {
 #[test]
 fn text_output_has_no_control_characters() {
     let place = Place::new();
-    let target = Target::start(&place, "3.14t", PROGRAM);
+    let target = WatchedProgram::start(&place, "3.14t", PROGRAM);
     let out = place.ungil(["top", &target.pid(), "--once", "--sort", "name"]).run().ok().stdout;
     assert!(!out.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'), "{out:?}");
     assert!(out.contains("e\u{fffd}]0;owned\u{fffd}\u{fffd}2J\u{fffd}vil"), "{out}");
@@ -133,7 +133,7 @@ fn text_output_has_no_control_characters() {
 #[test]
 fn every_python_is_listed_without_a_pid() {
     let place = Place::new();
-    let targets = BUILDS.map(|build| Target::start(&place, build, PROGRAM));
+    let targets = BUILDS.map(|build| WatchedProgram::start(&place, build, PROGRAM));
     let list = place.ungil(["top", "--json"]).run().ok().json();
     for (target, build) in targets.iter().zip(BUILDS) {
         let pid: u64 = target.pid().parse().unwrap();
@@ -170,7 +170,7 @@ fn targets_that_cannot_be_watched_are_reported() {
 #[test]
 fn the_last_view_is_kept_when_the_target_ends() {
     let place = Place::new();
-    let mut target = Target::start(&place, "3.15t", PROGRAM);
+    let mut target = WatchedProgram::start(&place, "3.15t", PROGRAM);
     let running =
         place.ungil(["top", &target.pid(), "--json", "-n", "100000", "-d", "100ms"]).start();
     std::thread::sleep(std::time::Duration::from_millis(300));
@@ -185,7 +185,7 @@ fn the_last_view_is_kept_when_the_target_ends() {
 #[test]
 fn keys_change_the_view_and_the_terminal_is_restored() {
     let place = Place::new();
-    let mut target = Target::start(&place, "3.14t", PROGRAM);
+    let mut target = WatchedProgram::start(&place, "3.14t", PROGRAM);
     let mut top = Terminal::start(place.ungil(["top", &target.pid(), "--sort", "name"]), 30, 130);
     top.until(&["waiter", "keeper", "spinner", "threading.Lock \"L\", held by keeper", "top uses"]);
     assert!(top.alternate());
@@ -240,7 +240,7 @@ fn keys_change_the_view_and_the_terminal_is_restored() {
 #[test]
 fn top_can_be_suspended_and_resumed() {
     let place = Place::new();
-    let target = Target::start(&place, "3.15", PROGRAM);
+    let target = WatchedProgram::start(&place, "3.15", PROGRAM);
     let mut top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
     top.until(&["waiter"]);
     for by_key in [true, false] {
@@ -264,7 +264,7 @@ fn top_can_be_suspended_and_resumed() {
 #[test]
 fn signals_end_top_and_the_terminal_is_restored() {
     let place = Place::new();
-    let target = Target::start(&place, "3.13", PROGRAM);
+    let target = WatchedProgram::start(&place, "3.13", PROGRAM);
     for signal in ["TERM", "HUP", "INT"] {
         let mut top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
         top.until(&["waiter"]);
@@ -276,7 +276,7 @@ fn signals_end_top_and_the_terminal_is_restored() {
 #[test]
 fn closing_the_terminal_ends_top() {
     let place = Place::new();
-    let target = Target::start(&place, "3.14", PROGRAM);
+    let target = WatchedProgram::start(&place, "3.14", PROGRAM);
     let top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
     // The hang-up signal ends it, before or after its signal handler is installed.
     assert!(matches!(top.hang_up(&["waiter"]), Some(130) | None));
@@ -285,7 +285,7 @@ fn closing_the_terminal_ends_top() {
 #[test]
 fn a_python_can_be_chosen_from_the_list() {
     let place = Place::new();
-    let target = Target::start(&place, "3.15t", PROGRAM);
+    let target = WatchedProgram::start(&place, "3.15t", PROGRAM);
     let mut top = Terminal::start(
         place.ungil(["top", "--filter", &format!("{} 3.15", target.pid())]),
         24,
@@ -303,7 +303,7 @@ fn a_python_can_be_chosen_from_the_list() {
 #[test]
 fn no_color_is_respected() {
     let place = Place::new();
-    let target = Target::start(&place, "3.14", PROGRAM);
+    let target = WatchedProgram::start(&place, "3.14", PROGRAM);
     for (value, coloured) in [("1", false), ("", true)] {
         let command = place
             .ungil(["top", &target.pid()])

@@ -88,7 +88,7 @@ print('done')
         let (ours, own) = (metric(&run, "gc_s"), metric(&run, "own_s"));
         assert!(
             own > 0.0 && (ours - own).abs() < 1e-6,
-            "{python}: {ours} s, the interpreter says {own} s"
+            "{python}: {ours} s, the interpreter reports {own} s"
         );
     }
 }

@@ -26,8 +26,8 @@ pub(crate) fn demo() -> Done {
     if !String::from_utf8_lossy(&found.stdout).contains(" are a pair") {
         run(Command::new(&ungil).args(["pythons", "install", "3.14", "3.14t"]))?;
     }
-    for (script, says) in EXAMPLES {
-        println!("\n{says}\n$ ungil compare examples/{script} -- --workers {{workers}}\n");
+    for (script, description) in EXAMPLES {
+        println!("\n{description}\n$ ungil compare examples/{script} -- --workers {{workers}}\n");
         let mut compare = Command::new(&ungil);
         compare.current_dir(root()).arg("compare").arg(format!("examples/{script}"));
         run(compare.args(["--time-limit", "20s", "--", "--workers", "{workers}"]))?;

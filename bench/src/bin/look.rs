@@ -149,7 +149,7 @@ fn tachyon(python: &str, pid: u32, rate: &str, seconds: f64) -> AnyResult<(f64, 
         digits.replace(',', "").trim_end_matches('.').parse::<f64>().ok()
     };
     let samples = after("Sample rate").or_else(|| Some(after("Captured")? / whole as f64));
-    let samples = samples.ok_or_else(|| format!("profiling.sampling says no rate:\n{text}"))?;
+    let samples = samples.ok_or_else(|| format!("profiling.sampling reported no rate:\n{text}"))?;
     Ok((samples, after("Error rate").unwrap_or(0.0)))
 }
 
@@ -190,7 +190,7 @@ fn profile(pid: u32, rate: &str, seconds: f64) -> AnyResult<Capture> {
     })
 }
 
-/// Returns the share of a core used by wake_up_cost up a thousand times a second and doing nothing, the
+/// Returns the share of a core used by waking up a thousand times a second and doing nothing, the
 /// lower bound of any profiler.
 fn wake_up_cost(seconds: f64) -> f64 {
     let cpu = || rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);

@@ -25,7 +25,7 @@ __run() { # line, code, command
         eval "$3" </dev/null
         __code=$?
         [ "$__code" = "$2" ] && return
-        # What is to be found may take a moment to come about.
+        # The expected output may take a moment to appear.
         if [ "$2" = 0 ] || [ "$__left" = 0 ]; then
             echo "line $1: exit code $__code instead of $2: $3" >&2
             exit 99

@@ -81,7 +81,7 @@ impl CheckedModule {
 
     /// Returns whether verdict and import are both known and differ.
     pub(crate) fn differs(&self) -> bool {
-        self.verdict.zip(self.seen).is_some_and(|(said, seen)| said != seen)
+        self.verdict.zip(self.seen).is_some_and(|(verdict, seen)| verdict != seen)
     }
 }
 

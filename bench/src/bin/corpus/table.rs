@@ -146,8 +146,9 @@ fn details(page: &mut String, outcomes: &[&Outcome]) -> std::fmt::Result {
     };
     list(page, "Verdict and interpreter differ", &|module| {
         let words = |on: bool| if on { "switches it on" } else { "declares" };
-        let (said, seen) = module.verdict.zip(module.seen).filter(|(said, seen)| said != seen)?;
-        Some(format!(": the audit says {}, it {}", words(said), words(seen)))
+        let (verdict, seen) =
+            module.verdict.zip(module.seen).filter(|(verdict, seen)| verdict != seen)?;
+        Some(format!(": the audit says {}, it {}", words(verdict), words(seen)))
     })?;
     list(page, "Unknown", &|module| {
         let seen = match module.seen {
