@@ -159,7 +159,9 @@ def main():
     )
     parser.add_argument("--workers", type=int, default=min(12, os.cpu_count()))
     parser.add_argument("--blocks", type=int, default=10)
-    parser.add_argument("--scale", type=float, default=1.0, help="factor for the sizes in this file")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="factor for the sizes in this file"
+    )
     options = parser.parse_intermixed_args()
     ungil = os.environ.get("UNGIL_BIN", "ungil")
     with tempfile.TemporaryDirectory() as folder:

@@ -297,7 +297,7 @@ fn a_vfork_child_counts_its_parents_memory_once() {
 #[test]
 fn a_peak_between_two_samples_is_counted() {
     let place = Place::new();
-    // The block is freed before the phase ends, and no sample falls while all of it is resident.
+    // The block is freed before the phase ends, and no sample is taken while all of it is resident.
     let script = "
 import mmap, sys
 from ungil_phase import phase

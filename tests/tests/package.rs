@@ -230,7 +230,7 @@ fn source_distribution_is_complete() {
     assert!(tar.expect("tar runs").success());
     let top = unpacked.at("ungil-1.2.3");
 
-    // All sources are included; only tests of the crates are excluded.
+    // All sources are included, except tests, benches and examples of the crates.
     let tests = |file: &str| {
         let mut parts = file.split('/').skip(1);
         parts.next();

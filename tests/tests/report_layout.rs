@@ -10,8 +10,8 @@ use std::fs;
 use std::path::PathBuf;
 use ungil_tests::{Page, Place};
 
-/// Returns a record changed to another workload: without its comparison, which is recomputed from
-/// the runs.
+/// Returns a copy of a record with another workload and changed runs. It has no comparison, so that
+/// the report computes it from the runs.
 fn with_workload(record: &str, workload: Value, change: &dyn Fn(&mut Value)) -> String {
     let mut lines = String::new();
     for line in record.lines() {
@@ -40,7 +40,7 @@ fn folder(place: &Place, text: &str) -> PathBuf {
     report(place, &["two"])
 }
 
-/// Records a service of which a tenth of the requests fail without the GIL.
+/// Makes a record of a service of which a tenth of the requests fail without the GIL.
 fn service(place: &Place) -> PathBuf {
     let text = fs::read_to_string(record(place, "r.jsonl")).unwrap();
     let workload =

@@ -86,7 +86,7 @@ fn workers_that_die_at_boot_are_reported_with_their_output() {
         "prefork.py",
         PREFORK.replace("BOOT", "    time.sleep(0.5)\n    import no_such_module"),
     );
-    // Run by hand, the service gets no acknowledgement.
+    // The load has a time limit, because no worker answers when it is run by hand.
     let load = counting("", 1) + " 1";
     let args = ["--serve", "{python} prefork.py {port}", "--load", &load];
     let out = place.one_block(["--python", "3.14"]).args(args).run();
