@@ -1,10 +1,10 @@
-"""What watching allocations costs: the same program alone, under `ungil profile --mode alloc`, tracemalloc and memray.
+"""Measures the cost of tracing allocations: the same program alone, under `ungil profile --mode alloc`, tracemalloc and memray.
 
     python3 bench/alloc.py UNGIL PYTHON [ROUNDS]
 
-The program takes its own processor time, so that neither the start of a tool nor its report counts, nor what else runs on the
-machine. Every round runs every arm once, in an order of its own; printed are medians, and the median of the ratios to the run
-alone in the same round. memray is an arm where PYTHON can import it.
+The program measures its own CPU time, so that neither the start-up of a tool nor its report nor other processes count.
+Every round runs every arm once in random order. Prints the median time, and the median of the ratios to the run alone in the
+same round. memray is an arm if PYTHON can import it.
 """
 
 import os
@@ -33,7 +33,7 @@ with open(sys.argv[1], "w") as file:
 
 
 def arms(ungil, python):
-    """Each arm's command up to the program's name; the program's argument follows."""
+    """Returns the command of each arm without the program and its argument."""
     profile = [ungil, "profile", "--mode", "alloc", "--python", python, "--format", "recording"]
     found = {
         "alone": [python],
@@ -52,7 +52,7 @@ def arms(ungil, python):
     return found
 
 
-def once(name, command):
+def run_once(name, command):
     mark = ["--"] if name.startswith("ungil") else []
     subprocess.run([*command, "work.py", *mark, "seconds"], check=True, stdout=subprocess.DEVNULL)
     with open("seconds") as file:
@@ -68,7 +68,7 @@ def main(ungil, python, rounds="7"):
             file.write(PROGRAM)
         for _ in range(int(rounds)):
             for name in random.sample(list(commands), len(commands)):
-                seconds[name].append(once(name, commands[name]))
+                seconds[name].append(run_once(name, commands[name]))
             print(*(f"{times[-1]:.3f}" for times in seconds.values()), file=sys.stderr, flush=True)
         os.chdir("/")
     for name, times in seconds.items():

@@ -1,13 +1,15 @@
-"""The suite's workloads against the study's own programs, at equal sizes and thread counts, in one interleaved run.
+"""Compares the suite's workloads with the study's programs, at equal sizes and thread counts, in one interleaved run.
 
     python3 bench/original.py CLONE [--blocks 10] [--scale 1] [WORKLOAD ...]
 
-CLONE is a clone of Joseda8/profiler of GitHub. Four arms a workload, each once a block in random order: ours and theirs, with and without the GIL. Theirs run as they are; their
-marks become `ungil_phase`'s, their pause before the work is left out, and the thread pool's module, which they would import inside
-the phase, is imported before it. Ours and theirs begin with all garbage collected: else one of them may meet a collection in the phase
-and the other not, for no more than a few objects made before. Said of each: the ratio free-threaded / GIL, ours and theirs (geometric mean over blocks, Student's
-95 % interval), and the quotient of the two, which agrees if its interval holds 1; by time and by CPU time, which a busy machine
-disturbs less. `ungil` must be on PATH, or be named by UNGIL_BIN; NumPy where `ungil suite` puts it.
+CLONE is a clone of the GitHub repository Joseda8/profiler. Each workload has four arms, run once per block in random order:
+ours and theirs, with and without the GIL. Their programs are unchanged; their marks are mapped to `ungil_phase`, their pause
+before the work is skipped, and the thread pool's module, which they would import inside the phase, is imported before it.
+All arms collect garbage before the phase: otherwise a few objects more or less could decide whether a collection happens in it.
+
+Prints the ratio free-threaded / GIL, ours and theirs (geometric mean over blocks, Student's 95 % interval), and the quotient of
+the two, which agrees if its interval contains 1; for wall time and for CPU time, which a busy machine disturbs less. `ungil`
+must be on PATH or named by UNGIL_BIN, and NumPy installed by `ungil suite`.
 """
 
 import argparse
@@ -21,7 +23,7 @@ import tempfile
 
 SCENARIOS = "test_cases/projects/energy_consumption/scenarios"
 THREADS = "--num_workers {w} "
-# Name: their program, their arguments, a size of about a tenth of a second or two.
+# Name: their program, their arguments, a size that takes one or two tenths of a second.
 WORKLOADS = {
     "numpy_vectorized": ("numpy/0", "--length {n}", 5_000_000),
     "numpy_blas": ("numpy/1", "--size {n}", 1500),
@@ -55,7 +57,7 @@ def set_tag(name):
 def set_output_filename(filename):
     pass
 """
-# 97.5 % quantiles of Student's t by degrees of freedom; between two of them the larger is taken.
+# 97.5 % quantiles of Student's t by degrees of freedom; in between, the next lower degree (larger quantile) is used.
 STUDENT = {4: 2.776, 5: 2.571, 7: 2.365, 9: 2.262, 11: 2.201, 14: 2.145, 19: 2.093, 29: 2.045}
 
 
@@ -66,12 +68,12 @@ def interval(logs):
     return tuple(math.exp(x) for x in (mean, mean - half, mean + half))
 
 
-def put(path, text):
+def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
 
 
-def measure(name, options, room, ungil):
+def measure(name, options, folder, ungil):
     where, arguments, size = WORKLOADS[name]
     size = max(16, int(size * options.scale))
     program = pathlib.Path(options.original, SCENARIOS, where, name + ".py").resolve()
@@ -79,11 +81,11 @@ def measure(name, options, room, ungil):
         os.environ.get("UNGIL_HOME", pathlib.Path.home() / ".local/share/ungil"), "suite/packages"
     )
     parallel = "{w}" in arguments
-    record = room / f"{name}.jsonl"
+    record = folder / f"{name}.jsonl"
     command = [
         ungil,
         "compare",
-        str(room / "ours" / f"{name}.py"),
+        str(folder / "ours" / f"{name}.py"),
         "--python",
         ",".join(options.pythons),
         "--energy",
@@ -110,7 +112,7 @@ def measure(name, options, room, ungil):
         words = arguments.format(n=size, w=options.workers)
         command += [
             "--also",
-            f"{arm}=env PYTHONPATH={room / 'marks'}:{home / tag} {path} {program} {words}",
+            f"{arm}=env PYTHONPATH={folder / 'marks'}:{home / tag} {path} {program} {words}",
         ]
     command += ["--workers", str(options.workers)] if parallel else []
     command += ["--", "--size", str(size), "--packages", str(home)] + (
@@ -132,13 +134,13 @@ def measure(name, options, room, ungil):
             math.log(b["theirs-free"][metric] / b["theirs-gil"][metric]) for b in blocks.values()
         ]
         quotient = interval([a - b for a, b in zip(ours, theirs)])
-        shown = [
+        intervals = [
             "{:.2f} ({:.2f}-{:.2f})".format(*i)
             for i in (interval(ours), interval(theirs), quotient)
         ]
         word = "agrees" if quotient[1] <= 1 <= quotient[2] else "DIFFERS"
         print(
-            f"{name:20s}{size:>9d}  {title:4s}  ours {shown[0]}  theirs {shown[1]}  quotient {shown[2]}  {word}",
+            f"{name:20s}{size:>9d}  {title:4s}  ours {intervals[0]}  theirs {intervals[1]}  quotient {intervals[2]}  {word}",
             flush=True,
         )
 
@@ -153,25 +155,27 @@ def main():
         "--pythons",
         default="3.14,3.14t",
         type=lambda text: text.split(","),
-        help="with the GIL, without",
+        help="interpreters with and without the GIL",
     )
     parser.add_argument("--workers", type=int, default=min(12, os.cpu_count()))
     parser.add_argument("--blocks", type=int, default=10)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the sizes in this file")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="factor for the sizes in this file"
+    )
     options = parser.parse_intermixed_args()
     ungil = os.environ.get("UNGIL_BIN", "ungil")
-    with tempfile.TemporaryDirectory() as room:
-        room = pathlib.Path(room)
-        subprocess.run([ungil, "suite", "--export", str(room / "ours")], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        subprocess.run([ungil, "suite", "--export", str(folder / "ours")], check=True)
         marks = subprocess.run([ungil, "phase"], check=True, capture_output=True, text=True).stdout
-        put(room / "marks/ungil_phase.py", marks)
-        put(room / "marks/src/client_interface/__init__.py", MARKS)
-        put(
-            room / "marks/test_cases/util/__init__.py",
+        write(folder / "marks/ungil_phase.py", marks)
+        write(folder / "marks/src/client_interface/__init__.py", MARKS)
+        write(
+            folder / "marks/test_cases/util/__init__.py",
             "def runtime_flavor_suffix():\n    return ''\n",
         )
         for name in options.workloads or WORKLOADS:
-            measure(name, options, room, ungil)
+            measure(name, options, folder, ungil)
 
 
 if __name__ == "__main__":

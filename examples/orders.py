@@ -1,8 +1,8 @@
-"""A service in trouble, to look into while it runs: `ungil dump`, `ungil profile --mode lock`, `ungil top`.
+"""A service with lock contention, to inspect with `ungil dump`, `ungil profile --mode lock` and `ungil top`.
 
-Clerks take orders, price them with a cache that all share, and book them. Once in a while an order moves goods between two
-warehouses, which takes both their locks, in the order in which the customer named them. With --deadlock two customers name
-them in opposite orders at the same time.
+Clerks take orders and price them with a shared cache. Some orders move goods between two warehouses, which takes both their
+locks in the order in which the customer named them. With --deadlock two customers name them in opposite orders at the same
+time.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def price(item):
 
 
 def refresh():
-    """Forgets the prices now and then, and is slow about it."""
+    """Clears the cache at intervals, and holds its lock while doing so."""
     while running:
         with prices_lock:
             prices.clear()

@@ -1,4 +1,4 @@
-"""Independent work: each worker counts the primes of its own ranges. Scales when there is no GIL."""
+"""Independent work: each worker counts the primes of its own ranges. Scales without the GIL."""
 
 import argparse
 from concurrent.futures import ThreadPoolExecutor

@@ -1,5 +1,5 @@
-"""Shared work: every worker upper-cases its own part of one list. Without the GIL each write takes that list's one lock,
-and each string that is dropped belongs to the thread that made it: more workers make it slower."""
+"""Shared work: every worker upper-cases its own part of one list. Without the GIL each write takes the list's lock,
+and each dropped string belongs to the thread that created it, so more workers make it slower."""
 
 import argparse
 from concurrent.futures import ThreadPoolExecutor

@@ -1,41 +1,41 @@
-//! Installing packages: by uv, which knows the tags of free-threaded builds and links files from
-//! its cache, so that a hundred environments with numpy in them take the place and the time of one.
+//! Installs packages with uv. It knows the tags of free-threaded builds and links files from its
+//! cache, so that a hundred environments with NumPy take the space and time of one.
 
-use crate::Any;
+use crate::AnyResult;
 use crate::corpus::Package;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What installs.
+/// Installs packages with uv.
 #[derive(Debug)]
 pub struct Installer {
     uv: PathBuf,
-    /// Where it may make folders.
+    /// Folder for installations.
     scratch: PathBuf,
 }
 
-/// What became of an installation.
+/// The result of an installation.
 #[derive(Debug)]
 pub enum Installed {
-    /// It is installed.
+    /// The package is installed.
     Done {
-        /// The folder with it alone.
+        /// Folder with the package only.
         own: PathBuf,
-        /// The folder with what it requires, and it.
+        /// Folder with the package and its requirements.
         others: PathBuf,
-        /// Why what it requires is not there, if it is not.
+        /// Why the requirements could not be installed.
         missing: Option<String>,
     },
-    /// The index has no wheel of it for this build.
+    /// The index has no wheel of the package for this build.
     NoWheel,
-    /// Something else was in the way.
+    /// AnyResult other error.
     Failed(String),
 }
 
 impl Installer {
-    /// The uv that is on the path or, where there is none, one that pip gets.
-    pub fn new(scratch: &Path) -> Any<Installer> {
+    /// Uses the uv on the path, or installs one with pip.
+    pub fn new(scratch: &Path) -> AnyResult<Installer> {
         let installer = |uv: PathBuf| Installer { uv, scratch: scratch.to_owned() };
         let on_path = installer("uv".into());
         if on_path.version().is_ok() {
@@ -47,22 +47,22 @@ impl Installer {
             let mut pip = Command::new("python3");
             pip.args(["-m", "pip", "install", "-qq", "--upgrade", "--target"]).arg(tools).arg("uv");
             if !pip.status()?.success() {
-                return Err("pip could not install uv; install it, and try again".into());
+                return Err("pip could not install uv; install it and try again".into());
             }
         }
         own.version()?;
         Ok(own)
     }
 
-    /// `uv 0.13.9`.
-    pub fn version(&self) -> Any<String> {
+    /// Returns `uv 0.13.9`.
+    pub fn version(&self) -> AnyResult<String> {
         let output = Command::new(&self.uv).arg("--version").output()?;
         let words = String::from_utf8(output.stdout)?;
         Ok(words.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
     }
 
     /// Installs a package for an interpreter.
-    pub fn install(&self, package: &Package, build: &str, python: &Path) -> Any<Installed> {
+    pub fn install(&self, package: &Package, build: &str, python: &Path) -> AnyResult<Installed> {
         let place = self.scratch.join(build).join("packages").join(&package.name);
         if place.exists() {
             std::fs::remove_dir_all(&place)?;
@@ -72,15 +72,15 @@ impl Installer {
         if let Err(why) = self.uv(python, &own, [OsStr::new("--no-deps"), pinned.as_ref()])? {
             let none = ["has no wheels", "no usable wheels", "we only found wheels"];
             let is_none = none.iter().any(|words| why.contains(words));
-            return Ok(if is_none { Installed::NoWheel } else { Installed::Failed(brief(&why)) });
+            return Ok(if is_none { Installed::NoWheel } else { Installed::Failed(shorten(&why)) });
         }
         let all = std::iter::once(&pinned).chain(&package.with).map(OsStr::new);
-        let missing = self.uv(python, &others, all)?.err().map(|why| brief(&why));
+        let missing = self.uv(python, &others, all)?.err().map(|why| shorten(&why));
         Ok(Installed::Done { own, others, missing })
     }
 
-    /// Takes back what was installed.
-    pub fn remove(&self, package: &Package, build: &str) -> Any<()> {
+    /// Removes an installed package.
+    pub fn remove(&self, package: &Package, build: &str) -> AnyResult<()> {
         let place = self.scratch.join(build).join("packages").join(&package.name);
         if place.exists() {
             std::fs::remove_dir_all(place)?;
@@ -88,8 +88,8 @@ impl Installer {
         Ok(())
     }
 
-    /// Installs several into one folder, with what they require, compiled.
-    pub fn together(&self, python: &Path, folder: &Path, pinned: &[String]) -> Any<()> {
+    /// Installs several packages and their requirements into one folder, compiled to bytecode.
+    pub fn install_all(&self, python: &Path, folder: &Path, pinned: &[String]) -> AnyResult<()> {
         let all = pinned.iter().map(OsStr::new);
         Ok(self.uv(
             python,
@@ -103,7 +103,7 @@ impl Installer {
         python: &Path,
         folder: &Path,
         arguments: impl IntoIterator<Item = &'a OsStr>,
-    ) -> Any<Result<(), String>> {
+    ) -> AnyResult<Result<(), String>> {
         let mut uv = Command::new(&self.uv);
         uv.args(["pip", "install", "--quiet", "--only-binary", ":all:", "--python"]).arg(python);
         let output =
@@ -114,8 +114,8 @@ impl Installer {
     }
 }
 
-/// The cause that uv gives first, or the first of its words.
-fn brief(words: &str) -> String {
+/// Returns the first cause in uv's message, shortened.
+fn shorten(words: &str) -> String {
     let cause = words.split_once("Because ").map_or(words, |(_, cause)| cause);
     let cause = cause.split(" and ").next().unwrap_or(cause);
     cause.trim_start_matches("all of: ").chars().take(200).collect()

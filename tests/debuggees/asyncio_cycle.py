@@ -1,4 +1,4 @@
-"""Two tasks that await each other, which is a deadlock that no thread is in; and one that is only near."""
+"""Two tasks that await each other, a deadlock without a blocked thread, and a near miss."""
 import asyncio
 
 import tasks

@@ -1,4 +1,4 @@
-"""A TaskGroup inside a task of another TaskGroup, and a `gather`: their parents await the children."""
+"""A TaskGroup in a task of another TaskGroup, and a `gather`: the parents await their children."""
 import asyncio
 
 import tasks

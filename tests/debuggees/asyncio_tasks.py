@@ -1,4 +1,4 @@
-"""Tasks that await each other: a chain, one awaited by two, a Future that nobody resolves, a sleep, a queue and a lock."""
+"""Tasks that await: a chain, a task with two waiters, a pending Future, sleep, queue and lock."""
 import asyncio
 
 import tasks

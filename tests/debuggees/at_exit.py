@@ -1,4 +1,4 @@
-"""The main thread has left its script and is in an `atexit` handler; a daemon thread still waits for a Lock."""
+"""The main thread is in an `atexit` handler after its script; a daemon thread waits for a Lock."""
 import atexit
 import threading
 

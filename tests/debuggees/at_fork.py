@@ -1,5 +1,5 @@
-"""The child of a fork is in a C handler of pthread_atfork(3), before Python has noticed that it runs in another process: all thread
-states are copies of the parent's, with the parent's numbers. The child was forked by a thread beside the main thread and others."""
+"""A forked child in a C handler of pthread_atfork(3), before Python has noticed the fork: all its thread
+states are copies of the parent's, with the parent's ids. The parent forked while it had several threads."""
 import ctypes
 import os
 import signal
@@ -26,7 +26,7 @@ def fork():
 
 
 def child():
-    """The child, once it is in the handler, which reads standard input."""
+    """Returns the child once it is in the handler, which reads standard input."""
     with open(f"/proc/self/task/{forker.native_id}/children") as children:
         found = children.read().split()
     if not found:

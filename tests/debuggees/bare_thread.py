@@ -1,4 +1,4 @@
-"""A thread started below `threading`: no Thread object, so that no name is owed, but its lock and stack are."""
+"""A thread started below `threading`: it has a lock and a stack, but no Thread object and no name."""
 import _thread
 import threading
 

@@ -1,4 +1,4 @@
-"""One thread that computes, alone: it runs, and nothing else is said of it."""
+"""One thread that computes, with no waits."""
 import look
 
 

@@ -1,4 +1,4 @@
-"""As condition_wait, on a plain Lock: only the stack says who is inside, and it says so of the sleeper too."""
+"""Like condition_wait, with a plain Lock: only the stack shows an owner, also for the sleeping thread."""
 import threading
 
 import look
@@ -26,7 +26,7 @@ def want():
 sleeper = look.thread("sleeper", wait)
 look.has_arrived(sleeper)
 holder = look.thread("holder", hold)
-look.has_arrived(holder)  # it got in: the sleeper has let go
+look.has_arrived(holder)  # it has the lock, so the sleeper released it
 look.waits(sleeper, C)
 look.holds(holder, C._lock)
 look.holds(holder, C, confidence="unknown", must=False)

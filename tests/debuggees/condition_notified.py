@@ -1,4 +1,4 @@
-"""A Condition notified while the notifier stays inside: the woken thread waits for the Condition's lock, no more for it."""
+"""A Condition notified by a thread that keeps its lock: the woken thread waits for that lock."""
 import threading
 
 import look

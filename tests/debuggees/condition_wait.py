@@ -1,4 +1,4 @@
-"""A Condition: one sleeps in `wait()` inside its `with` and holds nothing, one is inside for true, one wants in."""
+"""A Condition: one thread is in `wait()` and holds nothing, one holds the lock, one waits for it."""
 import threading
 
 import look
@@ -26,7 +26,7 @@ def want():
 sleeper = look.thread("sleeper", wait)
 look.has_arrived(sleeper)
 holder = look.thread("holder", hold)
-look.has_arrived(holder)  # it got in: the sleeper has let go
+look.has_arrived(holder)  # it has the lock, so the sleeper released it
 look.waits(sleeper, C)
 look.holds(holder, C._lock)
 look.holds(holder, C, confidence="unknown", must=False)

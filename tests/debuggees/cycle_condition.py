@@ -1,4 +1,4 @@
-"""A deadlock through a Condition's own lock. A third thread sleeps in `wait()`, and has no part in it."""
+"""A deadlock through a Condition's own lock. A third thread is in `wait()` and not part of it."""
 import threading
 
 import look

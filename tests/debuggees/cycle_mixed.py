@@ -1,4 +1,4 @@
-"""A deadlock through a Lock, an RLock and a join; the first and the second wait by plain `acquire()`."""
+"""A deadlock through a Lock, an RLock and a join; the first two threads wait in plain `acquire()`."""
 import threading
 
 import look

@@ -1,4 +1,4 @@
-"""A deadlock of threads whose names, cut after 15 bytes as the kernel keeps them, end in the midst of a letter."""
+"""A deadlock of threads whose names, truncated by the kernel to 15 bytes, end inside a character."""
 import threading
 
 import look
@@ -15,7 +15,7 @@ def take(number):
 
 threads = [look.thread(name, take, n) for n, name in enumerate(["fourteen bytes" + "ü", "スレッド-働く糸"])]
 for number, one in enumerate(threads):
-    # CPython 3.14 names the thread so by itself.
+    # CPython 3.14 sets this name itself.
     with open(f"/proc/self/task/{one.native_id}/comm", "wb") as comm:
         comm.write(one.name.encode()[:15])
     look.holds(one, LOCKS[number])

@@ -1,4 +1,4 @@
-"""A deadlock of one: a Lock taken twice in one `with`, and one taken twice in two frames."""
+"""Threads deadlocked with themselves: a Lock taken twice in one `with`, and one taken in two frames."""
 import threading
 
 import look

@@ -1,4 +1,4 @@
-"""Two deadlocks at once, threads that wait for one of them without being in it, and a chain of those."""
+"""Two deadlocks, threads that wait for one of them without being part of it, and a chain of those."""
 import threading
 
 import look

@@ -1,4 +1,4 @@
-"""A Lock held by a frame thirty calls up from where its thread is."""
+"""A Lock held by a frame thirty callers up from its thread's current frame."""
 import threading
 
 import look

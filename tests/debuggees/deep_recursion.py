@@ -1,4 +1,4 @@
-"""Two thousand frames, in Python alone and through C (`map`) and back."""
+"""Two thousand frames, in Python only and alternating with C (`map`)."""
 import sys
 
 import look

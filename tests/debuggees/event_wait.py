@@ -1,4 +1,4 @@
-"""Threads that wait for an Event, with and without a timeout, and a Timer. Nobody holds an Event."""
+"""Threads that wait for an Event, with and without a timeout, and a Timer. An Event has no holder."""
 import threading
 
 import look

@@ -1,4 +1,4 @@
-"""A child forked from a process with threads: it has one of them, new ids, and a Lock whose holder stayed behind."""
+"""A child of a process with threads: it has one thread, new ids, and a Lock held by a thread of the parent."""
 import os
 import threading
 

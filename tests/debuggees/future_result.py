@@ -1,4 +1,4 @@
-"""A pool with one worker: its task is stuck, and two threads wait for the result of it and of one that is still in the queue."""
+"""A pool with one blocked worker; threads wait for the result of its task and of a queued one."""
 import threading
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""Two threads that compute: on a build with a GIL one has it and the other waits for it, or has just been given it."""
+"""Two threads that compute: with a GIL, one has it and the other waits for it or was just given it."""
 import look
 
 

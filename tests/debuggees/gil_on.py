@@ -1,4 +1,4 @@
-"""Run with `-X gil=1`: a free-threaded build with its GIL on, where two compute and one waits for a Lock."""
+"""For `-X gil=1`: a free-threaded build with its GIL on; two threads compute and one waits for a Lock."""
 import threading
 
 import look

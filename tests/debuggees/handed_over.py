@@ -1,4 +1,4 @@
-"""A Lock given to the longest waiter: the old holder's frame is gone, the new one's `with` holds it, one more waits."""
+"""A Lock handed to its longest waiter: the old holder's frame is gone, the new `with` holds it, one waits."""
 import threading
 
 import look

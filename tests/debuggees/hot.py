@@ -1,5 +1,5 @@
 """Functions run hot in several threads first, so that their code is specialised and, without a GIL, every thread has its own
-copy of it; then each thread parks in the middle of one, some of them at lines that a first run never reached."""
+copy of it; then each thread blocks inside one, some of them at lines that a first run never reached."""
 import threading
 
 import look

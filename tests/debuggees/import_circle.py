@@ -1,5 +1,5 @@
-"""Two modules that import each other from two threads: CPython sees the circle and lets one of them through, so that
-there is no deadlock, but one does wait for the other's module."""
+"""Two modules that import each other from two threads: CPython detects the cycle and lets one thread proceed, so
+there is no deadlock, but the other waits for its module."""
 import importlib._bootstrap as bootstrap
 import sys
 import types

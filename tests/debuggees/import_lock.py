@@ -1,4 +1,4 @@
-"""A module being imported by one thread and waited for by another."""
+"""A module that one thread imports while another waits for it."""
 import importlib._bootstrap as bootstrap
 import sys
 import types

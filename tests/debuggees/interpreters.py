@@ -1,4 +1,4 @@
-"""Two subinterpreters, each with a thread that holds a Lock of its own and one that wants it, and the same in the main one."""
+"""Two subinterpreters and the main one, each with a thread that holds a Lock and one that waits for it."""
 import json
 import os
 import threading

@@ -1,4 +1,4 @@
-"""Threads that join another, with and without a timeout: it is that other that they wait for."""
+"""Threads that join another thread, with and without a timeout."""
 import look
 
 

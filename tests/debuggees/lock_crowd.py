@@ -1,4 +1,4 @@
-"""One Lock, one holder, four waiters: two by `with`, two by `acquire()`; the lock is an attribute, as it mostly is."""
+"""One Lock, one holder and four waiters, two by `with` and two by `acquire()`; the lock is an attribute."""
 import threading
 
 import look

@@ -1,4 +1,4 @@
-"""A Lock taken by a plain `acquire()`, which leaves no trace of who has it: nobody may be named."""
+"""A Lock taken by a plain `acquire()`, which leaves no trace of its holder: none may be named."""
 import threading
 
 import look

@@ -1,4 +1,4 @@
-"""A Lock held by one `with` and wanted by another, whose frame has a pending `__exit__` that holds nothing."""
+"""A Lock held by one `with`, and a waiter whose frame has a pending `__exit__` that holds nothing."""
 import threading
 
 import look

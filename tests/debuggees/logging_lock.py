@@ -1,4 +1,4 @@
-"""A logging handler that is stuck while it writes: everybody else who logs waits for its RLock, held by `with` in `handle`."""
+"""A logging handler blocked while writing: other threads that log wait for its RLock (`with` in `handle`)."""
 import logging
 
 import look

@@ -1,9 +1,9 @@
-"""What the programs of this folder share: threads that are really in place, and one line of truth about them.
+"""Helpers for the programs in this folder: they wait until the threads are in place, then report them as JSON.
 
-A program starts threads, says of each what is true (`waits`, `holds`, `state`), and calls `tell`. That waits until every
-thread is where it was said to be, prints the truth as one line of JSON, and stays until standard input is closed; who reads
-the line waits until the thread that told it reads standard input, as all of it is true only then. Nothing here sleeps and hopes: a thread counts as being in place when it sits in the same system call with the same arguments and
-has not been scheduled between several looks, during which nobody else ran either.
+A program starts threads, declares the state of each (`waits`, `holds`, `state`), and calls `tell`. That waits until all threads
+are in that state, prints it as one line of JSON, and waits until standard input is closed. The test that reads the line
+waits until the reporting thread reads standard input; only then is all of it true. There are no fixed delays: a thread is in place
+when it is in the same system call with the same arguments and was not scheduled between several samples without other activity.
 """
 
 import json
@@ -15,10 +15,10 @@ import sysconfig
 import threading
 import time
 
-DAEMON = True  # a subinterpreter allows no others, and sets this
-_rows = {}  # native id -> what is true of the thread
+DAEMON = True  # set by a subinterpreter, which allows only one kind
+_rows = {}  # native id -> expected state of the thread
 _threads = {}  # native id -> its ident
-_frames = {}  # native id -> a frame it handed over itself, where asking the interpreter would stop the world
+_frames = {}  # native id -> a frame the thread passed itself, where sys._current_frames would stop the world
 _arrived = set()
 _deadlocks = []
 RLOCK = type(threading.RLock())
@@ -30,14 +30,14 @@ def stay():
 
 
 def thread(name, target, *args):
-    """Starts a thread. Until more is said, it is expected in `stay`, waiting for nothing and holding nothing."""
+    """Starts a thread. By default it is expected in `stay`, neither waiting nor holding anything."""
     made = threading.Thread(target=target, args=args, name=name, daemon=DAEMON)
     made.start()
     return known(made.name, made.native_id, made.ident, made)
 
 
 def known(name, native_id, ident, made=None):
-    """Takes a thread into the truth; `made` is what the other functions take for it."""
+    """Adds a thread to the report; `made` is the object that other functions get for it."""
     row = {"name": name, "native_id": native_id, "ident": ident}
     row |= {"state": ["syscall"], "calls": ["read"], "waits": None, "holds": []}
     _rows[native_id], _threads[native_id] = row, ident
@@ -45,12 +45,12 @@ def known(name, native_id, ident, made=None):
 
 
 def forget(native_id):
-    """A thread that is gone."""
+    """A thread that has ended."""
     del _rows[native_id], _threads[native_id]
 
 
 def kind_of(thing):
-    """What `ungil dump` calls a thing one can wait for."""
+    """Returns the name that `ungil dump` uses for the kind of a wait target."""
     for kind in (threading.Condition, threading.Event, threading.BoundedSemaphore, threading.Semaphore,
                  threading.Barrier, threading.Thread, queue.Queue, queue.SimpleQueue):
         if isinstance(thing, kind):
@@ -59,25 +59,25 @@ def kind_of(thing):
         return "threading.Lock" if isinstance(thing, LOCK) else "threading.RLock"
     if type(thing) in (dict, list, set):
         return f"object:{type(thing).__name__}"
-    return None  # whatever it is called
+    return None  # any kind
 
 
 def state_of(kind):
-    """What a thread does that waits for a thing of this kind: a lock is given back, anything else happens."""
+    """Returns the expected wait state for this kind of target: lock or event."""
     events = ("Condition", "Event", "Barrier", "Thread", "Queue", "Future")
     return "event" if kind is not None and kind.endswith(events) else "lock"
 
 
 def sure(thing):
-    """How surely the holder of such a thing can be named: the least confidence that will do."""
+    """Returns the minimum confidence with which the holder of this kind must be named."""
     kind = kind_of(thing)
     object_mutex = kind is not None and kind.startswith("object:")
     return "critical-section" if object_mutex else "owner" if kind == "threading.RLock" else "with"
 
 
 def waits(waiter, thing, *holders, kind=None, confidence=None, also=()):
-    """`waiter` waits for `thing`, which exactly `holders` have. `also` are other things that may be named instead.
-    With the confidence "unknown" naming nobody will do, but naming anybody else will not."""
+    """Declares that `waiter` waits for `thing`, held by exactly `holders`. The targets in `also` are accepted too.
+    With the confidence "unknown" naming no holder is accepted, but not naming another one."""
     row = _rows[waiter.native_id]
     names = [[hex(id(thing)), kind or kind_of(thing)], *([hex(id(other)), kind_of(other)] for other in also)]
     level = confidence or sure(thing)
@@ -86,57 +86,57 @@ def waits(waiter, thing, *holders, kind=None, confidence=None, also=()):
 
 
 def holds(holder, thing, depth=1, confidence=None, must=True):
-    """`holder` has `thing`, `depth` times; with `must` false it may be left out."""
+    """Declares that `holder` holds `thing` `depth` times; with `must` false it may be missing."""
     row = {"lock": hex(id(thing)), "kind": kind_of(thing), "depth": depth}
     _rows[holder.native_id]["holds"].append(row | {"confidence": confidence or sure(thing), "must": must})
 
 
 def state(which, *states, calls=None):
-    """`which` is in one of `states`; in `calls`, if it is a system call."""
+    """Declares that `which` is in one of `states`; in one of `calls`, if in a system call."""
     _rows[which.native_id] |= {"state": list(states), "calls": calls}
 
 
 def spins(spinner, *others):
-    """`spinner` computes for ever: it runs, or, where there is a GIL, waits for it while one of `others` has it, or is on its
-    way from the one to the other ("native"). Its place in its function changes all the time."""
+    """Declares that `spinner` computes forever: it runs, or waits for the GIL while one of `others` has it, or is in
+    transition ("native"). Its current line changes all the time."""
     state(spinner, "running", *(["gil", "native"] if others else []))
     row_of(spinner).update(waits={"gil": [other.native_id for other in others]}, frames="moving")
 
 
 def calls(which, number):
-    """Whether a thread sits in the system call of that number."""
+    """Returns whether a thread is in the system call of that number."""
     where = seat(which.native_id)
     return where is not None and int(where[0].split()[0]) == number
 
 
 def row_of(which):
-    """What is said of a thread, for what the functions above do not say."""
+    """Returns the expected state of a thread, to set what no function above does."""
     return _rows[which.native_id]
 
 
 def deadlock(*threads):
-    """`threads` wait for each other in a cycle."""
+    """Declares that `threads` wait for each other in a cycle."""
     _deadlocks.append(sorted(t.native_id for t in threads))
 
 
 def arrived():
-    """Called by a thread that has taken what it was to take."""
+    """Called by a thread that holds its locks."""
     _arrived.add(threading.get_native_id())
 
 
 def meet(number):
-    """Arrives, and waits until `number` threads have."""
+    """Arrives, and waits until `number` threads have arrived."""
     arrived()
     until(lambda: len(_arrived) >= number, f"{number} threads")
 
 
 def has_arrived(*threads):
-    """Waits until `threads` have."""
+    """Waits until `threads` have arrived."""
     until(lambda: all(t.native_id in _arrived for t in threads), "threads")
 
 
 def until(there, what):
-    """Asks until the answer is yes."""
+    """Polls until the condition is true."""
     deadline = time.monotonic() + 120
     while not there():
         if time.monotonic() > deadline:
@@ -145,12 +145,12 @@ def until(there, what):
 
 
 def frame(own):
-    """Hands over the calling thread's own frame, so that its line can be read without the interpreter's help."""
+    """Stores the calling thread's frame, so that its line can be read without sys._current_frames."""
     _frames[threading.get_native_id()] = own
 
 
 def seat(native_id):
-    """The system call a thread is in and how often it has gone to sleep, or None if it is in none."""
+    """Returns the system call of a thread and its number of context switches, or None if it is in none."""
     try:
         with open(f"/proc/self/task/{native_id}/syscall") as call:
             where = call.read()
@@ -162,20 +162,20 @@ def seat(native_id):
 
 
 def ticks(native_id):
-    """Processor time a thread has used, in the kernel's ticks."""
+    """Returns the CPU time of a thread, in clock ticks."""
     with open(f"/proc/self/task/{native_id}/stat") as stat:
         return int(stat.read().rpartition(")")[2].split()[11])
 
 
 def runs(which):
-    """Waits until a thread that said `arrived` has computed for a while since."""
+    """Waits until a thread has computed for a while after `arrived`."""
     has_arrived(which)
     before = ticks(which.native_id)
     until(lambda: ticks(which.native_id) >= before + 3, "computing")
 
 
 def settle():
-    """Waits until every thread of which it was not said that it runs or comes and goes stays where it is."""
+    """Waits until every thread is blocked, except those declared to run or to be short-lived."""
     me = threading.get_native_id()
     still = [n for n, row in _rows.items() if n != me and not {"running", "gil"} & set(row["state"])]
     same, before, began = 0, None, time.monotonic()
@@ -185,7 +185,7 @@ def settle():
         before = now
         if time.monotonic() > began + 120:
             raise SystemExit(f"not settled: {dict(zip(still, now))}")
-        time.sleep(0.006)  # longer than the switch interval: whoever waited for the GIL has had it
+        time.sleep(0.006)  # longer than the switch interval: threads that waited for the GIL have had it
     for number, (call, _) in zip(still, before):
         wants, nr = _rows[number]["waits"], int(call.split()[0])
         futex = _rows[number]["calls"] and "futex" in _rows[number]["calls"]
@@ -194,7 +194,7 @@ def settle():
 
 
 def stack(top):
-    """Function, file and line of a frame and its callers, innermost first."""
+    """Returns function, file and line of a frame and its callers, innermost first."""
     found = []
     while top is not None:
         found.append([top.f_code.co_qualname, top.f_code.co_filename, top.f_lineno])
@@ -203,7 +203,7 @@ def stack(top):
 
 
 def rows(caller, interpreter=0):
-    """What is true of every thread, its stack included. `caller` is the frame that will go on to `stay`."""
+    """Returns the state of every thread with its stack. `caller` is the frame that will call `stay`."""
     settle()
     me = threading.get_native_id()
     if me in _rows:
@@ -221,7 +221,7 @@ def rows(caller, interpreter=0):
 
 
 def truth(caller, more):
-    """The whole of it."""
+    """Returns the complete report."""
     built = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
     known_rows = rows(caller)
     return {"pid": os.getpid(), "teller": threading.get_native_id(), "python": platform.python_version(), "free_threaded": built,
@@ -230,24 +230,24 @@ def truth(caller, more):
 
 
 def tell_main(pipe, number):
-    """Tells the main interpreter, through a pipe, what is true in subinterpreter `number`, and stays."""
+    """Reports subinterpreter `number` to the main interpreter through a pipe, and stays."""
     os.write(pipe, (json.dumps(rows(sys._getframe(), number)) + "\n").encode()), stay()
 
 
 def write(told):
-    """One line."""
+    """Writes one line."""
     sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()
 
 
 def tell(**more):
-    """Prints the truth and stays until standard input is closed; the process ends with that."""
-    write(truth(sys._getframe(), more)), stay()  # one line, so that the stack that is told is the one that stays
+    """Prints the report and waits until standard input is closed, which ends the process."""
+    write(truth(sys._getframe(), more)), stay()  # one line, so that the reported stack does not change
     os._exit(0)
 
 
-json.dumps({}), platform.python_version(), sysconfig.get_config_var("Py_GIL_DISABLED")  # what they import, they import now
+json.dumps({}), platform.python_version(), sysconfig.get_config_var("Py_GIL_DISABLED")  # forces their lazy imports
 MAIN = threading.main_thread()
 known(MAIN.name, MAIN.native_id, MAIN.ident)
-if threading.get_ident() != MAIN.ident:  # a subinterpreter, which calls by that name the thread that imported this
+if threading.get_ident() != MAIN.ident:  # a subinterpreter, where MAIN is the thread that imported this
     known(None, threading.get_native_id(), threading.get_ident())

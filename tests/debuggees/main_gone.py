@@ -1,4 +1,4 @@
-"""The main thread has ended by itself, as by pthread_exit(3); a holder, a waiter and the thread that tells go on."""
+"""The main thread has ended as by pthread_exit(3); a holder, a waiter and the reporting thread go on."""
 import ctypes
 import os
 import platform

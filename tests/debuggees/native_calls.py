@@ -1,4 +1,4 @@
-"""Threads inside the kernel, without the GIL, each in a system call of its own."""
+"""Threads inside the kernel, without the GIL, each in a different system call."""
 import os
 import select
 import signal
@@ -42,7 +42,7 @@ def signals():
 
 ends = socket.socketpair()
 door = socket.create_server(("127.0.0.1", 0))
-child = subprocess.Popen([sys.executable, "-c", "import os; os.read(0, 1)"])  # ends with this one's standard input
+child = subprocess.Popen([sys.executable, "-c", "import os; os.read(0, 1)"])  # ends when standard input is closed
 for name, calls, target, *arguments in (
     ("sleeper", ["clock_nanosleep"], sleep),
     ("receiver", ["recvfrom"], receive, ends[0]),

@@ -1,4 +1,4 @@
-"""A near-miss: a circle that was, until one of them gave up; the stacks still look much like it."""
+"""A near miss: a cycle that one thread left by giving up; the stacks still look much like it."""
 import threading
 
 import look

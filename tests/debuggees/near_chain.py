@@ -1,4 +1,4 @@
-"""A near-miss: five threads that wait in a chain, whose end waits for nobody."""
+"""A near miss: five threads that wait in a chain, whose last thread does not wait."""
 import threading
 
 import look

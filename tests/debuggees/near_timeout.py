@@ -1,4 +1,4 @@
-"""A near-miss: a circle in which one waits with a timeout, which will end it."""
+"""A near miss: a cycle in which one wait has a timeout that will end it."""
 import threading
 
 import look

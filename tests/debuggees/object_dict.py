@@ -1,11 +1,11 @@
-"""The mutex of a dict without the GIL, held for ever by an `update` from an iterator that never yields, all of it in C."""
+"""A dict's mutex without the GIL, held forever in C by an `update` from an endless iterator."""
 import gc
 import itertools
 import sys
 
 import look
 
-gc.disable()  # a collection would stop the world, and the holder never stops
+gc.disable()  # a collection would wait forever for the holder to reach a safe point
 THING = {1: 1}
 
 

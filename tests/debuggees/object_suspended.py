@@ -1,5 +1,5 @@
-"""A dict whose lookup calls Python code that blocks: without the GIL the thread was in the dict's critical section, but gave
-it up when it blocked. Nobody holds it, and another thread writes to it freely."""
+"""A dict whose lookup calls Python code that blocks. Without the GIL, the thread was in the dict's critical section and left
+it when it blocked: there is no holder, and another thread writes freely."""
 import threading
 
 import look

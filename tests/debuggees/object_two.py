@@ -1,10 +1,10 @@
-"""Two sets' mutexes held at once without the GIL, by an `update` whose comparison of two elements does not end, all of it in C."""
+"""Two sets' mutexes held without the GIL, in C, by an `update` that compares two elements forever."""
 import gc
 import sys
 
 import look
 
-gc.disable()  # a collection would stop the world, and the holder never stops
+gc.disable()  # a collection would wait forever for the holder to reach a safe point
 
 
 def deep():
@@ -14,7 +14,7 @@ def deep():
     return made
 
 
-# Equal, not the same, and hashed alike: to compare them takes 2 ** 200 steps. Their hashes are kept, so that they take 200.
+# Equal but not identical, with equal hashes: comparing takes 2 ** 200 steps, hashing 200 because hashes are cached.
 LEFT, RIGHT = {deep(), 1}, {deep(), 2}
 
 

@@ -1,5 +1,5 @@
-"""Locks held by frames that are not plain calls: a generator that runs (its frame is on the stack), a generator behind
-`@contextmanager` and an ExitStack (theirs is not, so that naming nobody will do)."""
+"""Locks held by frames that are not plain calls: a running generator (its frame is on the stack), a generator behind
+`@contextmanager` and an ExitStack (their frames are not, so naming no holder is accepted)."""
 import contextlib
 import threading
 

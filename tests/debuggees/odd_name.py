@@ -1,4 +1,4 @@
-"""A process and a thread whose names in `/proc` are made to be misread, and a Python name that is an escape sequence."""
+"""A process and a thread with names in `/proc` that are hard to parse, and an escape sequence as a name."""
 import threading
 
 import look

@@ -1,5 +1,5 @@
-"""Eight threads that take and release locks in order for ever, which no deadlock can come of, and count what they do. When
-standard input is closed they stop, and the counts are checked: whoever looked on has changed nothing."""
+"""Eight threads take and release locks in a fixed order forever, which cannot deadlock, and count their work. They stop when
+standard input is closed, and the counts are checked: observing them has changed nothing."""
 import json
 import os
 import queue
@@ -36,7 +36,7 @@ def work(number):
 def take(lock, end):
     if lock == end:
         if COUNTS[-1] % 2 == 0:
-            time.sleep(0.0005)  # with every lock in hand, so that the others are seen waiting and not only spinning
+            time.sleep(0.0005)  # holds every lock, so that the others sleep instead of spinning
         return
     with LOCKS[lock]:
         COUNTS[lock] += 1
@@ -48,7 +48,7 @@ def run(number):
 
 
 def unblock():
-    """Lets those go that wait for the queue after the others have stopped."""
+    """Releases threads that still wait for the queue after the others have stopped."""
     while any(worker.is_alive() for worker in workers):
         for step in (QUEUE.get_nowait, lambda: QUEUE.put_nowait(0)):
             try:
@@ -63,7 +63,7 @@ workers = [look.thread(f"worker-{number}", run, number) for number in range(8)]
 for worker in workers:
     look.state(worker, "running", "gil", "lock", "event", "native", "syscall", "suspended")
     look.row_of(worker).update(waits="any", frames="moving", may=[hex(id(lock)) for lock in [*LOCKS, QUEUE.mutex]])
-look.write(look.truth(sys._getframe(), {})), look.stay()  # one line, for the stack's sake
+look.write(look.truth(sys._getframe(), {})), look.stay()  # one line, so that the stack does not change
 STOP.append(True)
 unblock()
 expected = [sum(ROUNDS[n] for n in range(8) if n % len(LOCKS) <= lock) for lock in range(len(LOCKS))]

@@ -1,4 +1,4 @@
-"""`get` on an empty Queue, `put` on a full one, and `join` on one with work left."""
+"""`get` on an empty Queue, `put` on a full one, and `join` on one with unfinished work."""
 import queue
 
 import look

@@ -1,4 +1,4 @@
-"""A Queue whose mutex is held by one thread and wanted by another, which is not waiting for an item."""
+"""A Queue whose mutex one thread holds; another waits for the mutex, not for an item."""
 import queue
 
 import look

@@ -1,5 +1,5 @@
-"""A Lock taken inside a `with` and released by somebody else: the frame still has it on its stack, but nobody holds it. And
-one taken by `acquire()` in a thread that has ended: nobody that is there holds it."""
+"""A Lock taken by `with` and released by another thread: it is still on the frame's stack, but has no holder. And
+one taken by `acquire()` in a thread that has ended: it has no living holder."""
 import threading
 
 import look

@@ -1,4 +1,4 @@
-"""RLocks held once, twice and five times, by `with` and by `acquire()` mixed; the owner and the depth are fields."""
+"""RLocks held once, twice and five times, by `with` and `acquire()`; owner and depth are fields."""
 import threading
 
 import look

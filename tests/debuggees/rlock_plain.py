@@ -1,4 +1,4 @@
-"""An RLock taken by a plain `acquire()` names its owner to whoever waits, `with` or no `with`."""
+"""An RLock taken by a plain `acquire()`: its owner is known without a `with`."""
 import threading
 
 import look

@@ -1,4 +1,4 @@
-"""A near-miss: an RLock entered again by its own owner while another waits for it. No cycle."""
+"""A near miss: an RLock re-entered by its owner while another thread waits for it. No cycle."""
 import threading
 
 import look

@@ -1,4 +1,4 @@
-"""Semaphores that have run out: the `with` on their inner condition, where the waiters are, holds nothing."""
+"""Exhausted Semaphores: the waiters are in a `with` on the inner condition that holds nothing."""
 import threading
 
 import look

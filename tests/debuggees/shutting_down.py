@@ -1,4 +1,4 @@
-"""The main thread is at its end and waits, in `threading._shutdown`, for a thread that is no daemon and never ends."""
+"""The main thread waits in `threading._shutdown` for a non-daemon thread that never ends."""
 import threading
 
 import look

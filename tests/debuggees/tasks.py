@@ -1,4 +1,4 @@
-"""What the programs with asyncio share: what is true of tasks, told by a thread while the loop's own sits in its poll."""
+"""Helpers for the asyncio programs: a thread reports the tasks while the event loop is in its poll."""
 
 import look
 
@@ -11,7 +11,7 @@ def address(task):
 
 
 def frames(task):
-    """Function, file and line of the coroutines of a task, innermost first."""
+    """Returns function, file and line of the coroutines of a task, innermost first."""
     found, coroutine = [], task.get_coro()
     while getattr(coroutine, "cr_frame", None) is not None:
         own = coroutine.cr_frame
@@ -21,13 +21,13 @@ def frames(task):
 
 
 def awaits(edges):
-    """`edges` has every task and those that it awaits."""
+    """Declares every task and the tasks it awaits."""
     for task, others in edges.items():
         _rows.append((task, others))
 
 
 def cycle(*tasks):
-    """`tasks` await each other in a circle."""
+    """Declares that `tasks` await each other in a cycle."""
     _cycles.append(sorted(map(address, tasks)))
 
 
@@ -46,6 +46,6 @@ def tell():
 
 
 def tell_from_thread():
-    """Starts the thread that tells, once the loop polls."""
+    """Starts the reporting thread, which waits until the loop polls."""
     look.state(look.MAIN, "syscall", calls=["epoll_wait", "epoll_pwait"])
     look.thread("teller", tell)

@@ -1,4 +1,4 @@
-"""Two hundred threads: a hundred hold a Lock each, a hundred want one each."""
+"""Two hundred threads: a hundred hold a Lock each, the others wait for one each."""
 import threading
 
 import look

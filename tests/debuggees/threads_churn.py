@@ -1,4 +1,4 @@
-"""Threads that come and go as fast as they can beside two that stay; those two are the truth, the others may be seen or not."""
+"""Short-lived threads, and two that stay; only those two are expected, others may appear or not."""
 import threading
 
 import look
@@ -31,7 +31,7 @@ look.holds(holder, L)
 look.waits(look.thread("waiter", want), L, holder)
 churn = look.thread("churn", come_and_go)
 look.state(churn, "running", "gil", "lock", "event", "native", "syscall", "suspended", "ending")
-# Starting a thread holds, for moments, the lock of the event that says it has started.
+# Starting a thread briefly holds the lock of its `started` event.
 look.row_of(churn).update(waits="any", frames="moving", may_in="/threading.py")
 look.has_arrived(churn)
 look.tell(extras=True)

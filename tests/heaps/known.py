@@ -1,9 +1,9 @@
-"""A heap whose content is known, by type, under as much load as is asked for.
+"""A heap with known object counts by type, under optional load.
 
 usage: known.py [--load N] [--grow]
 
-Says in one JSON line what it made, then waits for the end of its standard input. On SIGUSR1 it makes MORE of each of a list
-of builtin types and says so in a line. With --grow a thread makes objects of the type `Grown` all the time.
+Prints what it allocated as one line of JSON, then waits until standard input is closed. On SIGUSR1 it allocates MORE objects of
+each of several builtin types and prints a line. With --grow a thread allocates objects of the type `Grown` all the time.
 """
 import argparse, collections, gc, json, os, signal, sys, threading, types, weakref
 
@@ -73,13 +73,13 @@ make(Number, 4_321, 12345)
 make(Text, 2_109, "some text")
 make(Wide, 77)
 make(Dicts, 555)
-# Left behind by threads that ended, some of them before others took their memory over.
+# Left behind by ended threads, some of whose memory was reused by later threads.
 for number in (7_777, 555, 1):
     in_a_thread(Slots, number)
 in_a_thread(Plain, 1_000)
 in_a_thread(Number, 1_000, 54321)
 in_a_thread(Wide, 33)
-# Holes: what was freed is not counted, whoever frees it.
+# Freed objects are not counted, whichever thread allocated them.
 make(Plain, 5_000)
 in_a_thread(Slots, 5_000)
 del kept[-2][::2], kept[-1][1::2]
@@ -95,7 +95,7 @@ counts = {
     "Text": 2_109,
 }
 
-# What was made for each builtin type on SIGUSR1.
+# What SIGUSR1 allocates for each builtin type.
 BUILTINS = {
     "int": lambda i: 10**30 + i,
     "float": lambda i: i + 0.5,
@@ -113,12 +113,12 @@ BUILTINS = {
     "cell": lambda i: types.CellType(None),
 }
 by_collector = {"list", "dict", "set", "weakref.ReferenceType", "collections.deque", "cell"}
-room = {name: [] for name in BUILTINS}
+builtins_kept = {name: [] for name in BUILTINS}
 
 
 def more(number=MORE):
     for name, maker in BUILTINS.items():
-        room[name] = [maker(i) for i in range(number)]
+        builtins_kept[name] = [maker(i) for i in range(number)]
 
 
 more(3)
@@ -128,7 +128,7 @@ stop = threading.Event()
 
 
 def load():
-    # The sizes of what is counted, so that the same pages are written to all the time.
+    # Same sizes as the counted types, so that their pages are written to all the time.
     class Busy:
         __slots__ = ("a", "b", "__weakref__")
 
@@ -162,7 +162,7 @@ for thread in threads:
 
 json.dumps({"warm": 1.5})
 gc.collect()
-# What nothing here makes more of, as the collector has it.
+# Types whose count stays constant, counted by the collector.
 settled = ["type", "module", "property", "wrapper_descriptor", "method_descriptor", "getset_descriptor", "member_descriptor"]
 known = collections.Counter(type(o).__name__ for o in gc.get_objects() if type(o).__module__ == "builtins")
 truth = {

@@ -1,13 +1,13 @@
-//! An experiment that is interrupted, killed or cut off keeps what it measured, leaves nothing
-//! behind, and goes on.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests that an interrupted, killed or truncated experiment keeps what it measured, leaves no
+//! processes behind, and can be resumed.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use ungil_tests::{Place, Record, Running, alive, eventually};
 
-/// Tells its process id and stays, in the run named in `stay`; elsewhere it just ends.
+/// Writes its process id and hangs in the run named in `stay`; otherwise it exits at once.
 const SCRIPT: &str = "
 import os, sys, time
 with open('count', 'a') as f: f.write('x')
@@ -21,7 +21,7 @@ print('same')
 const BLOCKS: usize = 5;
 
 /// Runs 2 whole blocks of 2 arms and hangs in the second run of the third.
-fn in_block_3(place: &Place) -> (Running, Vec<i32>) {
+fn start_and_hang_in_block_3(place: &Place) -> (Running, Vec<i32>) {
     place.write("work.py", SCRIPT);
     place.write("stay", "5");
     let args = [
@@ -37,28 +37,24 @@ fn in_block_3(place: &Place) -> (Running, Vec<i32>) {
         "5",
     ];
     let mut running = place.ungil(args).args(["--energy", "off", "-q", "--out", "r.jsonl"]).start();
-    let pids = running.until("the run that stays", || {
+    let pids = running.until("the hanging run", || {
         let there = place.at("root").exists() && place.pids("pids").len() == 2;
         there.then(|| place.pids("pids"))
     });
     (running, pids)
 }
 
-fn gone(pids: &[i32]) {
+fn wait_until_dead(pids: &[i32]) {
     eventually("the end of the workload's processes", || !pids.iter().any(|&pid| alive(pid)));
 }
 
 fn resume(place: &Place) -> Record {
-    let before = whole_lines(place);
+    let before = complete_lines(place);
     fs::remove_file(place.at("stay")).unwrap();
     let out = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
     assert!(out.stdout.contains("3.14t"), "{}", out.stdout);
     let record = Record::read(&place.at("r.jsonl"));
-    assert_eq!(
-        record.lines[..before.len()],
-        before[..],
-        "what was there is there still, as it was"
-    );
+    assert_eq!(record.lines[..before.len()], before[..], "existing lines are unchanged");
     let places: Vec<(String, u64)> = record
         .runs()
         .iter()
@@ -68,26 +64,26 @@ fn resume(place: &Place) -> Record {
     assert_eq!(
         (once.len(), places.len()),
         (2 * BLOCKS, 2 * BLOCKS),
-        "each arm once a block: {places:?}"
+        "each arm runs once per block: {places:?}"
     );
     assert!(record.runs().iter().all(|r| r["outcome"]["kind"] == "ok"));
     assert_eq!(record.comparison()["blocks"], BLOCKS);
-    // 5 whole runs and the one that was cut off, then the 5 that were missing.
-    assert_eq!(place.read("count").unwrap().len(), 6 + 5, "no finished run was run again");
+    // 5 complete runs and the one that was cut off, then the 5 that were missing.
+    assert_eq!(place.read("count").unwrap().len(), 6 + 5, "a finished run was repeated");
     assert_eq!(record.of_type("resumed").count(), 1);
     record
 }
 
-/// The lines of complete JSON; fails on any other but a torn last one.
-fn whole_lines(place: &Place) -> Vec<serde_json::Value> {
+/// Parses every complete line as JSON. A truncated last line is ignored.
+fn complete_lines(place: &Place) -> Vec<serde_json::Value> {
     let text = place.read("r.jsonl").unwrap();
     let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
-    whole.lines().map(|l| serde_json::from_str(l).expect("a whole line")).collect()
+    whole.lines().map(|l| serde_json::from_str(l).expect("a complete line is JSON")).collect()
 }
 
-fn asked_to_end(signal: &str) {
+fn interrupts_and_resumes(signal: &str) {
     let place = Place::new();
-    let (running, pids) = in_block_3(&place);
+    let (running, pids) = start_and_hang_in_block_3(&place);
     running.signal(signal);
     let out = running.wait();
     let told = out.told(130);
@@ -95,52 +91,52 @@ fn asked_to_end(signal: &str) {
         told.what.contains("interrupted") && told.help.contains("--resume r.jsonl"),
         "{told:?}"
     );
-    assert!(!pids.iter().any(|&pid| alive(pid)), "nothing is left when ungil has ended");
+    assert!(!pids.iter().any(|&pid| alive(pid)), "processes are left after ungil ended");
     let record = Record::read(&place.at("r.jsonl"));
     assert_eq!(record.runs().len(), 5);
     assert_eq!(record.of_type("stopped").count(), 1);
-    assert!(out.stdout.contains("3.14t"), "what was measured is shown: {}", out.stdout);
+    assert!(out.stdout.contains("3.14t"), "measurements are not shown: {}", out.stdout);
     resume(&place);
 }
 
 #[test]
-fn ctrl_c_keeps_what_was_measured_and_resume_completes_it() {
-    asked_to_end("INT");
+fn ctrl_c_keeps_measurements_and_resume_completes_them() {
+    interrupts_and_resumes("INT");
 }
 
 #[test]
-fn a_termination_signal_does_the_same() {
-    asked_to_end("TERM");
+fn sigterm_keeps_measurements_and_resume_completes_them() {
+    interrupts_and_resumes("TERM");
 }
 
 #[test]
-fn killed_outright_the_workload_goes_too_and_resume_completes_it() {
+fn sigkill_also_ends_the_workload_and_resume_completes_it() {
     let place = Place::new();
-    let (running, pids) = in_block_3(&place);
+    let (running, pids) = start_and_hang_in_block_3(&place);
     running.signal("KILL");
     assert_eq!(running.wait().code, -9);
     let root = place.pids("root");
     assert_eq!(root.len(), 1);
-    gone(&root);
-    // No one is left who could end the fork: PR_SET_PDEATHSIG reaches the root alone.
+    wait_until_dead(&root);
+    // PR_SET_PDEATHSIG reaches only the root process, so the test ends the fork itself.
     for pid in pids.iter().filter(|&&pid| alive(pid)) {
         let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
     }
-    gone(&pids);
+    wait_until_dead(&pids);
     assert_eq!(Record::read(&place.at("r.jsonl")).runs().len(), 5);
     resume(&place);
 }
 
 #[test]
-fn a_torn_last_line_is_cut_off_and_the_rest_goes_on() {
+fn resume_discards_a_truncated_last_line() {
     let place = Place::new();
-    let (running, _) = in_block_3(&place);
+    let (running, _) = start_and_hang_in_block_3(&place);
     running.signal("INT");
     running.wait();
     let text = place.read("r.jsonl").unwrap();
     let runs: Vec<&str> = text.lines().filter(|l| l.contains("\"type\":\"run\"")).collect();
     let head = text.lines().next().unwrap();
-    // As if the power had gone in the middle of the fifth run's line.
+    // Simulates a power failure in the middle of the fifth run's line.
     let (last, whole) = runs.split_last().unwrap();
     let torn = &last[..last.len() / 2];
     fs::write(place.at("r.jsonl"), format!("{head}\n{}\n{torn}", whole.join("\n"))).unwrap();
@@ -149,20 +145,20 @@ fn a_torn_last_line_is_cut_off_and_the_rest_goes_on() {
 }
 
 #[test]
-fn another_answer_after_a_resume_is_another_answer() {
+fn different_output_after_resume_is_an_error() {
     let place = Place::new();
-    let (running, _) = in_block_3(&place);
+    let (running, _) = start_and_hang_in_block_3(&place);
     running.signal("INT");
     running.wait();
     fs::remove_file(place.at("stay")).unwrap();
-    // Block 3 has one run, which printed the other answer.
+    // Block 3 has one run, which printed different output.
     place.write("work.py", "print('different')\n");
     let told = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().told(1);
     assert!(told.what.contains("print different output"), "{told:?}");
 }
 
 #[test]
-fn a_run_that_failed_is_tried_again_by_resume() {
+fn resume_retries_failed_runs() {
     let place = Place::new();
     place.write(
         "w.py",
@@ -172,33 +168,33 @@ fn a_run_that_failed_is_tried_again_by_resume() {
     let arms = ["w.py", "--python", "3.14,3.14t", "--out", "r.jsonl"];
     place.one_block(arms).run().told(1);
     let told = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().told(1);
-    assert!(told.what.contains("3.14t failed"), "it fails again: {told:?}");
+    assert!(told.what.contains("3.14t failed"), "expected the same failure: {told:?}");
     fs::remove_file(place.at("fail")).unwrap();
     place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
     let record = Record::read(&place.at("r.jsonl"));
     assert_eq!(record.of_arm("3.14t").last().unwrap()["outcome"]["kind"], "ok");
     assert!(record.comparison()["arms"][1].get("failed").is_none(), "{}", record.comparison());
-    assert_eq!(record.of_arm("3.14").len(), 1, "what was done is not done again");
+    assert_eq!(record.of_arm("3.14").len(), 1, "a finished run was repeated");
 }
 
 #[test]
-fn two_ungils_on_one_record_do_not_mix() {
+fn a_record_in_use_is_locked() {
     let place = Place::new();
-    let (running, pids) = in_block_3(&place);
+    let (running, pids) = start_and_hang_in_block_3(&place);
     let before = place.read("r.jsonl").unwrap();
     let told = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().told(1);
     assert!(told.what.contains("in use") && told.why.contains("another ungil"), "{told:?}");
     let told =
         place.one_block(["work.py", "--python", "3.14,3.14t", "--out", "r.jsonl"]).run().told(1);
     assert!(told.why.contains("exists"), "{told:?}");
-    assert_eq!(place.read("r.jsonl").unwrap(), before, "the record in use is untouched");
+    assert_eq!(place.read("r.jsonl").unwrap(), before, "the record in use was changed");
     assert!(pids.iter().all(|&pid| alive(pid)));
     running.signal("INT");
     assert_eq!(running.wait().code, 130);
 }
 
 #[test]
-fn a_signal_while_the_machine_idles_ends_at_once() {
+fn a_signal_during_the_idle_measurement_ends_at_once() {
     let place = Place::new();
     place.write("a.py", "print('same')\n");
     let args = [
@@ -219,18 +215,18 @@ fn a_signal_while_the_machine_idles_ends_at_once() {
 }
 
 #[test]
-fn a_finished_record_can_be_resumed_to_no_harm() {
+fn resuming_a_finished_record_changes_nothing() {
     let place = Place::new();
     place.write("a.py", "print('same')\n");
     place.one_block(["a.py", "--python", "3.14,3.14t", "--out", "r.jsonl"]).run().ok();
     place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
     let record = Record::read(&place.at("r.jsonl"));
-    assert_eq!(record.runs().len(), 2, "max-blocks 1 was reached before");
+    assert_eq!(record.runs().len(), 2, "max-blocks 1 was already reached");
     assert_eq!(record.comparison()["blocks"], 1);
 }
 
 #[test]
-fn what_is_no_record_is_told_apart() {
+fn resume_rejects_invalid_records() {
     let place = Place::new();
     place.write("a.py", "print('same')\n");
     place.one_block(["a.py", "--python", "3.14,3.14t", "--out", "good.jsonl"]).run().ok();
@@ -266,14 +262,14 @@ fn what_is_no_record_is_told_apart() {
             told.what.contains(name) && format!("{told:?}").contains(words),
             "{name}: {told:?}"
         );
-        assert_eq!(fs::read(place.at(name)).unwrap(), bytes, "{name} is left as it was");
+        assert_eq!(fs::read(place.at(name)).unwrap(), bytes, "{name} was changed");
     }
     let told = place.ungil(["compare", "-q", "--resume", "nowhere"]).run().told(1);
     assert!(told.what.contains("nowhere"), "{told:?}");
 }
 
 #[test]
-fn fields_a_later_ungil_adds_are_no_obstacle() {
+fn resume_ignores_unknown_fields() {
     let place = Place::new();
     place.write("a.py", "print('same')\n");
     place.one_block(["a.py", "--python", "3.14,3.14t", "--out", "r.jsonl"]).run().ok();
@@ -283,11 +279,10 @@ fn fields_a_later_ungil_adds_are_no_obstacle() {
 }
 
 #[test]
-fn a_complete_record_is_printed_again_and_nothing_is_added() {
+fn resuming_a_complete_record_prints_it_and_runs_nothing() {
     let place = Place::new();
     place.write("a.py", "open('count', 'a').write('x')\nprint('same')\n");
-    // One block takes longer than the time limit: the plan is fulfilled, and no --max-blocks says
-    // so.
+    // One block takes longer than the time limit, so the plan is complete without --max-blocks.
     let args = [
         "compare",
         "a.py",
@@ -306,18 +301,18 @@ fn a_complete_record_is_printed_again_and_nothing_is_added() {
     let again = place
         .ungil(["compare", "-q", "--resume", "r.jsonl", "--fail-if", "time(3.14t) > 1 ms"])
         .run();
-    assert_eq!(again.code, 3, "as the comparison would end: {}", again.stderr);
+    assert_eq!(again.code, 3, "the exit code of the comparison: {}", again.stderr);
     assert!(again.stderr.contains("nothing left to measure"), "{}", again.stderr);
     let told = |text: &str| text.split("Record: ").next().map(str::to_string);
     assert_eq!(told(&again.stdout), told(&first.stdout));
     assert_eq!(place.read("r.jsonl").unwrap(), record);
-    assert_eq!(place.read("count").unwrap(), count, "nothing was run");
+    assert_eq!(place.read("count").unwrap(), count, "the workload ran");
 }
 
 #[test]
-fn a_resume_that_is_killed_leaves_a_record_that_is_not_complete() {
+fn a_killed_resume_leaves_an_incomplete_record() {
     let place = Place::new();
-    let (running, _) = in_block_3(&place);
+    let (running, _) = start_and_hang_in_block_3(&place);
     running.signal("INT");
     running.wait();
     let mut text = place.read("r.jsonl").unwrap();
@@ -332,12 +327,12 @@ fn a_resume_that_is_killed_leaves_a_record_that_is_not_complete() {
 }
 
 #[test]
-fn replay_prints_a_record_in_every_form_and_runs_nothing() {
+fn replay_prints_every_format_and_runs_nothing() {
     let place = Place::new();
     place.write("a.py", "open('count', 'a').write('x')\nprint('same')\n");
     let first = place.one_block(["a.py", "--python", "3.14,3.14t", "--out", "r.jsonl"]).run().ok();
     let (record, count) = (place.read("r.jsonl").unwrap(), place.read("count").unwrap());
-    // The folder it ran in is of no matter, nor is a program that is gone.
+    // Neither the folder in which the record was made nor the measured program is needed.
     fs::remove_file(place.at("a.py")).unwrap();
     let replay = |flags: &[&str]| {
         place.ungil(["compare", "--replay", "r.jsonl"]).args(flags.iter().copied()).run()
@@ -351,7 +346,7 @@ fn replay_prints_a_record_in_every_form_and_runs_nothing() {
         assert_eq!((&arm["arm"], &arm["runs"]), (&there["arm"], &there["runs"]));
         let [shown, there] =
             [arm, there].map(|a| a["metrics"]["wall_s"]["median"].as_f64().unwrap());
-        assert!((shown / there - 1.0).abs() < 1e-12, "{shown} in place of {there}");
+        assert!((shown / there - 1.0).abs() < 1e-12, "{shown} instead of {there}");
     }
     let csv = replay(&["--csv"]).ok().stdout;
     assert!(csv.starts_with("arm,metric,") && csv.contains("3.14t,wall_s"), "{csv}");
@@ -371,7 +366,7 @@ fn replay_prints_a_record_in_every_form_and_runs_nothing() {
         (place.read("r.jsonl").unwrap(), place.read("count").unwrap()),
         (record.clone(), count)
     );
-    // A record without a run has nothing to print.
+    // A record without runs has nothing to print.
     let head = record.lines().next().unwrap();
     place.write("empty.jsonl", format!("{head}\n"));
     let told = place.ungil(["compare", "--replay", "empty.jsonl"]).run().told(1);

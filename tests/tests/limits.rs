@@ -1,13 +1,13 @@
-//! What a workload does to excess: hangs, prints for ever, leaves daemons, fills the disk; and
-//! surroundings that are odd.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests workloads without limits (hangs, endless output, daemons, a full disk) and unusual
+//! environments.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use ungil_tests::{Place, Record, alive, binary, hazards, python};
 
-/// Leaves a daemon in a session of its own (double fork), a child, and a child that ignores
-/// SIGTERM; all write their ids.
+/// Leaves three kinds of process: a daemon in its own session (double fork), a child, and a child
+/// that ignores SIGTERM. All of them write their ids.
 const FAMILY: &str = "
 import os, signal, time
 def note():
@@ -27,22 +27,22 @@ while len(open('pids').readlines() if os.path.exists('pids') else []) < 3: time.
 ";
 
 #[test]
-fn a_hang_is_ended_with_everything_it_started() {
+fn a_timeout_ends_all_processes_of_a_hung_workload() {
     let place = Place::new();
     place.write("hang.py", format!("{FAMILY}\nrest()\n"));
-    // Long enough for the family to come about on any machine; nothing else depends on it.
+    // Long enough for every process to start on any machine; nothing else depends on it.
     let out = place.one_block(["hang.py", "--python", "3.14,3.14t", "--timeout", "8s"]).run();
     let told = out.told(1);
     assert!(told.what.contains("--timeout"), "{told:?}");
     let pids = place.pids("pids");
-    assert_eq!(pids.len(), 4, "the family came about");
+    assert_eq!(pids.len(), 4, "not all processes started");
     let left: Vec<_> = pids.into_iter().filter(|&pid| alive(pid)).collect();
     assert!(left.is_empty(), "still alive: {left:?}");
     assert_eq!(place.newest().runs()[0]["outcome"]["kind"], "timed_out");
 }
 
 #[test]
-fn what_outlives_the_workload_is_named_and_ended() {
+fn leftover_processes_are_reported_and_ended() {
     let place = Place::new();
     place.write("leaves.py", format!("{FAMILY}\nprint('done')\n"));
     let out = place.one_block([
@@ -54,8 +54,8 @@ fn what_outlives_the_workload_is_named_and_ended() {
         "--allow-different-output",
     ]);
     let record = out.run().ok().record();
-    let says = hazards(record.run("3.14"), "leftovers");
-    assert!(says.len() == 1 && says[0].matches("leaves.py").count() == 3, "{says:?}");
+    let texts = hazards(record.run("3.14"), "leftovers");
+    assert!(texts.len() == 1 && texts[0].matches("leaves.py").count() == 3, "{texts:?}");
     assert_eq!(record.run("3.14")["outcome"]["kind"], "ok");
     let pids = place.pids("pids");
     assert_eq!(pids.len(), 3);
@@ -63,10 +63,10 @@ fn what_outlives_the_workload_is_named_and_ended() {
 }
 
 #[test]
-fn a_gibibyte_of_output_is_hashed_and_not_kept() {
+fn a_gibibyte_of_output_is_hashed_without_buffering() {
     let place = Place::new();
     place.write("loud.py", "import os\nline = b'x' * (1 << 20)\nfor _ in range(1024):\n    n = 0\n    while n < len(line):\n        n += os.write(1, line[n:])\n");
-    // The peak of ungil itself, as the kernel kept it: VmHWM, read until its end.
+    // The peak memory of ungil itself according to the kernel: VmHWM, read until ungil ends.
     let mut running = place
         .one_block(["loud.py", "--python", "3.14", "--also", "short=true"])
         .args(["--allow-different-output"])
@@ -87,7 +87,7 @@ fn a_gibibyte_of_output_is_hashed_and_not_kept() {
 }
 
 #[test]
-fn output_without_end_on_standard_error_is_survived() {
+fn unlimited_standard_error_is_handled() {
     let place = Place::new();
     place.write(
         "err.py",
@@ -95,17 +95,18 @@ fn output_without_end_on_standard_error_is_survived() {
     );
     let told = place.one_block(["err.py", "--python", "3.14,3.14t"]).run().told(1);
     assert!(told.why.contains("the end"), "{}", &told.why[..200.min(told.why.len())]);
-    assert!(told.why.len() < 2000, "an error is for a person to read: {} bytes", told.why.len());
+    assert!(told.why.len() < 2000, "the error is too long to read: {} bytes", told.why.len());
     let record = std::fs::metadata(place.newest().path).unwrap().len();
     assert!(record < 1 << 20, "the record holds {record} bytes");
 }
 
 #[test]
-fn a_full_disk_is_told_and_what_was_measured_is_kept() {
+fn a_full_disk_is_reported_and_measurements_are_kept() {
     let place = Place::new();
     place.write("a.py", "print('same')\n");
     std::fs::create_dir(place.at("small")).unwrap();
-    // A mount of this shell's own, gone with it; 64 KiB hold the first lines and not the last.
+    // A tmpfs in a mount namespace of this shell, removed with it. 64 KiB hold the first lines but
+    // not the last.
     let script = "mount -t tmpfs -o size=64k none small || exit 99\n\
                   \"$UNGIL\" compare a.py --python 3.14,3.14t --energy off -q --warmup 0 --blocks 400 --out small/r.jsonl \
                   >out 2>err; code=$?; cp small/r.jsonl kept.jsonl; exit $code";
@@ -117,7 +118,7 @@ fn a_full_disk_is_told_and_what_was_measured_is_kept() {
         .current_dir(place.path())
         .status()
         .unwrap();
-    assert_ne!(status.code(), Some(99), "a tmpfs can be mounted");
+    assert_ne!(status.code(), Some(99), "tmpfs cannot be mounted");
     let stderr = place.read("err").unwrap();
     assert_eq!(status.code(), Some(1), "{stderr}");
     let lines: Vec<&str> = stderr.lines().filter(|l| !l.starts_with("note: ")).collect();
@@ -134,7 +135,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_closed_output_pipe_is_no_error() {
     let place = Place::new();
     place.write("a.py", "print('same')\n");
     let arms = ["a.py", "--python", "3.14,3.14t", "--json"];
@@ -157,10 +158,10 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn what_the_shell_has_set_does_not_decide_the_gil() {
+fn python_gil_in_the_environment_is_ignored() {
     let place = Place::new();
     let script = "import os, sys\nft = 't' == sys.abiflags\nwant = not ft or os.environ['UNGIL_ARM'].startswith('3.14t+gil')\n\
-                  sys.exit(0 if sys._is_gil_enabled() == want else 'the GIL is not as the arm says')\n";
+                  sys.exit(0 if sys._is_gil_enabled() == want else 'the GIL differs from the arm')\n";
     place.write("gil.py", script);
     for gil in ["0", "1"] {
         let arms = ["gil.py", "--python", "3.14,3.14t,3.14t+gil"];
@@ -170,7 +171,7 @@ fn what_the_shell_has_set_does_not_decide_the_gil() {
 }
 
 #[test]
-fn odd_directories_and_names_work() {
+fn unusual_folder_and_file_names_work() {
     let place = Place::new();
     let dir = "ein Ordner – Größe 'x' {workers}";
     for name in ["my script.py", " leading space.py", "-dash.py", "größe.py", "{python}.py"] {
@@ -195,7 +196,7 @@ fn odd_directories_and_names_work() {
 }
 
 #[test]
-fn a_python_given_by_path_or_venv_is_an_arm() {
+fn a_python_path_or_venv_is_an_arm() {
     let place = Place::new();
     place.write("a.py", "print('same')\n");
     let mut venv = Command::new(python("3.14"));

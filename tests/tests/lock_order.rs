@@ -1,13 +1,13 @@
-//! `ungil dump --watch`, `profile --mode lock` and `top`: lock orders that could deadlock, in
-//! programs that never do.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests that `ungil dump --watch`, `profile --mode lock` and `top` find potential deadlocks from
+//! lock orders in programs that never deadlock.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::process::Command;
 use ungil_tests::{BUILDS, Debuggee, Place, eventually, python};
 
-/// The names of the locks of each cycle, and the exit code.
+/// Returns the names of the locks in each cycle, the exit code and the report.
 fn watch(place: &Place, program: &Debuggee) -> (Vec<BTreeSet<String>>, i32, Value) {
     let out = place.ungil(["dump", &program.pid(), "--watch", "1s", "--json", "--no-source"]).run();
     let dump = out.json();
@@ -18,14 +18,14 @@ fn watch(place: &Place, program: &Debuggee) -> (Vec<BTreeSet<String>>, i32, Valu
     (dump["lock_order"].as_array().unwrap().iter().map(names).collect(), out.code, dump)
 }
 
-/// A program whose orders could deadlock, and the locks of the cycle.
-fn could(case: &str, locks: &[&str]) {
+/// Checks that a program's lock orders are reported as a potential deadlock of `locks`.
+fn assert_could_deadlock(case: &str, locks: &[&str]) {
     for build in BUILDS {
         let place = Place::new();
         let program = Debuggee::start(&place, build, "cases/lock_orders.py", case);
         let expected: BTreeSet<String> = locks.iter().map(ToString::to_string).collect();
         let mut last = Value::Null;
-        eventually(&format!("{build}: the order of {case}"), || {
+        eventually(&format!("{build}: the lock order of {case}"), || {
             let (cycles, code, dump) = watch(&place, &program);
             assert_eq!(code == 4, !cycles.is_empty(), "{build}: {dump}");
             last = dump;
@@ -42,8 +42,8 @@ fn could(case: &str, locks: &[&str]) {
     }
 }
 
-/// A program whose orders cannot deadlock.
-fn could_not(case: &str) {
+/// Checks that no potential deadlock is reported.
+fn assert_cannot_deadlock(case: &str) {
     for build in BUILDS {
         let place = Place::new();
         let program = Debuggee::start(&place, build, "cases/lock_orders.py", case);
@@ -52,15 +52,15 @@ fn could_not(case: &str) {
     }
 }
 
-macro_rules! could {
-    ($($case:ident $locks:expr;)*) => { $(#[test] fn $case() { could(stringify!($case), &$locks); })* };
+macro_rules! could_deadlock {
+    ($($case:ident $locks:expr;)*) => { $(#[test] fn $case() { assert_could_deadlock(stringify!($case), &$locks); })* };
 }
 
-macro_rules! could_not {
-    ($($case:ident)*) => { $(#[test] fn $case() { could_not(stringify!($case)); })* };
+macro_rules! cannot_deadlock {
+    ($($case:ident)*) => { $(#[test] fn $case() { assert_cannot_deadlock(stringify!($case)); })* };
 }
 
-could! {
+could_deadlock! {
     two_locks ["a", "b"];
     three_locks ["a", "b", "c"];
     two_rlocks ["ra", "rb"];
@@ -72,13 +72,13 @@ could! {
     condition_and_lock ["a", "condition._lock"];
 }
 
-could_not! {
+cannot_deadlock! {
     one_order a_common_gate different_instances taken_again one_thread new_locks_each_time three_in_order sorted_accounts
     counting_semaphores
 }
 
-/// Two threads that take two locks in opposite orders with a pause before the second, and give up
-/// where they met: `profile` sees waits alone, and these are some.
+/// Two threads take two locks in opposite orders with a pause before the second, and give up when
+/// they block each other. `profile` sees only waits, so the program must produce some.
 const CONTENDED: &str = "
 import threading, time, random
 a, b = threading.Lock(), threading.Lock()
@@ -95,14 +95,14 @@ open('ready', 'w').close()
 ";
 
 #[test]
-fn profile_and_top_say_so_too() {
+fn profile_and_top_report_potential_deadlocks() {
     for build in ["3.14", "3.15t"] {
         let place = Place::new();
         place.write("contended.py", CONTENDED);
         let mut command = Command::new(python(build));
         command.arg("contended.py");
         let program = Debuggee::of(&place, command);
-        let says = "locks are taken in an order that can deadlock: \"";
+        let note = "locks are taken in an order that can deadlock: \"";
         eventually(&format!("{build}: profile's note"), || {
             let args = [
                 "profile",
@@ -114,11 +114,11 @@ fn profile_and_top_say_so_too() {
                 "--json",
                 "--quiet",
             ];
-            place.ungil(args).run().stdout.contains(&says.replace('"', "\\\""))
+            place.ungil(args).run().stdout.contains(&note.replace('"', "\\\""))
         });
         eventually(&format!("{build}: top's note"), || {
             let args = ["top", &program.pid(), "--json", "-n", "6", "-d", "100ms"];
-            place.ungil(args).run().stdout.contains(&says.replace('"', "\\\""))
+            place.ungil(args).run().stdout.contains(&note.replace('"', "\\\""))
         });
     }
 }

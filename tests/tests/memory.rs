@@ -1,7 +1,7 @@
-//! Memory of a tree, right to 2 %: what is shared, what is private, what peaks together and what
-//! does not, and what is gone before anyone looks. What an interpreter itself takes is measured by
-//! the same workload without its allocation.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests the memory of a process tree to within 2 %: shared and private memory, peaks at the same
+//! and at different times, and memory freed between two samples. The same workload without its
+//! allocation gives the interpreter's own memory.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use std::process::Command;
@@ -10,7 +10,7 @@ use ungil_tests::{Place, hazards, metric};
 const MIB: f64 = 1_048_576.0;
 
 #[track_caller]
-fn right(what: &str, measured: f64, expected: f64) {
+fn assert_within_2_percent(what: &str, measured: f64, expected: f64) {
     let error = (measured / expected - 1.0).abs();
     let (m, e) = (measured / MIB, expected / MIB);
     assert!(
@@ -27,8 +27,8 @@ fn run(place: &Place, script: &str, mib: u32) -> Value {
     out.record().run("3.14").clone()
 }
 
-/// Four forks of one that holds `mib`, each with its own copy of the first half, all alive when the
-/// phase ends.
+/// Forks four children of a process that holds `mib`. Each child gets its own copy of the first
+/// half, and all are alive when the phase ends.
 const SHARED: &str = "
 import mmap, os, sys
 from ungil_phase import phase
@@ -57,20 +57,29 @@ print('done')
 ";
 
 #[test]
-fn forked_workers_that_share_and_then_write_half() {
+fn forked_workers_share_memory_until_they_write() {
     let place = Place::new();
     let base = run(&place, SHARED, 0);
     let full = run(&place, SHARED, 512);
-    let expect =
-        |key: &str, mib: f64| right(key, metric(&full, key), metric(&base, key) + mib * MIB);
-    // Resident in each of five: counted five times.
+    let expect = |key: &str, mib: f64| {
+        assert_within_2_percent(key, metric(&full, key), metric(&base, key) + mib * MIB)
+    };
+    // Resident in each of five processes, so counted five times.
     expect("rss_end_bytes", 5.0 * 512.0);
-    // What there is in the machine: one whole, and four copies of a half.
+    // Physical memory in use: one full block and four copies of half of it.
     expect("pss_end_bytes", 512.0 + 4.0 * 256.0);
-    // Private: the copies, and the original's first half, which nobody else maps any more.
+    // Private: the copies, and the original's first half, which no other process maps any more.
     expect("uss_end_bytes", 5.0 * 256.0);
-    right("RSS peak", metric(&full, "rss_peak_bytes"), metric(&full, "rss_end_bytes"));
-    right("PSS peak", metric(&full, "pss_peak_bytes"), metric(&full, "pss_end_bytes"));
+    assert_within_2_percent(
+        "RSS peak",
+        metric(&full, "rss_peak_bytes"),
+        metric(&full, "rss_end_bytes"),
+    );
+    assert_within_2_percent(
+        "PSS peak",
+        metric(&full, "pss_peak_bytes"),
+        metric(&full, "pss_end_bytes"),
+    );
     assert_eq!(metric(&full, "processes_peak"), 5.0);
     assert!(
         hazards(&full, "fork-with-threads").is_empty() && hazards(&full, "leftovers").is_empty(),
@@ -79,9 +88,9 @@ fn forked_workers_that_share_and_then_write_half() {
     assert!(full["probes"]["share_samples"].as_u64().unwrap() >= 1);
 }
 
-/// Two children that take 256 MiB each: `together` while the other has it too, otherwise after the
-/// other has gone.
-fn two(together: bool) -> String {
+/// Two children allocate 256 MiB each: at the same time if `together`, otherwise one after the
+/// other has exited.
+fn two_children(together: bool) -> String {
     format!(
         "
 import mmap, os, sys
@@ -121,23 +130,23 @@ print('done')
 }
 
 #[test]
-fn members_that_peak_one_after_the_other_do_not_add_up_and_together_they_do() {
+fn peaks_add_up_only_if_simultaneous() {
     let place = Place::new();
     for (together, mib) in [(false, 256.0), (true, 512.0)] {
-        let script = two(together);
+        let script = two_children(together);
         let base = run(&place, &script, 0);
         let full = run(&place, &script, 256);
         for key in ["rss_peak_bytes", "pss_peak_bytes", "uss_peak_bytes"] {
             let what = format!("{key}, together: {together}");
-            right(&what, metric(&full, key), metric(&base, key) + mib * MIB);
+            assert_within_2_percent(&what, metric(&full, key), metric(&base, key) + mib * MIB);
         }
     }
 }
 
 #[test]
-fn what_is_held_for_a_while_is_seen_without_marks() {
+fn memory_held_for_a_while_is_seen_without_a_phase() {
     let place = Place::new();
-    // Held for three of the longest gaps between two looks.
+    // Held for three times the longest sampling interval.
     let script = "
 import subprocess, sys, time
 code = 'import sys, time; x = bytearray(int(sys.argv[1]) << 20); print(len(x), flush=True); sys.stdin.read(); time.sleep(0)'
@@ -149,12 +158,16 @@ for child in children: child.communicate()
 ";
     let base = run(&place, script, 0);
     let full = run(&place, script, 256);
-    right("RSS", metric(&full, "rss_peak_bytes"), metric(&base, "rss_peak_bytes") + 512.0 * MIB);
+    assert_within_2_percent(
+        "RSS",
+        metric(&full, "rss_peak_bytes"),
+        metric(&base, "rss_peak_bytes") + 512.0 * MIB,
+    );
     assert!(metric(&full, "processes_peak") == 3.0);
 }
 
 #[test]
-fn a_child_that_is_gone_before_any_look_still_counts() {
+fn a_child_that_exits_before_any_sample_counts() {
     let place = Place::new();
     place.write("touch.py", "import sys\nx = bytearray(int(sys.argv[1]) << 20)\n");
     let through_sh = |mib: u32| {
@@ -162,13 +175,14 @@ fn a_child_that_is_gone_before_any_look_still_counts() {
         let out = place.one_block(["--command", &command, "--python", "3.14"]).run().ok();
         metric(out.record().run("3.14"), "rss_peak_bytes")
     };
-    right("unmarked, below sh", through_sh(300), through_sh(0) + 300.0 * MIB);
+    assert_within_2_percent("unmarked, below sh", through_sh(300), through_sh(0) + 300.0 * MIB);
 }
 
 #[test]
-fn a_child_that_is_gone_before_any_look_counts_in_a_phase_too() {
+fn a_child_that_exits_before_any_sample_counts_in_a_phase() {
     let place = Place::new();
-    // With 0 MiB the child stays until it is seen, so that the base holds both interpreters.
+    // With 0 MiB the child stays until it has been sampled, so that the base includes both
+    // interpreters.
     let script = "
 import os, subprocess, sys
 from ungil_phase import phase
@@ -183,11 +197,15 @@ print('done')
 ";
     let base = run(&place, script, 0);
     let full = run(&place, script, 300);
-    right("marked", metric(&full, "rss_peak_bytes"), metric(&base, "rss_end_bytes") + 300.0 * MIB);
+    assert_within_2_percent(
+        "marked",
+        metric(&full, "rss_peak_bytes"),
+        metric(&base, "rss_end_bytes") + 300.0 * MIB,
+    );
 }
 
 #[test]
-fn memory_before_the_phase_that_is_gone_does_not_count() {
+fn memory_freed_before_the_phase_does_not_count() {
     let place = Place::new();
     let script = "
 import subprocess, sys
@@ -195,21 +213,21 @@ from ungil_phase import phase
 subprocess.run([sys.executable, '-c', 'import sys; x = bytearray(int(sys.argv[1]) << 20)', sys.argv[1]], check=True)
 x = bytearray(int(sys.argv[1]) << 20)
 del x
-# What stays: how much of the interpreter's own file is mapped differs by a quarter of a MiB from run to run.
+# Held to the end: how much of the interpreter's own file is mapped varies by a quarter of a MiB.
 y = bytearray(100 << 20)
 with phase(): pass
 ";
     let base = run(&place, script, 0);
     let full = run(&place, script, 300);
-    right(
-        "after 300 MiB that are gone",
+    assert_within_2_percent(
+        "after 300 MiB were freed",
         metric(&full, "rss_peak_bytes"),
         metric(&base, "rss_peak_bytes"),
     );
 }
 
-/// A parent with 200 MiB of ballast, kept or freed before the phase, that starts small children in
-/// it.
+/// A parent with 200 MiB of ballast, kept or freed before the phase, starts small children in the
+/// phase.
 const BALLAST: &str = "
 import subprocess, sys, time
 from ungil_phase import phase
@@ -222,7 +240,7 @@ print('done')
 ";
 
 #[test]
-fn small_children_of_a_large_parent_are_not_booked_with_its_memory() {
+fn small_children_do_not_count_their_parents_memory() {
     let place = Place::new();
     place.write("w.py", BALLAST);
     for (ballast, mib) in [("keep", 200.0), ("free", 0.0)] {
@@ -237,8 +255,8 @@ fn small_children_of_a_large_parent_are_not_booked_with_its_memory() {
     }
 }
 
-/// Holds 200 MiB, and waits for a child of `vfork` that stays in the parent's memory until looks
-/// have seen it.
+/// Holds 200 MiB and waits for a `vfork` child, which stays in the parent's memory until it has
+/// been sampled.
 const VFORKS: &str = "
 #include <stdlib.h>
 #include <string.h>
@@ -260,7 +278,7 @@ int main(void) {
 ";
 
 #[test]
-fn a_child_that_runs_in_its_parents_memory_counts_once() {
+fn a_vfork_child_counts_its_parents_memory_once() {
     let place = Place::new();
     place.write("big.c", VFORKS);
     let cc =
@@ -269,7 +287,7 @@ fn a_child_that_runs_in_its_parents_memory_counts_once() {
     let record =
         place.one_block(["--command", "./big {python}", "--python", "3.14"]).run().ok().record();
     let run = record.run("3.14");
-    assert_eq!(metric(run, "processes_peak"), 2.0, "looks saw the child");
+    assert_eq!(metric(run, "processes_peak"), 2.0, "the child was not sampled");
     for key in ["rss_peak_bytes", "pss_peak_bytes", "uss_peak_bytes"] {
         let mib = metric(run, key) / MIB;
         assert!((200.0..220.0).contains(&mib), "{key}: {mib:.1} MiB");
@@ -277,10 +295,9 @@ fn a_child_that_runs_in_its_parents_memory_counts_once() {
 }
 
 #[test]
-fn a_peak_of_the_marking_process_between_two_looks_is_not_missed() {
+fn a_peak_between_two_samples_is_counted() {
     let place = Place::new();
-    // The block is gone before the end of the phase, and so are the looks that could have seen all
-    // of it.
+    // The block is freed before the phase ends, and no sample is taken while all of it is resident.
     let script = "
 import mmap, sys
 from ungil_phase import phase
@@ -292,7 +309,7 @@ with phase():
 ";
     let base = run(&place, script, 0);
     let full = run(&place, script, 64);
-    right(
+    assert_within_2_percent(
         "in the phase",
         metric(&full, "rss_peak_bytes"),
         metric(&base, "rss_peak_bytes") + 128.0 * MIB,

@@ -1,5 +1,5 @@
-//! One function under every execution model, and the arms beside them.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests one function under every execution model, and arms that are not Python.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -45,12 +45,15 @@ fn hashes(record: &Record) -> BTreeSet<&str> {
 }
 
 #[test]
-fn every_model_gives_the_same_answer_on_both_builds() {
+fn every_model_prints_the_same_on_both_builds() {
     let models = "sequential,threads,fork,spawn,forkserver,interpreters";
     let record = task("work:total", "range(20)", models, "3.14,3.14t");
     assert_eq!(record.runs().len(), 12);
-    assert_eq!(hashes(&record).len(), 1, "one answer");
-    assert_eq!(record.runs()[0]["output"]["bytes"].as_u64().unwrap(), answer().len() as u64);
+    assert_eq!(hashes(&record).len(), 1, "outputs differ");
+    assert_eq!(
+        record.runs()[0]["output"]["bytes"].as_u64().unwrap(),
+        expected_output().len() as u64
+    );
     for run in record.runs() {
         let arm = run["arm"].as_str().unwrap();
         assert_eq!(run["marked"], true, "{arm}");
@@ -58,21 +61,21 @@ fn every_model_gives_the_same_answer_on_both_builds() {
             .contains(&arm.split('/').nth(1).unwrap());
         assert_eq!(run["metrics"].get("serialise_bytes").is_some(), copies, "{arm}");
         assert_eq!(run["metrics"].get("serialise_s").is_some(), copies, "{arm}");
-        // The standard library's own helpers end by themselves: no hazard of the user's.
+        // The standard library's helper processes exit on their own and are no hazard.
         assert!(hazards(run, "leftovers").is_empty(), "{arm}: {}", run["hazards"]);
         let workers = if arm.contains("sequential") { "1" } else { "2" };
         assert!(arm.ends_with(workers), "{arm}");
     }
 }
 
-/// What Python prints of `total` over 20 items, one line an item.
-fn answer() -> String {
+/// Returns what Python prints for `total` of 20 items, one line per item.
+fn expected_output() -> String {
     let line = |n: u64| format!("({n}, {})\n", (0..n * 1000).sum::<u64>());
     (0..20).map(line).collect()
 }
 
 #[test]
-fn what_is_carried_is_counted_in_bytes() {
+fn serialised_bytes_are_counted() {
     let record = task(
         "work:big",
         "[bytes([i]) * 50_000 for i in range(8)]",
@@ -81,7 +84,7 @@ fn what_is_carried_is_counted_in_bytes() {
     );
     for run in record.runs() {
         if let Some(bytes) = run["metrics"].get("serialise_bytes").and_then(Value::as_f64) {
-            // 8 items of 50 kB there, 8 results of 100 kB back, and little more.
+            // 8 arguments of 50 kB, 8 results of 100 kB, and little overhead.
             let least = 8.0 * 150_000.0;
             assert!((least..least * 1.01).contains(&bytes), "{}: {bytes}", run["arm"]);
             assert!(metric(run, "serialise_s") > 0.0);
@@ -91,21 +94,21 @@ fn what_is_carried_is_counted_in_bytes() {
 }
 
 #[test]
-fn an_async_function_runs_on_one_loop_and_under_the_other_models() {
+fn an_async_function_runs_under_every_model() {
     let models = "asyncio,sequential,threads,spawn,interpreters";
     let record = task("work:later", "range(10)", models, "3.14,3.14t");
     assert_eq!((record.runs().len(), hashes(&record).len()), (10, 1));
 }
 
 #[test]
-fn what_a_task_prints_is_not_its_answer() {
+fn output_printed_by_a_task_is_ignored() {
     let record = task("work:noisy", "range(4)", "sequential,threads,fork,spawn", "3.14,3.14t");
     assert_eq!(hashes(&record).len(), 1);
-    assert_eq!(record.runs()[0]["output"]["bytes"], 8, "four digits and four line ends");
+    assert_eq!(record.runs()[0]["output"]["bytes"], 8, "four digits and four newlines");
 }
 
 #[test]
-fn items_may_use_the_module_and_chunks_do_not_change_the_answer() {
+fn items_can_use_the_module_and_chunks_do_not_change_the_output() {
     let place = Place::new();
     place.write("work.py", MODULE);
     let mut seen = BTreeSet::new();
@@ -126,7 +129,7 @@ fn items_may_use_the_module_and_chunks_do_not_change_the_answer() {
 }
 
 #[test]
-fn the_default_models_and_workers_are_those_that_are_documented() {
+fn default_models_and_workers_match_the_documentation() {
     let place = Place::new();
     place.write("work.py", MODULE);
     let task = ["--task", "work:total", "--items", "range(4)", "--python", "3.14"];
@@ -142,7 +145,7 @@ fn the_default_models_and_workers_are_those_that_are_documented() {
 }
 
 #[test]
-fn a_build_with_the_gil_switched_on_really_has_it() {
+fn the_gil_arm_of_a_free_threaded_build_has_the_gil() {
     let place = Place::new();
     place.write("work.py", MODULE);
     let task = [
@@ -155,7 +158,7 @@ fn a_build_with_the_gil_switched_on_really_has_it() {
         "--workers",
         "2",
     ];
-    // The twins with a GIL agree; the free-threaded arm gives the other answer.
+    // The arms with a GIL print the same; the free-threaded arm prints something else.
     let record = place.one_block(task).args(["--python", "3.14,3.14t+gil"]).run().ok().record();
     assert_eq!((record.runs().len(), hashes(&record).len()), (6, 1));
     assert_eq!(record.runs()[0]["output"]["bytes"], 4 * "True\n".len());
@@ -167,7 +170,7 @@ fn a_build_with_the_gil_switched_on_really_has_it() {
 }
 
 #[test]
-fn workers_reach_the_workload_by_argument_and_by_environment() {
+fn the_workload_gets_workers_by_argument_and_environment() {
     let place = Place::new();
     place.write("env.py", "import os\nprint(os.environ['UNGIL_WORKERS'])\n");
     place.write("arg.py", "import sys\nprint(sys.argv[1])\n");
@@ -187,11 +190,11 @@ fn workers_reach_the_workload_by_argument_and_by_environment() {
         assert_ne!(hash("3.14/1"), hash("3.14/3"), "{call:?}");
         seen.insert((hash("3.14/1"), hash("3.14/3")));
     }
-    assert_eq!(seen.len(), 1, "each way gives the same numbers");
+    assert_eq!(seen.len(), 1, "all ways give the same number of workers");
 }
 
 #[test]
-fn a_program_that_is_not_python_stands_beside_them() {
+fn an_arm_can_be_a_program_other_than_python() {
     let place = Place::new();
     place.write("w.py", "import sys\nprint(int(sys.argv[1]) * 21)\n");
     let also = ["--also", "shell=sh -c 'echo $((21 * {workers}))'", "--also", "fixed=echo 42"];
@@ -207,7 +210,7 @@ fn a_program_that_is_not_python_stands_beside_them() {
 }
 
 #[test]
-fn the_same_baseline_twice_shows_what_noise_alone_looks_like() {
+fn aa_reports_the_noise_of_the_baseline() {
     let place = Place::new();
     place.write("w.py", "print(sum(range(100_000)))\n");
     let args = [

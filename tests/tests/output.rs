@@ -1,11 +1,11 @@
-//! What is printed agrees with what is recorded, in every form.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests that every output format agrees with the record.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 use ungil_tests::{Out, Place, Record, metric};
 
-/// A hundred times the work on the build with a GIL: a difference that no noise turns round.
+/// Does a thousand times the work on a build with a GIL, a difference larger than any noise.
 const UNEQUAL: &str = "
 import sys
 from ungil_phase import phase
@@ -46,7 +46,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     if n % 2 == 1 { values[n / 2] } else { f64::midpoint(values[n / 2 - 1], values[n / 2]) }
 }
 
-/// A metric by block, warm-up left out.
+/// Returns a metric by block, without warm-up runs.
 fn by_block(record: &Record, arm: &str, key: &str) -> BTreeMap<u64, f64> {
     let runs = record.of_arm(arm).into_iter().filter(|r| r["block"] != 0);
     runs.filter_map(|r| Some((r["block"].as_u64()?, r["metrics"].get(key)?.as_f64()?))).collect()
@@ -56,8 +56,8 @@ fn close(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-12)
 }
 
-/// Every figure of a comparison, recomputed from the runs.
-fn recomputed(record: &Record, comparison: &Value) -> usize {
+/// Recomputes every figure of a comparison from the runs. Returns their number.
+fn check_figures(record: &Record, comparison: &Value) -> usize {
     let mut figures = 0;
     for arm in comparison["arms"].as_array().unwrap() {
         let id = arm["arm"].as_str().unwrap();
@@ -72,7 +72,7 @@ fn recomputed(record: &Record, comparison: &Value) -> usize {
             figures += 1;
             let Some(ratio) = figure["baseline"]["ratio"]["ratio"].as_f64() else { continue };
             let theirs = by_block(record, "3.14", key);
-            // A block in which one of them is zero has no ratio.
+            // A block in which either value is zero has no ratio.
             let pairs = mine.iter().filter_map(|(block, m)| Some((*m, *theirs.get(block)?)));
             let logs =
                 pairs.filter(|(m, t)| *m > 0.0 && *t > 0.0).map(|(m, t)| (m / t).ln()).collect();
@@ -88,7 +88,7 @@ fn json_agrees_with_the_record() {
     let place = Place::new();
     let json = five_blocks(&place, &["--json"]).json();
     let record = record(&place);
-    assert!(recomputed(&record, &json["comparison"]) > 30);
+    assert!(check_figures(&record, &json["comparison"]) > 30);
     assert_eq!(&json["comparison"]["arms"], &record.comparison()["arms"]);
     assert_eq!(
         (json["record"].as_str(), json["schema"].as_str()),
@@ -104,7 +104,7 @@ fn json_agrees_with_the_record() {
         "{t}"
     );
     assert!(json["words"].as_array().unwrap().len() >= 2);
-    // Warm-up is in the record and in no figure.
+    // Warm-up runs are recorded but not used in any figure.
     assert_eq!(record.runs().iter().filter(|r| r["block"] == 0).count(), 2);
 }
 
@@ -139,10 +139,10 @@ fn csv_agrees_with_the_record() {
         .iter()
         .map(|a| a["metrics"].as_object().unwrap().len())
         .sum();
-    assert_eq!(rows, figures, "one row an arm and metric");
+    assert_eq!(rows, figures, "one row per arm and metric");
 }
 
-/// Three significant digits, as the table has them.
+/// Formats three significant digits, like the table.
 fn digits(value: f64) -> String {
     match value {
         v if v >= 99.95 => format!("{v:.0}"),
@@ -151,7 +151,7 @@ fn digits(value: f64) -> String {
     }
 }
 
-/// A value of the column of times, in the unit that its heading names.
+/// Formats a time in the unit of the table's column heading.
 fn seconds(table: &str, value: f64) -> String {
     let head = table.lines().next().unwrap();
     let units = [("time s ", 1.0), ("time ms ", 1e-3), ("time µs ", 1e-6)];
@@ -160,7 +160,7 @@ fn seconds(table: &str, value: f64) -> String {
 }
 
 #[test]
-fn table_and_words_agree_with_the_record() {
+fn table_and_sentences_agree_with_the_record() {
     let place = Place::new();
     let out = five_blocks(&place, &[]);
     let record = record(&place);
@@ -191,15 +191,15 @@ fn table_and_words_agree_with_the_record() {
     assert!(words.contains(&"Use 3.14t."), "{words:?}");
     assert!(words.iter().all(|w| w.ends_with('.')) && (2..=6).contains(&words.len()), "{words:?}");
     assert!(out.stdout.ends_with("Record: r.jsonl\n"));
-    assert!(!out.stdout.contains('\u{1b}'), "no colour where there is no terminal");
-    // The same record, shown again by a resume that has nothing to do, says the same.
+    assert!(!out.stdout.contains('\u{1b}'), "colour without a terminal");
+    // A resume that has nothing to do prints the same table and sentences.
     let again = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
     let told = |text: &str| text.split("Record: ").next().map(str::to_string);
     assert_eq!(told(&again.stdout), told(&out.stdout));
 }
 
 #[test]
-fn a_table_is_no_wider_than_the_terminal_and_names_what_it_leaves_out() {
+fn a_table_fits_the_terminal_and_lists_omitted_columns() {
     let place = Place::new();
     place.write("work.py", "def f(x):\n    return x\n");
     let args = ["--task", "work:f", "--items", "range(8)", "--models", "threads,interpreters"];
@@ -233,12 +233,12 @@ fn a_table_is_no_wider_than_the_terminal_and_names_what_it_leaves_out() {
 }
 
 #[test]
-fn fewer_than_five_blocks_decide_nothing() {
+fn fewer_than_five_blocks_are_inconclusive() {
     let place = Place::new();
     place.write("w.py", UNEQUAL);
     let out =
         place.one_block(["w.py", "--python", "3.14,3.14t", "--fail-if", "time(3.14t) < 0.5"]).run();
-    assert_eq!(out.code, 0, "one block crosses no bound of a ratio: {}", out.stderr);
+    assert_eq!(out.code, 0, "one block cannot decide a threshold: {}", out.stderr);
     assert!(out.stderr.contains("inconclusive: time(3.14t) < 0.5"), "{}", out.stderr);
     let claims = ["is the fastest", "is the slowest", "1 block  faster", "Use 3.14t"];
     assert!(!claims.iter().any(|c| out.stdout.contains(c)), "{}", out.stdout);
@@ -281,11 +281,11 @@ fn the_same_seed_gives_the_same_order() {
     assert_ne!(first, order("43"));
     let of =
         |block: u64| first.iter().filter(|(b, _)| *b == block).map(|(_, a)| a).collect::<Vec<_>>();
-    assert!((2..=3).any(|b| of(b) != of(1)), "an order of its own for each block");
+    assert!((2..=3).any(|b| of(b) != of(1)), "every block has the same order");
 }
 
 #[test]
-fn warm_up_runs_are_as_many_as_asked_for_and_count_nowhere() {
+fn warm_up_runs_are_recorded_but_not_counted() {
     let place = Place::new();
     place.write("w.py", "print('same')\n");
     let args = [
@@ -310,7 +310,7 @@ fn warm_up_runs_are_as_many_as_asked_for_and_count_nowhere() {
 }
 
 #[test]
-fn every_probe_states_its_cost() {
+fn probes_record_their_cost() {
     let place = Place::new();
     five_blocks(&place, &["--json"]);
     for run in record(&place).runs() {

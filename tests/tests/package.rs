@@ -1,35 +1,37 @@
-//! The Python package, installed from its wheels: its own tests on every interpreter, and the
-//! program it brings along.
+//! Tests the Python package installed from its wheels: its own tests on every interpreter, and the
+//! `ungil` program it contains.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use ungil_tests::{PYTHONS, Place, eventually, metric, python};
 
-/// What `cargo xtask test` made for these tests: the installed wheels, and the tools they are
-/// tested with.
-fn made(what: &str) -> PathBuf {
-    let made = std::env::var_os("UNGIL_PACKAGES")
-        .expect("`cargo xtask test` installs the wheels that these tests are of");
-    PathBuf::from(made).join(what)
+/// Returns the path of something that `cargo xtask test` prepared: the installed wheels or the
+/// tools to test them with.
+fn prepared(what: &str) -> PathBuf {
+    let folder = std::env::var_os("UNGIL_PACKAGES")
+        .expect("UNGIL_PACKAGES: run the tests with `cargo xtask test`");
+    PathBuf::from(folder).join(what)
 }
 
 fn installed(version: &str) -> PathBuf {
-    made("installed").join(version)
+    prepared("installed").join(version)
 }
 
-/// The interpreter of that version, with the package installed for it and pytest.
+/// Returns the interpreter of that version with the package and pytest on its path.
 fn with_package(version: &str) -> Command {
     let path =
-        std::env::join_paths([installed(version), made("site")]).expect("no colon in a path");
+        std::env::join_paths([installed(version), prepared("site")]).expect("no colon in a path");
     let mut command = Command::new(python(version));
     command.env("PYTHONPATH", path).env_remove("PYTHON_GIL").env("PYTHONDONTWRITEBYTECODE", "1");
-    command.env("UNGIL_MYPY", made("mypy").join(version)).env("UNGIL_PYRIGHT", made("pyright"));
+    command
+        .env("UNGIL_MYPY", prepared("mypy").join(version))
+        .env("UNGIL_PYRIGHT", prepared("pyright"));
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../python/tests"));
     command
 }
 
-/// Runs the package's tests on an interpreter; `arguments` select them.
+/// Runs the package's tests on an interpreter; `arguments` select tests.
 fn pytest(version: &str, gil: Option<&str>, arguments: &[&str]) {
     let mut command = with_package(version);
     command.args(["-X", "faulthandler", "-m", "pytest", "-q", "-p", "no:cacheprovider"]);
@@ -45,9 +47,9 @@ fn pytest(version: &str, gil: Option<&str>, arguments: &[&str]) {
     println!("{report}");
 }
 
-/// All but what need not be repeated for each interpreter.
+/// Excludes the tests that need not be repeated for each interpreter.
 const EACH: [&str; 4] = ["--ignore", "test_soak.py", "--deselect", CHECKERS];
-/// The static checks of the stubs, which do not depend on the interpreter.
+/// The type checks of the stubs, which do not depend on the interpreter.
 const CHECKERS: &str = "test_stubs.py::test_the_checkers_accept_the_stubs_and_their_uses";
 
 #[test]
@@ -76,26 +78,26 @@ fn passes_its_tests_on_3_15t() {
 }
 
 #[test]
-fn passes_its_tests_of_stubs() {
+fn passes_its_stub_tests() {
     pytest("3.14t", None, &[CHECKERS]);
 }
 
-/// A second for each structure; the other interpreters have theirs in the nightly profile.
+/// One second for each structure; the nightly profile covers the other interpreters.
 #[test]
-fn passes_its_tests_of_endurance() {
+fn passes_its_soak_tests() {
     pytest("3.14t", None, &["test_soak.py"]);
 }
 
 #[test]
 #[ignore = "minutes: the nightly profile"]
-fn passes_its_tests_of_endurance_on_every_interpreter() {
+fn passes_its_soak_tests_on_every_interpreter() {
     for (version, gil) in [("3.14", None), ("3.14t", Some("1")), ("3.15", None), ("3.15t", None)] {
         pytest(version, gil, &["test_soak.py"]);
     }
 }
 
 #[test]
-fn brings_the_program_along() {
+fn contains_the_program() {
     for version in PYTHONS {
         let program = installed(version).join("bin/ungil");
         let out =
@@ -115,7 +117,7 @@ fn brings_the_program_along() {
 }
 
 #[test]
-fn compare_reads_the_packages_mark() {
+fn compare_uses_the_packages_phase() {
     let place = Place::new();
     place.write(
         "work.py",
@@ -131,8 +133,7 @@ fn compare_reads_the_packages_mark() {
     assert!(metric(record.runs()[0], "startup_s") >= 0.2);
 }
 
-/// A maturin that asks cargo whether it accepts the workspace, in the folder that it is to build
-/// in.
+/// Fakes maturin: asks cargo whether the workspace is valid in the folder to be built.
 const MATURIN: &str = r#"
 import os, subprocess
 def get_requires_for_build_wheel(settings=None): return []
@@ -148,7 +149,7 @@ def prepare_metadata_for_build_wheel(directory, settings=None):
     return "ungil.dist-info"
 "#;
 
-/// A copy of what the package is built from, without `bench`, `tests` and `xtask`.
+/// Copies the package's sources without `bench`, `tests` and `xtask`.
 fn partial_source() -> Place {
     let place = Place::new();
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
@@ -162,7 +163,7 @@ fn partial_source() -> Place {
     place
 }
 
-/// Calls a hook of the build's backend, as pip does.
+/// Calls a hook of the build backend, like pip.
 fn hook(place: &Place, call: &str) -> std::process::Output {
     let mut command = Command::new(python("3.14"));
     command.args([
@@ -177,21 +178,21 @@ fn hook(place: &Place, call: &str) -> std::process::Output {
 }
 
 #[test]
-fn is_built_from_a_copy_without_the_other_members_of_the_workspace() {
+fn builds_without_the_other_workspace_members() {
     let place = partial_source();
     let out = hook(&place, "prepare_metadata_for_build_wheel('.')");
-    let said = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
+    let printed = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{printed}{}", String::from_utf8_lossy(&out.stderr));
     let folder =
-        said.lines().find_map(|line| line.strip_prefix("in ")).expect("maturin was called");
+        printed.lines().find_map(|line| line.strip_prefix("in ")).expect("maturin was called");
     assert!(!PathBuf::from(folder).exists(), "the copy is removed: {folder}");
     let manifest = std::fs::read(place.at("Cargo.toml")).expect("a manifest");
     let ours =
         std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).expect("a manifest");
-    assert_eq!(manifest, ours, "the user's files are left as they are");
+    assert_eq!(manifest, ours, "the user's manifest was changed");
 }
 
-/// The files below a folder, sorted, relative to it.
+/// Lists the files below a folder, sorted and relative to it.
 fn files(folder: &Path) -> Vec<String> {
     let find = Command::new("find")
         .args([".", "-type", "f", "-printf", "%P\\n"])
@@ -205,19 +206,19 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn source_distribution_has_what_a_build_needs() {
+fn source_distribution_is_complete() {
     let source = partial_source();
     for folder in ["first", "second"] {
         std::fs::create_dir(source.at(folder)).expect("a folder");
         let out = hook(&source, &format!("build_sdist('../{folder}')"));
-        let said = String::from_utf8_lossy(&out.stdout);
-        assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
-        assert!(said.ends_with("ungil-1.2.3.tar.gz\n"), "{said}");
+        let printed = String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success(), "{printed}{}", String::from_utf8_lossy(&out.stderr));
+        assert!(printed.ends_with("ungil-1.2.3.tar.gz\n"), "{printed}");
     }
     let archive = |folder: &str| {
         std::fs::read(source.at(folder).join("ungil-1.2.3.tar.gz")).expect("the archive")
     };
-    assert!(archive("first") == archive("second"), "the same source gives the same bytes");
+    assert!(archive("first") == archive("second"), "the archive is not reproducible");
 
     let unpacked = Place::new();
     let tar = Command::new("tar")
@@ -229,7 +230,7 @@ fn source_distribution_has_what_a_build_needs() {
     assert!(tar.expect("tar runs").success());
     let top = unpacked.at("ungil-1.2.3");
 
-    // Nothing is missing, and nothing but tests of the crates is left out.
+    // All sources are included, except tests, benches and examples of the crates.
     let tests = |file: &str| {
         let mut parts = file.split('/').skip(1);
         parts.next();
@@ -255,7 +256,7 @@ fn source_distribution_has_what_a_build_needs() {
     let size = std::fs::metadata(source.at("first/ungil-1.2.3.tar.gz")).expect("it exists").len();
     assert!(size < 3 << 20, "the archive has {size} bytes");
 
-    // It is a workspace of its own, and is built in place with the versions of its lock file.
+    // The archive is its own workspace and builds in place with its lock file.
     let unpacked_hook = "import sys; sys.path.insert(0, 'python'); import backend; \
                          backend.prepare_metadata_for_build_wheel('metadata')";
     let out = Command::new(python("3.14"))
@@ -265,10 +266,10 @@ fn source_distribution_has_what_a_build_needs() {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
         .expect("the interpreter starts");
-    let said = String::from_utf8_lossy(&out.stdout);
+    let printed = String::from_utf8_lossy(&out.stdout);
     let package = top.join("python").canonicalize().expect("it exists");
     assert_eq!(
-        said,
+        printed,
         format!("in {}\n", package.display()),
         "{}",
         String::from_utf8_lossy(&out.stderr)
@@ -283,17 +284,17 @@ fn source_distribution_has_what_a_build_needs() {
 }
 
 #[test]
-fn says_in_three_lines_why_it_cannot_be_built() {
+fn build_errors_have_three_lines() {
     let place = partial_source();
     let told = |call: &str, words: &str| {
         let out = hook(&place, call);
-        let said = String::from_utf8_lossy(&out.stderr).into_owned();
-        let lines: Vec<&str> = said.lines().collect();
-        assert!(!out.status.success() && lines.len() == 3, "{call}: {said}");
-        assert!(lines[0].starts_with("ungil: ") && lines[0].contains(words), "{call}: {said}");
+        let printed = String::from_utf8_lossy(&out.stderr).into_owned();
+        let lines: Vec<&str> = printed.lines().collect();
+        assert!(!out.status.success() && lines.len() == 3, "{call}: {printed}");
+        assert!(lines[0].starts_with("ungil: ") && lines[0].contains(words), "{call}: {printed}");
         assert!(
             lines[1].starts_with("  why: ") && lines[2].starts_with("  try: "),
-            "{call}: {said}"
+            "{call}: {printed}"
         );
     };
     told("build_editable('.')", "no bench, tests, xtask");
@@ -306,15 +307,16 @@ fn says_in_three_lines_why_it_cannot_be_built() {
 #[test]
 fn importing_it_leaves_the_gil_off() {
     for version in ["3.14t", "3.15t"] {
-        let look = "import sys, ungil; print(sys._is_gil_enabled(), ungil.__file__)";
-        let out = with_package(version).args(["-W", "error", "-c", look]).output().expect("starts");
-        let said = String::from_utf8_lossy(&out.stdout);
-        assert!(said.starts_with("False "), "{said}{}", String::from_utf8_lossy(&out.stderr));
+        let script = "import sys, ungil; print(sys._is_gil_enabled(), ungil.__file__)";
+        let out =
+            with_package(version).args(["-W", "error", "-c", script]).output().expect("starts");
+        let printed = String::from_utf8_lossy(&out.stdout);
+        assert!(printed.starts_with("False "), "{printed}{}", String::from_utf8_lossy(&out.stderr));
     }
 }
 
 #[test]
-fn dump_names_the_queue_that_a_thread_waits_for() {
+fn dump_names_the_queue_a_thread_waits_for() {
     let place = Place::new();
     let program = "
 import os, threading, ungil
@@ -337,14 +339,14 @@ input()
         BufReader::new(waiter.stdout.take().expect("a pipe"))
             .read_line(&mut pid)
             .expect("its number");
-        let mut said = String::new();
+        let mut printed = String::new();
         eventually("the name of the queue", || {
-            said = place.ungil(["dump", pid.trim()]).run().ok().stdout;
-            said.contains("(a ungil.Queue \"shop.jobs\")")
+            printed = place.ungil(["dump", pid.trim()]).run().ok().stdout;
+            printed.contains("(a ungil.Queue \"shop.jobs\")")
         });
         assert!(
-            said.contains("\"worker\"") && said.contains("waiting for a queue"),
-            "{version}: {said}"
+            printed.contains("\"worker\"") && printed.contains("waiting for a queue"),
+            "{version}: {printed}"
         );
         drop(waiter.stdin.take());
         waiter.wait().expect("it ends");

@@ -1,5 +1,5 @@
-//! The part that counts, as the workload marks it.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests the phase: the part of a run that the workload marks for measurement.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use ungil_tests::{Place, hazards, metric};
@@ -13,7 +13,7 @@ def spin(seconds):
     while time.process_time() < end: pass
 ";
 
-/// One run on 3.14 of a script that begins with [`HEAD`].
+/// Runs a script that begins with [`HEAD`] once on 3.14.
 fn run(script: &str) -> Value {
     let place = Place::new();
     place.write("w.py", format!("{HEAD}{script}"));
@@ -29,12 +29,12 @@ fn failed(script: &str) -> (ungil_tests::Told, Value) {
 }
 
 #[test]
-fn unmarked_the_bare_interpreters_start_is_shown_apart() {
+fn interpreter_start_up_is_shown_without_a_phase() {
     let place = Place::new();
     place.write("w.py", "print('same')\n");
     let out = place.one_block(["w.py", "--python", "3.14,3.14t", "--aa"]).run().ok();
     let record = out.record();
-    // Once for each interpreter; the baseline's second self is no further one.
+    // Measured once per interpreter; the repeated baseline of an A/A run does not count.
     let starts: Vec<&Value> = record.of_type("startup").collect();
     assert_eq!(
         starts.iter().map(|s| s["python"].as_str()).collect::<Vec<_>>(),
@@ -52,19 +52,19 @@ fn unmarked_the_bare_interpreters_start_is_shown_apart() {
 }
 
 #[test]
-fn unmarked_the_whole_process_counts() {
+fn the_whole_process_counts_without_a_phase() {
     let run = run("spin(0.5)\n");
     assert_eq!(run["marked"], false);
     assert!(metric(&run, "cpu_s") >= 0.5 && metric(&run, "wall_s") >= 0.5, "{run}");
     assert!(metric(&run, "rss_peak_bytes") > 5e6);
     assert!(run["metrics"].get("process_s").is_none());
-    // Start-up is shown apart: what `python -c pass` takes here.
+    // Start-up is reported separately: the time of `python -c pass`.
     assert!(run["metrics"].get("startup_s").is_none(), "{run}");
     assert!(run["missing"]["pss_end_bytes"].as_str().unwrap().contains("mark a phase"));
 }
 
 #[test]
-fn set_up_and_tear_down_stay_out_of_a_marked_run() {
+fn set_up_and_tear_down_do_not_count_with_a_phase() {
     let run = run(
         "spin(0.5)\nx = bytearray(64 << 20)\nwith phase():\n    pass\nspin(0.5)\ny = bytearray(64 << 20)\n",
     );
@@ -74,16 +74,16 @@ fn set_up_and_tear_down_stay_out_of_a_marked_run() {
     assert!(
         metric(&run, "startup_s") >= 0.5 && metric(&run, "startup_s") < metric(&run, "process_s")
     );
-    // 64 MiB are 16384 pages of 4 KiB, or 32 of 2 MiB; the marks themselves touch a few.
+    // 64 MiB are 16384 pages of 4 KiB, or 32 of 2 MiB; marking the phase touches a few.
     assert!(metric(&run, "minor_faults") < 1000.0, "{run}");
-    // What is held at the end of the phase is held then; what came later is not.
+    // Memory at the end of the phase does not include what is allocated later.
     let held = metric(&run, "rss_end_bytes");
     assert!(held > 64e6 && held < 64e6 * 2.0, "{held}");
     assert!(metric(&run, "rss_peak_bytes") < 64e6 * 2.0);
 }
 
 #[test]
-fn start_up_is_shown_apart_for_marked_runs_and_for_imports() {
+fn start_up_is_shown_with_a_phase_and_for_imports() {
     let run = run("with phase(): spin(0.2)\n");
     let (startup, wall) = (metric(&run, "startup_s"), metric(&run, "wall_s"));
     assert!(startup > 0.0 && wall >= 0.2 && startup + wall <= metric(&run, "process_s"), "{run}");
@@ -99,7 +99,7 @@ fn several_phases_add_up() {
 }
 
 #[test]
-fn phases_within_phases_count_once() {
+fn nested_phases_count_once() {
     let run = run("
 with phase():
     spin(0.2)
@@ -117,17 +117,18 @@ fn a_phase_without_an_end_is_an_error() {
     let (told, run) = failed("ungil_phase.start()\n");
     assert!(told.what.contains("phase has no end"), "{told:?}");
     assert_eq!(run["outcome"]["kind"], "invalid");
-    // An exception is no missing end: `with` closes the phase, and the exit code tells.
+    // An exception is not a missing end: `with` closes the phase, and the exit code reports the
+    // failure.
     let (told, run) = failed("with phase(): raise ValueError('inside')\n");
     assert!(told.why.contains("ValueError: inside"), "{told:?}");
     assert_eq!(run["outcome"]["kind"], "exited");
-    // A crash inside is a crash, and says so.
+    // A crash inside a phase is reported as a crash.
     let (told, _) = failed("with phase(): os.kill(os.getpid(), 11)\n");
     assert!(format!("{told:?}").contains("SIGSEGV"), "{told:?}");
 }
 
 #[test]
-fn a_workloads_own_figures_are_in_the_record() {
+fn metrics_of_the_workload_are_recorded() {
     let run = run(
         "metric('before', 1)\nwith phase(): metric('rows_per_s', 1234.5)\nmetric('after', -0.125)\nprint('x')\n",
     );
@@ -136,7 +137,7 @@ fn a_workloads_own_figures_are_in_the_record() {
 }
 
 #[test]
-fn garbage_on_the_channel_is_a_hazard_and_no_failure() {
+fn garbage_on_the_channel_is_a_hazard() {
     let run = run("
 with phase(): spin(0.1)
 up = os.open(os.environ['UNGIL_PHASE'] + '/up', os.O_WRONLY)
@@ -146,13 +147,13 @@ print('done')
 ");
     assert_eq!(run["outcome"]["kind"], "ok");
     assert!(metric(&run, "cpu_s") >= 0.1);
-    let says = hazards(&run, "phase");
-    assert!(says.len() >= 4 && says.iter().all(|s| s.len() < 300), "{says:?}");
-    assert!(says.iter().any(|s| s.contains("metric 1 a/b 2")), "{says:?}");
+    let texts = hazards(&run, "phase");
+    assert!(texts.len() >= 4 && texts.iter().all(|s| s.len() < 300), "{texts:?}");
+    assert!(texts.iter().any(|s| s.contains("metric 1 a/b 2")), "{texts:?}");
 }
 
 #[test]
-fn a_flood_of_garbage_ends() {
+fn endless_garbage_on_the_channel_is_handled() {
     let run = run("
 up = os.open(os.environ['UNGIL_PHASE'] + '/up', os.O_WRONLY)
 for _ in range(2000): os.write(up, b'nonsense\\n' * 100)
@@ -164,7 +165,7 @@ with phase(): spin(0.1)
 }
 
 #[test]
-fn a_child_that_marks_too_is_a_hazard_and_does_not_count() {
+fn phases_of_a_child_are_a_hazard_and_do_not_count() {
     let run = run("
 with phase(): spin(0.2)
 pid = os.fork()
@@ -176,12 +177,12 @@ os.waitpid(pid, 0)
     assert_eq!(run["outcome"]["kind"], "ok");
     let cpu = metric(&run, "cpu_s");
     assert!((0.2..0.4).contains(&cpu), "the first process's phase alone: {cpu}");
-    let says = hazards(&run, "phase");
-    assert!(says.iter().any(|s| s.contains("also marked a phase")), "{says:?}");
+    let texts = hazards(&run, "phase");
+    assert!(texts.iter().any(|s| s.contains("also marked a phase")), "{texts:?}");
 }
 
 #[test]
-fn what_children_spend_inside_the_phase_counts() {
+fn costs_of_children_in_the_phase_count() {
     let run = run("
 import subprocess
 code = 'import time\\nwhile time.process_time() < 0.5: pass\\nfor _ in range(400): time.sleep(0.001)\\nx = bytearray(32 << 20)'
@@ -190,14 +191,14 @@ with phase():
 ");
     let cpu = metric(&run, "cpu_s");
     assert!((1.0..2.0).contains(&cpu), "{cpu}");
-    // 800 naps; one whose timer fires before the thread has left the core is no switch. Waiting for
-    // them is two.
+    // 800 sleeps. A sleep whose timer fires before the thread has left the core causes no switch.
+    // Waiting for the children adds two.
     assert!(metric(&run, "voluntary_switches") >= 400.0, "{run}");
     assert!(metric(&run, "processes_peak") >= 2.0, "{run}");
 }
 
 #[test]
-fn switches_of_threads_that_have_ended_count() {
+fn context_switches_of_ended_threads_count() {
     let run = run("
 import threading
 def naps():
@@ -207,14 +208,13 @@ with phase():
     for t in threads: t.start()
     for t in threads: t.join()
 ");
-    // 2000 naps, of which a busy machine makes fewer switches; the joining thread alone has a
-    // handful.
+    // 2000 sleeps, fewer switches on a busy machine; the joining thread alone has a handful.
     assert!(metric(&run, "voluntary_switches") >= 1000.0, "{run}");
     assert!(metric(&run, "threads_peak") >= 2.0);
 }
 
 #[test]
-fn the_module_works_without_ungil() {
+fn the_phase_module_works_without_ungil() {
     let place = Place::new();
     let module = place.ungil(["phase"]).run().ok().stdout;
     place.write("ungil_phase.py", &module);
@@ -226,7 +226,7 @@ fn the_module_works_without_ungil() {
     by_hand.arg("w.py").current_dir(place.path()).env_remove("UNGIL_PHASE");
     let out = by_hand.output().unwrap();
     assert_eq!((out.status.code(), out.stdout), (Some(0), b"by hand\n".to_vec()));
-    // A channel that is long gone is no obstacle either.
+    // A channel that no longer exists is ignored.
     by_hand.env("UNGIL_PHASE", place.at("gone"));
     assert!(by_hand.output().unwrap().status.success());
     let record = place.one_block(["w.py", "--python", "3.14"]).run().ok().record();
@@ -235,7 +235,7 @@ fn the_module_works_without_ungil() {
 }
 
 #[test]
-fn every_interpreter_here_can_mark() {
+fn every_interpreter_supports_phases() {
     let place = Place::new();
     place.write("w.py", format!("{HEAD}with phase(): x = bytearray(1 << 20)\nprint('same')\n"));
     let record =

@@ -1,7 +1,7 @@
-//! `ungil profile` on programs whose truth is known: by construction (so many threads wait for this
-//! lock all the time) or because the program measures it itself. Shares are tested, never times: a
-//! slow machine makes a profile longer, not wrong.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests `ungil profile` on programs with known behaviour: by construction (a fixed number of
+//! threads wait for a lock all the time) or because the program measures itself. The tests check
+//! shares, not times, because a slow machine makes a profile longer but not wrong.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod profiles;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use ungil_tests::{BUILDS, PYTHONS, Place, python};
 
 #[test]
-fn waiting_is_shared_out_among_the_locks_as_it_is() {
+fn lock_waits_are_attributed_to_their_locks() {
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, WAITERS);
@@ -27,14 +27,14 @@ fn waiting_is_shared_out_among_the_locks_as_it_is() {
                 "{build}: {name} has {found} of the waiting, not {truth}: {summary}"
             );
         }
-        let says = summary["findings"].to_string();
-        assert!(says.contains("cache_lock"), "{build}: {says}");
+        let findings = summary["findings"].to_string();
+        assert!(findings.contains("cache_lock"), "{build}: {findings}");
         assert!(target.alive());
     }
 }
 
-/// One thread waits for three locks in turn, which another holds for 210, 60 and 30 ms; both
-/// measure: a wait is from the attempt to the release, for the way from there to a processor is not
+/// One thread waits in turn for three locks, which another thread holds for 210, 60 and 30 ms. Both
+/// measure: a wait ends at the release, because the time until the waiter is scheduled again is not
 /// the lock's.
 const HELD: &str = "
 import json, queue, threading, time
@@ -62,14 +62,15 @@ for thread in threads: thread.join()
 json.dump(waited, open('truth', 'w'))
 ";
 
-/// Maximum number of profiles until one has looked on time at a waiter that slept.
+/// Maximum number of profiles until one sampled a sleeping waiter in time.
 ///
-/// A look stands for the time since the one before, so a profiler that got no processor for 200 ms
-/// cannot know what it did not see; it counts that as missed and says so. And before it sleeps, a
-/// thread of a free-threaded build yields its processor 40 times (`MAX_SPIN_COUNT` in
-/// Python/lock.c). On a busy machine that takes longer than these waits, and to every observer the
-/// thread runs; the profile then sees less waiting in total than the program measured.
-const TRIES: usize = 20;
+/// A sample stands for the time since the previous one, so a profiler that was not scheduled for
+/// 200 ms cannot know what happened meanwhile; it counts and reports this as missed. Before it
+/// sleeps, a thread of a free-threaded build yields its processor 40 times (`MAX_SPIN_COUNT` in
+/// Python/lock.c). On a busy machine that takes longer than these waits, and the thread looks
+/// running to every observer; the profile then sees less waiting in total than the program
+/// measured.
+const MAX_TRIES: usize = 20;
 
 #[test]
 fn known_hold_times_are_reported_within_three_points() {
@@ -87,9 +88,8 @@ fn known_hold_times_are_reported_within_three_points() {
             let slept = number(&summary["weight"]) / 1e9 > 0.97 * total;
             (missed < 0.02 * taken && slept).then_some((summary, truth, total))
         };
-        let (summary, truth, total) = (0..TRIES)
-            .find_map(on_time)
-            .expect("one profile that looked on time at a waiter that slept");
+        let (summary, truth, total) =
+            (0..MAX_TRIES).find_map(on_time).expect("no profile sampled a sleeping waiter in time");
         for (name, waited) in truth.as_object().unwrap() {
             let (found, truth) = (share(&summary, name), number(waited) / total);
             assert!(
@@ -98,16 +98,16 @@ fn known_hold_times_are_reported_within_three_points() {
             );
         }
         let line = HELD.lines().position(|line| line.contains("# HERE")).unwrap() + 1;
-        let says = summary["findings"].to_string();
+        let findings = summary["findings"].to_string();
         assert!(
-            says.contains(&format!("held.py:{line}")),
-            "{build}: the holder is at line {line}: {says}"
+            findings.contains(&format!("held.py:{line}")),
+            "{build}: the holder is at line {line}: {findings}"
         );
     }
 }
 
-/// Two functions take turns on the processor, and each measures its own time on it: 70 and 30 of a
-/// hundred.
+/// Two functions alternate on the processor, 70 to 30 of a hundred, and each measures its own CPU
+/// time.
 const SHARES: &str = "
 import time
 def spin(long):
@@ -127,7 +127,7 @@ while True:
 ";
 
 #[test]
-fn time_on_the_processor_is_shared_out_among_functions_as_it_is() {
+fn cpu_time_is_attributed_to_its_functions() {
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, SHARES);
@@ -141,15 +141,15 @@ fn time_on_the_processor_is_shared_out_among_functions_as_it_is() {
             stacks.iter().filter(|(s, _)| s.contains(name)).map(|(_, w)| w).sum::<f64>()
         };
         let share = of("more") / (of("more") + of("less"));
-        // Three seconds are 300 turns. Being put off the processor is seen as running, and falls on
-        // either in proportion.
+        // Three seconds are 300 turns. A preempted thread counts as running, which affects both in
+        // proportion.
         assert!((0.6..0.8).contains(&share), "{build}: {share}: {stacks:?}");
         assert_eq!(of("never"), 0.0);
     }
 }
 
 #[test]
-fn lines_are_those_that_run() {
+fn only_executed_lines_are_reported() {
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, LINES);
@@ -169,7 +169,7 @@ fn lines_are_those_that_run() {
 }
 
 #[test]
-fn two_hundred_threads_are_seen_by_name() {
+fn two_hundred_threads_are_named() {
     let script = "
 import threading
 event, there = threading.Event(), threading.Semaphore(0)
@@ -195,7 +195,7 @@ event.wait()
 }
 
 #[test]
-fn threads_may_come_and_go_and_code_too() {
+fn threads_and_code_can_come_and_go() {
     let script = "
 import threading
 def work(n):
@@ -219,8 +219,8 @@ while True:
         assert!(target.alive());
         assert!(summary["threads"].as_array().unwrap().len() > 3, "{build}: {summary}");
         let stacks = collapsed(&place, &summary);
-        // What a thread runs is one of the two, or it is in none: waiting, or collecting. A name
-        // read from code that was gone would be another.
+        // A thread runs one of the two functions, or none while it waits or collects garbage. A
+        // name read from freed code would be different.
         for (stack, _) in stacks.iter().filter(|(stack, _)| stack.contains("Thread.run")) {
             let inner = stack.split("Thread.run").nth(1).unwrap_or_default();
             let is_none =
@@ -234,7 +234,7 @@ while True:
 }
 
 #[test]
-fn the_collector_is_seen_at_work() {
+fn garbage_collection_is_reported() {
     let script = "
 import gc
 kept = [[i] for i in range(300000)]
@@ -255,7 +255,7 @@ while True: gc.collect()
 }
 
 #[test]
-fn the_gil_is_waited_for_where_there_is_one() {
+fn gil_waits_are_reported_on_builds_with_a_gil() {
     let script = "
 import threading
 def spin():
@@ -272,8 +272,7 @@ spin()
         let activities = summary["activities"].as_object().unwrap();
         let of = |name: &str| activities.get(name).map_or(0.0, number);
         let waits = of("gil") / (of("gil") + of("running"));
-        // Four threads want it and one has it: three quarters wait, but for the moments of handing
-        // over.
+        // One of four threads has the GIL and three wait for it, except during hand-over.
         assert!((0.5..0.95).contains(&waits), "{build}: {waits}: {summary}");
     }
     let place = Place::new();

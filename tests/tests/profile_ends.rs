@@ -1,6 +1,6 @@
-//! How a profile begins and ends: requests that cannot be, programs that start others, outlive it
-//! or fail, signals, files that cannot be written. Nothing that was measured is lost.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests how a profile begins and ends: invalid requests, programs that start others, outlive the
+//! profile or fail, signals, and files that cannot be written. No measurement is lost.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod profiles;
 
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use ungil_tests::{Place, eventually, python};
 
 #[test]
-fn children_are_looked_at_too_and_exec_is_followed() {
+fn children_are_profiled_and_exec_is_followed() {
     let script = "
 import os, subprocess, sys, time
 def parent(): time.sleep(1.5)
@@ -46,7 +46,7 @@ os.execv(sys.executable, [sys.executable, '-c', 'import time\\ndef reborn():\\n 
 }
 
 #[test]
-fn a_killed_profiler_leaves_the_target_running_and_its_recording_readable() {
+fn a_killed_profiler_leaves_a_running_target_and_a_readable_recording() {
     let place = Place::new();
     let target = Target::start(&place, "3.15t", LINES);
     let args = ["profile", &target.pid(), "--quiet", "--rate", "1khz", "-o", "kept.ungil"];
@@ -58,13 +58,14 @@ fn a_killed_profiler_leaves_the_target_running_and_its_recording_readable() {
     running.signal("KILL");
     running.wait();
     assert!(target.alive());
-    // What was written last may be cut; what is before that is read, and it is said.
+    // The end of the recording may be truncated. Everything before it is read, and the truncation
+    // is reported.
     let out = place.ungil(["profile", "--replay", "kept.ungil", "--json"]).run();
     assert!(out.code == 0 && out.stderr.contains("ends early") || out.code == 2, "{out:?}");
 }
 
 #[test]
-fn an_interrupt_ends_it_and_keeps_everything() {
+fn an_interrupt_keeps_the_profile() {
     let place = Place::new();
     let target = Target::start(&place, "3.14", LINES);
     let mut running = place.ungil(["profile", &target.pid(), "--json", "-o", "kept.html"]).start();
@@ -80,7 +81,7 @@ fn an_interrupt_ends_it_and_keeps_everything() {
 }
 
 #[test]
-fn a_program_that_fails_is_profiled_and_said_to_have_failed() {
+fn a_failed_program_is_profiled_and_reported() {
     let place = Place::new();
     place.write("bad.py", "import time; time.sleep(0.5); raise SystemExit(3)");
     let python = python("3.14").display().to_string();
@@ -92,7 +93,7 @@ fn a_program_that_fails_is_profiled_and_said_to_have_failed() {
 }
 
 #[test]
-fn an_option_that_replaying_has_no_use_for_is_refused() {
+fn replay_rejects_options_of_recording() {
     let place = Place::new();
     for option in [["--rate", "10"], ["--duration", "1"], ["--threads", "x"], ["--python", "3.14"]]
     {
@@ -107,7 +108,7 @@ fn an_option_that_replaying_has_no_use_for_is_refused() {
 }
 
 #[test]
-fn every_format_is_written() {
+fn writes_every_format() {
     let place = Place::new();
     let target = Target::start(&place, "3.15t", LINES);
     for name in
@@ -125,7 +126,7 @@ fn every_format_is_written() {
 }
 
 #[test]
-fn wrong_requests_are_told_so() {
+fn rejects_invalid_requests() {
     let place = Place::new();
     for (args, what) in [
         (&["profile"][..], "nothing to profile"),
@@ -144,9 +145,9 @@ fn wrong_requests_are_told_so() {
     assert!(told.what.contains("4000000"), "{told:?}");
 }
 
-/// What is wrong with the request is said before the program has done anything.
+/// An invalid request is reported before the program starts.
 #[test]
-fn an_output_that_cannot_be_is_said_before_the_program_starts() {
+fn rejects_invalid_output_before_the_program_starts() {
     let place = Place::new();
     place.write("target.py", "open('ran', 'w').close()");
     std::fs::create_dir(place.path().join("folder.html")).unwrap();
@@ -159,7 +160,7 @@ fn an_output_that_cannot_be_is_said_before_the_program_starts() {
 }
 
 #[test]
-fn a_recording_that_is_not_complete_is_a_failure_and_one_is_named_where_another_file_fails() {
+fn write_errors_name_the_recording_that_is_kept() {
     let place = Place::new();
     let target = Target::start(&place, "3.14", WAITERS);
     let profile = |output: &str, format: &str| {
@@ -189,14 +190,14 @@ fn a_recording_that_is_not_complete_is_a_failure_and_one_is_named_where_another_
 }
 
 #[test]
-fn what_was_not_there_is_named() {
+fn empty_profiles_say_what_was_missing() {
     let place = Place::new();
     let target =
         Target::start(&place, "3.15t", "open('ready', 'w').close()\nimport time; time.sleep(1000)");
     let pid = target.pid();
     let none = profile(&place, &[&pid, "--duration", "300ms", "--threads", "nobody"]);
     assert!(none.json()["totals"]["notes"].to_string().contains("nobody"), "{none:?}");
-    // Nothing is in it.
+    // The profile is empty.
     let told = none.told(1);
     assert!(told.what.contains("empty") && told.why.contains("nobody"), "{told:?}");
     let none = profile(&place, &[&pid, "--duration", "2s", "--mode", "lock"]).ok().json();
@@ -206,10 +207,10 @@ fn what_was_not_there_is_named() {
     );
 }
 
-/// The profile ends, the program does not: its files are there all the same, and a signal ends
+/// When the profile ends before the program, its files are written at once; a signal then ends
 /// both.
 #[test]
-fn a_program_that_outlives_its_profile_is_waited_for_until_a_signal() {
+fn profile_waits_for_its_program_until_a_signal() {
     let place = Place::new();
     place.write("target.py", "import time\nfor _ in range(300): time.sleep(1)");
     let args = ["profile", "target.py", "--duration", "200ms", "-o", "out.collapsed", "--python"];

@@ -1,5 +1,5 @@
-//! `ungil profile --native`: the C functions between the Python frames of threads that sleep.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests `ungil profile --native`: the C frames between the Python frames of sleeping threads.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use std::process::{Command, Stdio};
 use ungil_tests::{Place, eventually, python};
@@ -21,14 +21,14 @@ time.sleep(1000)
 ";
 
 #[test]
-fn c_functions_lie_between_the_python_frames_of_sleeping_threads() {
+fn c_frames_are_between_the_python_frames_of_sleeping_threads() {
     for build in ["3.14", "3.15t"] {
         let place = Place::new();
         let path = place.write("target.py", PROGRAM);
         let mut command = Command::new(python(build));
         let mut target =
             command.arg(path).current_dir(place.path()).stdin(Stdio::null()).spawn().unwrap();
-        eventually("the target's word that it is ready", || place.read("ready").is_some());
+        eventually("the target is ready", || place.read("ready").is_some());
         let pid = target.id().to_string();
         let args = [
             "--native",
@@ -54,7 +54,7 @@ fn c_functions_lie_between_the_python_frames_of_sleeping_threads() {
                 })
             })
         };
-        // A stripped interpreter has the names of its exported functions only.
+        // A stripped interpreter has names only for its exported functions.
         let c = "PyObject_";
         assert!(has(&["in_sorted (target.py:5)", c, ";key (target.py:4)"]), "{build}:\n{text}");
         assert!(has(&["in_read (target.py:6)", c, ";read (libc"]), "{build}:\n{text}");

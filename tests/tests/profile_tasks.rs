@@ -1,13 +1,13 @@
-//! `ungil profile` on asyncio programs whose truth is known: which task a thread runs, who awaits
-//! whom, and that a Python whose tasks cannot be told is said to be one.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests `ungil profile` on asyncio programs with known behaviour: which task a thread runs, which
+//! task awaits which, and the message for a Python whose tasks cannot be read.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
 use ungil_tests::{PYTHONS, Place, eventually, python};
 
-/// Two tasks that share the processor 3 to 1 by its own clock; a chain of three that wait; and very
-/// many short ones.
+/// Two tasks that share the processor 3 to 1 by their own measurement, a chain of three waiting
+/// tasks, and many short ones.
 const PROGRAM: &str = "
 import asyncio, time
 def burn(long):
@@ -40,29 +40,29 @@ async def main():
 asyncio.run(main())
 ";
 
-/// The program, ended with the test.
-struct Target(Child);
+/// The profiled program; killed on drop.
+struct AsyncioProgram(Child);
 
-impl Target {
-    fn start(place: &Place, build: &str) -> Target {
+impl AsyncioProgram {
+    fn start(place: &Place, build: &str) -> AsyncioProgram {
         let path = place.write("target.py", PROGRAM);
         let mut command = Command::new(python(build));
         let child = command.arg(path).current_dir(place.path()).stdin(Stdio::null()).spawn();
-        let target = Target(child.expect("the target starts"));
-        eventually("the target's word that it is ready", || place.read("ready").is_some());
+        let target = AsyncioProgram(child.expect("the target starts"));
+        eventually("the target is ready", || place.read("ready").is_some());
         target
     }
 }
 
-impl Drop for Target {
+impl Drop for AsyncioProgram {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The summary, and the stacks with their weights.
-fn profile(place: &Place, target: &Target, args: &[&str]) -> (Value, Vec<(String, f64)>) {
+/// Returns the summary, and the stacks with their weights.
+fn profile(place: &Place, target: &AsyncioProgram, args: &[&str]) -> (Value, Vec<(String, f64)>) {
     let pid = target.0.id().to_string();
     let rest = ["--json", "--quiet", "--rate", "1khz", "-o", "stacks.collapsed"];
     let out = place.ungil(["profile", &pid]).args(rest).args(args.iter().copied()).run().ok();
@@ -78,16 +78,16 @@ fn weight(stacks: &[(String, f64)], is: impl Fn(&str) -> bool) -> f64 {
 }
 
 #[test]
-fn the_running_task_is_a_frame_above_its_coroutines() {
+fn the_running_task_is_the_parent_frame_of_its_coroutines() {
     for build in PYTHONS {
         let place = Place::new();
-        let target = Target::start(&place, build);
+        let target = AsyncioProgram::start(&place, build);
         let (_, stacks) = profile(&place, &target, &["--mode", "cpu", "--duration", "2s"]);
         let greedy = weight(&stacks, |stack| stack.contains(";task greedy;more ("));
         let other = weight(&stacks, |stack| stack.contains(";task less;less ("));
         let share = greedy / (greedy + other);
         assert!((0.65..0.85).contains(&share), "{build}: {share}: {stacks:?}");
-        // A task's coroutine is never shown without its task, nor under another's.
+        // A task's coroutine always appears under that task.
         let work = weight(&stacks, |stack| stack.contains(";burn ("));
         assert!((greedy + other) / work > 0.9, "{build}: {stacks:?}");
         let wrong = |stack: &str| stack.contains("task greedy") && stack.contains(";less (");
@@ -104,24 +104,24 @@ fn the_running_task_is_a_frame_above_its_coroutines() {
 }
 
 #[test]
-fn waiting_tasks_are_stacks_of_who_awaits_whom() {
+fn stacks_of_waiting_tasks_follow_their_awaiters() {
     for build in PYTHONS {
         let place = Place::new();
-        let target = Target::start(&place, build);
+        let target = AsyncioProgram::start(&place, build);
         let (_, stacks) = profile(&place, &target, &["--tasks", "--duration", "3s"]);
         let waits = "waiting tasks of MainThread;task first;outer (target.py:20);task middle;middle (target.py:18);\
                      task deepest;inner (target.py:16);sleep (";
         let seen = weight(&stacks, |stack| stack.starts_with(waits));
         let all = weight(&stacks, |stack| stack.starts_with("MainThread"));
-        // One task that waits all the time has the weight of the one thread.
+        // A task that waits all the time has the weight of one thread.
         assert!((0.8..1.1).contains(&(seen / all)), "{build}: {seen} of {all}: {stacks:?}");
     }
 }
 
 #[test]
-fn a_python_whose_tasks_cannot_be_told_is_said_to_be_one() {
+fn a_python_without_readable_tasks_is_reported() {
     let place = Place::new();
-    let target = Target::start(&place, "3.13");
+    let target = AsyncioProgram::start(&place, "3.13");
     for args in [&["--duration", "0.5s"][..], &["--duration", "0.5s", "--tasks"]] {
         let (summary, stacks) = profile(&place, &target, args);
         let notes = summary["totals"]["notes"].to_string();

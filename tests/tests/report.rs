@@ -1,6 +1,6 @@
-//! `ungil report` as its readers meet it: the page in a real browser, with a keyboard, wide and
-//! narrow, light and dark.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests the page of `ungil report` in a real browser: keyboard use, narrow and wide, light and
+//! dark.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod reports;
 
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use std::fs;
 use ungil_tests::{Page, Place};
 
-/// How many elements of a chart have a class.
+/// Counts the elements of a chart that have a class.
 #[track_caller]
-fn marks(page: &mut Page, chart: &str, class: &str) -> u64 {
+fn count_marks(page: &mut Page, chart: &str, class: &str) -> u64 {
     let all = format!("document.querySelectorAll('[data-chart={chart}] svg .{class}').length");
     page.value(&all).as_u64().unwrap()
 }
 
-/// The texts of a column of the table of runs.
+/// Returns the texts of a column in the table of runs.
 fn column(page: &mut Page, title: &str) -> Vec<String> {
     let title = json!(title);
     let script = format!(
@@ -33,22 +33,23 @@ fn blocks(page: &mut Page) -> Vec<u32> {
 }
 
 #[test]
-fn the_page_has_its_marks_asks_for_nothing_and_runs_nothing_of_a_record() {
+fn the_page_is_complete_self_contained_and_runs_no_record_content() {
     let place = Place::new();
     record(&place, "r.jsonl");
     let file = report(&place, &["r.jsonl"]);
     for (width, scheme) in [(1400, "light"), (400, "dark")] {
         let mut page = Page::open(&file, width, scheme, READY);
-        assert_eq!(marks(&mut page, "forest", "mark"), 3);
-        assert_eq!(marks(&mut page, "forest", "whisker"), 3);
-        assert_eq!(marks(&mut page, "forest", "rule"), 1);
-        assert_eq!(marks(&mut page, "speed-up", "mark"), 4);
-        assert_eq!(marks(&mut page, "speed-up", "line"), 2);
-        assert_eq!(marks(&mut page, "speed-up", "ideal"), 1);
-        assert_eq!(marks(&mut page, "efficiency", "mark"), 4);
-        assert_eq!(marks(&mut page, "memory", "bar"), 4);
-        assert_eq!(marks(&mut page, "energy", "bar"), 4);
-        // The runs last longer than the shortest look at the cores; one band a core.
+        assert_eq!(count_marks(&mut page, "forest", "mark"), 3);
+        assert_eq!(count_marks(&mut page, "forest", "whisker"), 3);
+        assert_eq!(count_marks(&mut page, "forest", "rule"), 1);
+        assert_eq!(count_marks(&mut page, "speed-up", "mark"), 4);
+        assert_eq!(count_marks(&mut page, "speed-up", "line"), 2);
+        assert_eq!(count_marks(&mut page, "speed-up", "ideal"), 1);
+        assert_eq!(count_marks(&mut page, "efficiency", "mark"), 4);
+        assert_eq!(count_marks(&mut page, "memory", "bar"), 4);
+        assert_eq!(count_marks(&mut page, "energy", "bar"), 4);
+        // The runs are longer than the shortest sampling interval of the cores; there is one band
+        // per core.
         let cores = page.value("Math.max(...[...document.querySelectorAll('[data-chart=cores] svg')].map(s => s.querySelectorAll('.area').length))");
         assert!(cores.as_u64().unwrap() >= 1, "{cores}");
         let named = page.value("[...document.querySelectorAll('.drawing > svg')].every(s => s.getAttribute('role') === 'img' && s.getAttribute('aria-label') && s.querySelector('title') && s.querySelector('desc'))");
@@ -57,7 +58,7 @@ fn the_page_has_its_marks_asks_for_nothing_and_runs_nothing_of_a_record() {
         assert_eq!(page.value("document.querySelectorAll('img').length"), 0);
         let shown = page.value("document.querySelector('header').textContent");
         assert!(shown.as_str().unwrap().contains(HOSTILE), "{shown}");
-        // Every mark lies inside its drawing, and nothing is wider than the screen.
+        // Every mark is inside its drawing, and nothing is wider than the screen.
         let outside = page.value(
             "[...document.querySelectorAll('svg')].flatMap(s => { const b = s.getBoundingClientRect(); \
              return [...s.querySelectorAll('.mark,.bar,text')].filter(m => { const r = m.getBoundingClientRect(); \
@@ -99,7 +100,7 @@ fn the_table_of_runs_sorts_and_filters_by_mouse_and_keyboard() {
     assert_eq!(column(&mut page, "arm"), ["3.14t/2"]);
     assert_eq!(blocks(&mut page), [3]);
     assert_eq!(page.text("count"), "1 of 24 runs");
-    // The record comes out byte for byte.
+    // The downloaded record is identical byte for byte.
     let folder = place.at("taken");
     fs::create_dir(&folder).unwrap();
     page.ask("Page.setDownloadBehavior", json!({"behavior": "allow", "downloadPath": folder}));
@@ -112,7 +113,7 @@ fn the_table_of_runs_sorts_and_filters_by_mouse_and_keyboard() {
 }
 
 #[test]
-fn the_folder_of_a_suite_is_shown_as_a_study_category_by_category() {
+fn a_suite_folder_is_shown_by_category() {
     let place = Place::new();
     let what = "suite --workload mandelbrot,dict_write --python 3.14,3.14t --workers 1,2 --scale 0.0001 --blocks 5 --no-install --energy off -q -o study";
     place.ungil(what.split(' ')).run().ok();
@@ -122,10 +123,10 @@ fn the_folder_of_a_suite_is_shown_as_a_study_category_by_category() {
     let titles =
         "[...document.querySelectorAll('#study [data-chart=chapter] h3')].map(t => t.textContent)";
     assert_eq!(page.value(titles), json!(["Sequential", "Shared objects"]));
-    // One sequential arm beside its reference; dict_write shared and private at one and at two
+    // One sequential arm and its reference; dict_write shared and private at one and at two
     // workers.
-    assert_eq!(marks(&mut page, "chapter", "mark"), 5);
-    assert_eq!(marks(&mut page, "chapter", "whisker"), 5);
+    assert_eq!(count_marks(&mut page, "chapter", "mark"), 5);
+    assert_eq!(count_marks(&mut page, "chapter", "whisker"), 5);
     assert_eq!(page.value("document.querySelectorAll('#overview').length"), 0);
     let words = page.value("document.querySelector('#study').textContent");
     let words = words.as_str().unwrap();
@@ -144,8 +145,8 @@ fn the_folder_of_a_suite_is_shown_as_a_study_category_by_category() {
     place.ungil(["report", "study", "--format", "svg"]).run().ok();
     let charts = names(&place.at("study/charts"));
     assert!(charts.contains(&"shared-objects-chapter.svg".to_string()), "{charts:?}");
-    // What stands in the folder's file stays words; a file of a newer schema is told, and the
-    // records are shown without it.
+    // Text from suite.json stays text. A file with a newer schema is reported, and the records are
+    // shown without it.
     place.write("study/suite.json", suite.replace("\"mandelbrot\"", &json!(HOSTILE).to_string()));
     let mut page = Page::open(&report(&place, &["study"]), 400, "dark", READY);
     assert_eq!(
@@ -166,12 +167,12 @@ fn the_folder_of_a_suite_is_shown_as_a_study_category_by_category() {
 }
 
 #[test]
-fn a_folder_of_many_records_opens_each_when_asked_and_stays_light() {
+fn a_folder_of_many_records_loads_them_on_demand() {
     let place = Place::new();
     let one = fs::read_to_string(record(&place, "one.jsonl")).unwrap();
     fs::create_dir(place.at("study")).unwrap();
     for i in 0..100 {
-        // No two are alike, or they would compress as one.
+        // All records differ, otherwise they would compress as one.
         place.write(&format!("study/w{i:02}.jsonl"), vary(&one, i));
     }
     place.write(
@@ -185,8 +186,8 @@ fn a_folder_of_many_records_opens_each_when_asked_and_stays_light() {
     assert!(size < 2 << 20, "{size} bytes");
     let mut page = Page::open(&file, 1400, "light", READY);
     assert_eq!(page.value("document.querySelectorAll('details.record').length"), 100);
-    // Each Python's best arm, unless that is the baseline itself.
-    assert!(marks(&mut page, "overview", "mark") >= 100);
+    // The best arm of each Python, except the baseline itself.
+    assert!(count_marks(&mut page, "overview", "mark") >= 100);
     assert!(
         page.value("document.querySelector('.caution').textContent")
             .as_str()
@@ -202,7 +203,7 @@ fn a_folder_of_many_records_opens_each_when_asked_and_stays_light() {
     page.is_content(&file);
 }
 
-/// A record with every measured number a little different.
+/// Returns a record in which every measured number is slightly different.
 fn vary(record: &str, seed: u64) -> String {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut factor = move || {
@@ -234,10 +235,10 @@ fn vary(record: &str, seed: u64) -> String {
 }
 
 #[test]
-fn two_records_are_set_side_by_side_and_say_what_differs() {
+fn two_records_are_compared() {
     let place = Place::new();
     let text = fs::read_to_string(record(&place, "before.jsonl")).unwrap();
-    // Twice as slow without the GIL, on another processor; all else as it was.
+    // Slower without the GIL and on another processor; everything else is equal.
     let mut lines = String::new();
     for line in text.lines() {
         let mut line: Value = serde_json::from_str(line).unwrap();
@@ -256,17 +257,17 @@ fn two_records_are_set_side_by_side_and_say_what_differs() {
     place.write("after.jsonl", lines);
     let file = report(&place, &["before.jsonl", "after.jsonl", "-o", "both.html"]);
     let mut page = Page::open(&file, 400, "light", READY);
-    assert_eq!(marks(&mut page, "change", "mark"), 4);
+    assert_eq!(count_marks(&mut page, "change", "mark"), 4);
     // The baseline's ratio to itself does not change.
-    assert_eq!(marks(&mut page, "shift", "mark"), 3);
-    let said = page.value("document.querySelector('#differences .words').textContent");
-    let said = said.as_str().unwrap();
+    assert_eq!(count_marks(&mut page, "shift", "mark"), 3);
+    let differences = page.value("document.querySelector('#differences .words').textContent");
+    let differences = differences.as_str().unwrap();
     for arm in [
         "3.14t/1 is slower in the second",
         "3.14t/2 is slower in the second",
         "4 arms in both: 2 changed",
     ] {
-        assert!(said.contains(arm), "{arm}: {said}");
+        assert!(differences.contains(arm), "{arm}: {differences}");
     }
     let differs = page.value("document.querySelector('#differences').textContent");
     assert!(differs.as_str().unwrap().contains("Another <b>CPU</b>"), "{differs}");
@@ -275,13 +276,13 @@ fn two_records_are_set_side_by_side_and_say_what_differs() {
 }
 
 #[test]
-fn the_same_comes_as_markdown_csv_and_pictures() {
+fn other_formats_are_markdown_csv_and_svg() {
     let place = Place::new();
     record(&place, "r.jsonl");
     let text = place.ungil(["report", "r.jsonl", "--format", "md"]).run().ok().stdout;
     assert!(text.contains("| 3.14t/2 |") && text.contains("### Peak memory"), "{text}");
     assert!(!text.contains("<script"), "{text}");
-    // Every table has as many cells in each row as in its head.
+    // Every row of a table has as many cells as its header.
     for table in text.split("\n\n").filter(|part| part.starts_with("| ")) {
         let cells = |line: &str| line.replace("\\|", "").matches('|').count();
         let all: Vec<usize> = table.lines().map(cells).collect();
@@ -305,7 +306,7 @@ fn the_same_comes_as_markdown_csv_and_pictures() {
         names(&charts)
     );
     let file = charts.join("r-speed-up.svg");
-    // A picture that is not well-formed is an error page, and has no such root.
+    // A malformed SVG file would show an error page with another root element.
     let mut page = Page::open(&file, 400, "dark", "document.documentElement?.tagName === 'svg'");
     assert_eq!(page.value("document.querySelectorAll('.mark').length"), 4);
     assert_eq!(page.value("document.querySelector('parsererror') === null"), true);

@@ -1,5 +1,6 @@
-//! `ungil report` of records that are broken, hostile, far too large or none at all.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests `ungil report` on damaged, hostile and very large records, and on files that are not
+//! records.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod reports;
 
@@ -9,7 +10,7 @@ use std::fs;
 use ungil_tests::{Page, Place};
 
 #[test]
-fn a_record_that_is_far_too_large_makes_a_small_page_that_says_so() {
+fn a_huge_record_makes_a_small_page_with_a_note() {
     let place = Place::new();
     let text = fs::read_to_string(record(&place, "r.jsonl")).unwrap();
     let (first, rest) = text.split_once('\n').unwrap();
@@ -22,7 +23,7 @@ fn a_record_that_is_far_too_large_makes_a_small_page_that_says_so() {
     }
     header["notes"] = json!(vec![HOSTILE; 5000]);
     let comparison = rest.lines().last().unwrap();
-    // Many runs, each with a hazard of its own.
+    // Many runs, each with a different hazard.
     let run = rest.lines().find(|l| l.contains("\"block\":1,")).unwrap();
     let mut run: Value = serde_json::from_str(run).unwrap();
     let mut lines = format!("{header}\n");
@@ -37,24 +38,27 @@ fn a_record_that_is_far_too_large_makes_a_small_page_that_says_so() {
     let size = fs::metadata(&file).unwrap().len();
     assert!(size < 2 << 20, "{size} bytes");
     let mut page = Page::open(&file, 400, "light", READY);
-    let said = page.value("document.body.textContent");
+    let text = page.value("document.body.textContent");
     for word in ["The record has 3004 arms; only the first 300 are shown", "… and 17999 more"] {
-        assert!(said.as_str().unwrap().contains(word), "{word}");
+        assert!(text.as_str().unwrap().contains(word), "{word}");
     }
     assert_eq!(page.value("window.hacked === undefined"), true);
     page.is_content(&file);
 }
 
 #[test]
-fn bad_input_is_told_and_leaves_nothing_half_written() {
+fn bad_input_is_reported_and_leaves_no_partial_file() {
     let place = Place::new();
     let whole = fs::read(record(&place, "r.jsonl")).unwrap();
-    // Cut off in the middle of a line: what is whole is shown.
+    // A record cut off in the middle of a line: its complete lines are shown.
     let cut = whole.len() * 2 / 3;
     place.write("cut.jsonl", &whole[..cut]);
     let page = fs::read_to_string(report(&place, &["cut.jsonl", "-o", "cut.html"])).unwrap();
     let line = whole[..cut].iter().filter(|b| **b == b'\n').count() + 1;
-    assert!(page.contains(&format!("cut off in its line {line}")), "no word of the cut");
+    assert!(
+        page.contains(&format!("cut off in its line {line}")),
+        "the truncation is not reported"
+    );
     assert!(page.contains("data-chart=\"forest\""));
     let newer =
         String::from_utf8(whole.clone()).unwrap().replacen("experiment/1", "experiment/2", 1);
@@ -70,7 +74,7 @@ fn bad_input_is_told_and_leaves_nothing_half_written() {
     fs::create_dir(place.at("folder")).unwrap();
     let told = place.ungil(["report", "folder"]).run().told(1);
     assert!(told.what.contains("no record in folder"), "{told:?}");
-    // A place that cannot be written, a record that must not be overwritten, a format that is none.
+    // An output that cannot be written, a record that must not be overwritten, an unknown format.
     let told = place.ungil(["report", "r.jsonl", "-o", "absent/page.html"]).run().told(1);
     assert!(told.what.contains("absent/page.html"), "{told:?}");
     place.ungil(["report", "r.jsonl", "-o", "folder"]).run().told(2);
@@ -96,7 +100,7 @@ fn bad_input_is_told_and_leaves_nothing_half_written() {
 }
 
 #[test]
-fn a_zero_in_one_block_is_named_and_more_blocks_are_not_advised() {
+fn a_zero_in_one_block_is_reported_without_advising_more_blocks() {
     let place = Place::new();
     place.write("work.py", "print(1)\n");
     let made = place.one_block(["work.py", "--python", "3.14,3.14t"]).run().ok().record();
@@ -110,10 +114,10 @@ fn a_zero_in_one_block_is_named_and_more_blocks_are_not_advised() {
         }
     }
     place.write("zero.jsonl", lines);
-    let said = place.ungil(["report", "zero.jsonl", "--format", "md"]).run().ok().stdout;
-    assert!(said.contains("3.14t has 0 in block 4 (time)"), "{said}");
-    assert!(said.contains("2.00–2.00"), "the other blocks have their ratio: {said}");
+    let text = place.ungil(["report", "zero.jsonl", "--format", "md"]).run().ok().stdout;
+    assert!(text.contains("3.14t has 0 in block 4 (time)"), "{text}");
+    assert!(text.contains("2.00–2.00"), "the other blocks have their ratio: {text}");
     for never in ["five blocks", "longer --time-limit", "Use 3.14"] {
-        assert!(!said.contains(never), "'{never}' in {said}");
+        assert!(!text.contains(never), "'{never}' in {text}");
     }
 }

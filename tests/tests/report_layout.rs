@@ -1,6 +1,6 @@
-//! What a page of `ungil report` shows first, and that it has room for all of it, in a real
-//! browser.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests the layout of the page of `ungil report` in a real browser: what comes first, and that
+//! nothing is cut off.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod reports;
 
@@ -10,9 +10,9 @@ use std::fs;
 use std::path::PathBuf;
 use ungil_tests::{Page, Place};
 
-/// A record as another workload's: every line but its comparison, which is made again from the
-/// runs.
-fn of_another(record: &str, workload: Value, change: &dyn Fn(&mut Value)) -> String {
+/// Returns a copy of a record with another workload and changed runs. It has no comparison, so that
+/// the report computes it from the runs.
+fn with_workload(record: &str, workload: Value, change: &dyn Fn(&mut Value)) -> String {
     let mut lines = String::new();
     for line in record.lines() {
         let mut line: Value = serde_json::from_str(line).unwrap();
@@ -27,7 +27,7 @@ fn of_another(record: &str, workload: Value, change: &dyn Fn(&mut Value)) -> Str
     lines
 }
 
-/// A folder of two records whose files have long names.
+/// Creates a folder of two records whose files have long names.
 fn folder(place: &Place, text: &str) -> PathBuf {
     fs::create_dir(place.at("two")).unwrap();
     for (file, script) in [
@@ -35,12 +35,12 @@ fn folder(place: &Place, text: &str) -> PathBuf {
         ("2026-11-22T214333Z-shared_list-4801", "shared_list.py"),
     ] {
         let workload = json!({"kind": "script", "path": format!("/home/me/{script}"), "args": []});
-        place.write(&format!("two/{file}.jsonl"), of_another(text, workload, &|_| {}));
+        place.write(&format!("two/{file}.jsonl"), with_workload(text, workload, &|_| {}));
     }
     report(place, &["two"])
 }
 
-/// A record of a service: without the GIL a tenth of its requests fails.
+/// Makes a record of a service of which a tenth of the requests fail without the GIL.
 fn service(place: &Place) -> PathBuf {
     let text = fs::read_to_string(record(place, "r.jsonl")).unwrap();
     let workload =
@@ -57,22 +57,22 @@ fn service(place: &Place) -> PathBuf {
             add("failed_requests", 150.0);
         }
     };
-    place.write("service.jsonl", of_another(&text, workload, &change));
+    place.write("service.jsonl", with_workload(&text, workload, &change));
     place.at("service.jsonl")
 }
 
-/// Tables whose content is wider than the box they stand in, by what the box is called.
-const CUT_OFF: &str = "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth).map(box => `${box.getAttribute('aria-label')}: ${box.scrollWidth} of ${box.clientWidth}`)";
+/// Lists the tables that are wider than their box, by the label of the box.
+const CUT_OFF_TABLES: &str = "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth).map(box => `${box.getAttribute('aria-label')}: ${box.scrollWidth} of ${box.clientWidth}`)";
 
-/// The smallest share of the room beside or above its table that a drawing fills.
-const FILLED: &str = "Math.min(...[...document.querySelectorAll('figure')].filter(f => f.querySelector('.drawing')).map(f => { \
+/// Smallest share of the available width that a drawing fills beside or above its table.
+const MIN_FILLED_SHARE: &str = "Math.min(...[...document.querySelectorAll('figure')].filter(f => f.querySelector('.drawing')).map(f => { \
     const drawing = f.querySelector('.drawing').getBoundingClientRect(), table = f.querySelector('.scroll')?.getBoundingClientRect(); \
     const beside = table && table.top < drawing.bottom && table.left > drawing.left; \
     return f.querySelector('svg').getBoundingClientRect().width / ((beside ? table.left : innerWidth) - drawing.left); }))";
 
-/// Whether `first` comes before `second` on the page.
+/// Checks that `first` comes before `second` on the page.
 #[track_caller]
-fn comes_before(page: &mut Page, first: &str, second: &str) {
+fn assert_order(page: &mut Page, first: &str, second: &str) {
     let script = format!(
         "(() => {{ const [a, b] = [{}, {}].map(s => document.querySelector(s)); \
          return !!(a && b && a.compareDocumentPosition(b) & Node.DOCUMENT_POSITION_FOLLOWING); }})()",
@@ -83,14 +83,14 @@ fn comes_before(page: &mut Page, first: &str, second: &str) {
 }
 
 #[test]
-fn several_records_have_room_for_their_tables_charts_and_names() {
+fn tables_charts_and_names_of_several_records_fit() {
     let place = Place::new();
     let text = fs::read_to_string(record(&place, "r.jsonl")).unwrap();
     let file = folder(&place, &text);
     let mut page = Page::open(&file, 1400, "light", READY);
-    assert_eq!(page.value(CUT_OFF), json!([]));
-    let filled = page.value(FILLED).as_f64().unwrap();
-    assert!(filled > 0.9, "a chart fills {filled} of its room");
+    assert_eq!(page.value(CUT_OFF_TABLES), json!([]));
+    let filled = page.value(MIN_FILLED_SHARE).as_f64().unwrap();
+    assert!(filled > 0.9, "a chart fills {filled} of the available width");
     for width in [1400, 800, 400] {
         let mut page = Page::open(&file, width, "dark", READY);
         let labels = page.value(
@@ -101,7 +101,7 @@ fn several_records_have_room_for_their_tables_charts_and_names() {
                 labels.as_array().unwrap().iter().any(|l| l.as_str().unwrap().contains(workload));
             assert!(named, "{workload} at {width}: {labels}");
         }
-        // The page itself never scrolls sideways; no drawn text lies over another.
+        // The page never scrolls sideways, and no chart labels overlap.
         assert_eq!(
             page.value("document.documentElement.scrollWidth <= innerWidth"),
             true,
@@ -118,7 +118,7 @@ fn several_records_have_room_for_their_tables_charts_and_names() {
 }
 
 #[test]
-fn a_page_begins_with_the_verdict_three_figures_and_hazards() {
+fn a_page_starts_with_verdict_figures_and_hazards() {
     let place = Place::new();
     let text = fs::read_to_string(record(&place, "r.jsonl")).unwrap();
     let workload = json!({"kind": "script", "path": "/home/me/orders.py", "args": []});
@@ -126,7 +126,7 @@ fn a_page_begins_with_the_verdict_three_figures_and_hazards() {
         json!([{"kind": "gil-enabled", "says": "importing old_module switched the GIL on"}]);
     place.write(
         "file-name.jsonl",
-        of_another(&text, workload, &|run| run["hazards"] = hazard.clone()),
+        with_workload(&text, workload, &|run| run["hazards"] = hazard.clone()),
     );
     let file = report(&place, &["file-name.jsonl"]);
     let mut page = Page::open(&file, 1400, "light", READY);
@@ -135,7 +135,7 @@ fn a_page_begins_with_the_verdict_three_figures_and_hazards() {
     assert_eq!(page.value("document.querySelector('h1').textContent"), title);
     let json = place.ungil(["report", "file-name.jsonl", "--format", "md"]).run().ok().stdout;
     assert!(title.starts_with("orders.py: ") && !title.contains("file-name"), "{title}");
-    // The verdict is the first of the sentences, without its interval.
+    // The verdict is the first sentence without its interval.
     let verdict = title.strip_prefix("orders.py: ").unwrap();
     let first = page.value("document.querySelector('.words li').textContent");
     assert!(
@@ -146,10 +146,10 @@ fn a_page_begins_with_the_verdict_three_figures_and_hazards() {
         "[...document.querySelectorAll('.figures dt')].map(t => t.textContent.split(/[ ,]/)[0])",
     );
     assert_eq!(figures, json!(["time", "memory", "energy"]));
-    comes_before(&mut page, "h1", ".figures");
-    comes_before(&mut page, ".figures", ".hazards");
-    comes_before(&mut page, ".hazards", ".words");
-    comes_before(&mut page, ".words", "[data-chart]");
+    assert_order(&mut page, "h1", ".figures");
+    assert_order(&mut page, ".figures", ".hazards");
+    assert_order(&mut page, ".hazards", ".words");
+    assert_order(&mut page, ".words", "[data-chart]");
     let hazards = page.value("document.querySelector('.hazards').textContent");
     assert!(
         hazards.as_str().unwrap().contains("importing old_module switched the GIL on"),
@@ -158,7 +158,7 @@ fn a_page_begins_with_the_verdict_three_figures_and_hazards() {
     let places = ["# orders.py: ", "| time |", "### Hazards", "old\\_module", "### Time against"]
         .map(|part| json.find(part).unwrap_or_else(|| panic!("{part}: {json}")));
     assert!(places.is_sorted(), "{places:?}");
-    // The same of several records, and of two side by side.
+    // The same for several records, and for a comparison of two.
     let mut page = Page::open(&folder(&place, &text), 800, "light", READY);
     let title = page.value("document.title");
     assert!(
@@ -168,12 +168,12 @@ fn a_page_begins_with_the_verdict_three_figures_and_hazards() {
             .starts_with("orders_of_a_whole_year.py, shared_list.py: 3.14t against"),
         "{title}"
     );
-    comes_before(&mut page, "[aria-label='Key figures']", "#overview .hazards");
-    comes_before(&mut page, "#overview .hazards", "[data-chart]");
+    assert_order(&mut page, "[aria-label='Key figures']", "#overview .hazards");
+    assert_order(&mut page, "#overview .hazards", "[data-chart]");
     let both = report(&place, &["file-name.jsonl", "r.jsonl", "-o", "both.html"]);
     let mut page = Page::open(&both, 800, "light", READY);
-    comes_before(&mut page, "#differences [aria-label='Key figures']", "#differences .hazards");
-    comes_before(&mut page, "#differences .hazards", "[data-chart]");
+    assert_order(&mut page, "#differences [aria-label='Key figures']", "#differences .hazards");
+    assert_order(&mut page, "#differences .hazards", "[data-chart]");
 }
 
 #[test]
@@ -217,14 +217,14 @@ fn a_service_shows_its_percentiles_throughput_and_failures() {
     for name in ["service-throughput.svg", "service-latency.svg", "service-failures.svg"] {
         assert!(charts.contains(&name.to_string()), "{name}: {charts:?}");
     }
-    // Two services side by side: what failed in the one only is a difference.
+    // Comparing two services: failures in only one of them are a difference.
     let text = fs::read_to_string(&record).unwrap();
     let workload =
         serde_json::from_str::<Value>(text.lines().next().unwrap()).unwrap()["workload"].clone();
     let without = |run: &mut Value| {
         run["metrics"].as_object_mut().unwrap().remove("failed_requests");
     };
-    place.write("first.jsonl", of_another(&text, workload, &without));
+    place.write("first.jsonl", with_workload(&text, workload, &without));
     let both = report(&place, &["first.jsonl", "service.jsonl", "-o", "both.html"]);
     let mut page = Page::open(&both, 1400, "light", READY);
     let rows = page.value("[...document.querySelectorAll('#differences [aria-label=\"Further figures\"] tr')].map(r => [...r.cells].map(c => c.textContent).join(' '))");
@@ -239,19 +239,19 @@ fn a_service_shows_its_percentiles_throughput_and_failures() {
 }
 
 #[test]
-fn a_colour_is_one_python_in_every_chart_of_a_page() {
+fn each_python_has_one_colour_in_every_chart() {
     let place = Place::new();
     let text = fs::read_to_string(record(&place, "r.jsonl")).unwrap();
     fs::create_dir(place.at("two")).unwrap();
     place.write("two/a.jsonl", &text);
-    // The arms of the second record are in another order, and its threads wait.
+    // The second record has its arms in another order, and its threads wait.
     let waits = |run: &mut Value| {
         let wall = run["metrics"]["wall_s"].as_f64().unwrap();
         run["metrics"]["lock_wait_s"] = json!(wall);
         run["metrics"]["gil_wait_s"] = json!(wall / 2.0);
     };
     let workload = json!({"kind": "script", "path": "/home/me/orders.py", "args": []});
-    let other = of_another(&text, workload, &waits);
+    let other = with_workload(&text, workload, &waits);
     let (first, rest) = other.split_once('\n').unwrap();
     let mut header: Value = serde_json::from_str(first).unwrap();
     header["arms"].as_array_mut().unwrap().reverse();
@@ -264,7 +264,7 @@ fn a_colour_is_one_python_in_every_chart_of_a_page() {
             .unwrap()
             >= 8
     );
-    // Each bar belongs to the row whose name stands nearest above it.
+    // Each bar belongs to the nearest row name above it.
     let colours = page.value(
         "(() => { const seen = {}; for (const svg of document.querySelectorAll('.drawing > svg')) { \
          const names = [...svg.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect().top]).filter(([n]) => /3\\.14t?\\/[12]$/.test(n)); \
@@ -280,32 +280,32 @@ fn a_colour_is_one_python_in_every_chart_of_a_page() {
         "{colours}"
     );
     assert_ne!(gil, free);
-    // Text has no colour of its own that a chart uses too.
+    // No text colour is also a chart colour.
     let text = page.value("[...document.querySelectorAll('.hazards, .caution, tr.off')].map(e => getComputedStyle(e).color === getComputedStyle(document.body).color)");
     assert!(text.as_array().unwrap().iter().all(|same| same == true), "{text}");
 }
 
 #[test]
-fn the_tables_of_a_study_fit_and_paper_has_all_of_them() {
+fn the_tables_of_a_study_fit_on_screen_and_in_print() {
     let place = Place::new();
     let what = "suite --workload mandelbrot,dict_write --python 3.14,3.14t --workers 1,2 --scale 0.0001 --blocks 5 --no-install --energy model -q -o study";
     place.ungil(what.split(' ')).run().ok();
     let file = report(&place, &["study"]);
     let mut page = Page::open(&file, 1400, "light", READY);
-    let cut = page.value(CUT_OFF);
+    let cut = page.value(CUT_OFF_TABLES);
     assert!(
         cut.as_array().unwrap().iter().all(|name| name.as_str().unwrap().starts_with("Every run:")),
         "{cut}"
     );
     assert!(page.value("document.title").as_str().unwrap().starts_with("Study of "));
-    comes_before(&mut page, "#study [aria-label='Key figures']", "#study .hazards");
-    comes_before(&mut page, "#study .hazards", "#study .words");
+    assert_order(&mut page, "#study [aria-label='Key figures']", "#study .hazards");
+    assert_order(&mut page, "#study .hazards", "#study .words");
     let labels =
         page.value("[...document.querySelectorAll('#study svg text')].map(t => t.textContent)");
     for label in ["mandelbrot 3.14t", "dict_write shared 3.14t/threads/2"] {
         assert!(labels.as_array().unwrap().contains(&json!(label)), "{label}: {labels}");
     }
-    // Every box that scrolls can be reached by keyboard and has a name.
+    // Every scrolling box is named and reachable by keyboard.
     let named = "[...document.querySelectorAll('.scroll')].every(box => box.tabIndex === 0 && box.getAttribute('role') === 'region' && box.getAttribute('aria-label'))";
     assert_eq!(page.value(named), true);
     page.ask("Emulation.setEmulatedMedia", json!({"media": "print"}));

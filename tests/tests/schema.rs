@@ -1,6 +1,6 @@
-//! Records of every kind validate against the schema that is documented, and what is not a record
+//! Tests that records of every kind validate against the documented schema, and that anything else
 //! does not.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::{Value, json};
 use std::path::Path;
@@ -14,7 +14,7 @@ fn schema() -> Value {
 
 #[track_caller]
 fn validates(schema: &Value, record: &Record) {
-    let validator = jsonschema::validator_for(schema).expect("the schema is a schema");
+    let validator = jsonschema::validator_for(schema).expect("the schema is valid");
     for (i, line) in record.lines.iter().enumerate() {
         let errors: Vec<String> = validator
             .iter_errors(line)
@@ -24,8 +24,8 @@ fn validates(schema: &Value, record: &Record) {
     }
 }
 
-/// Records of many kinds: a good one, a failed one, a task, a service, one with idle power and a
-/// model, one resumed.
+/// Returns records of many kinds: successful, failed, a task, a service, with idle power and an
+/// energy model, resumed.
 fn records() -> Vec<Record> {
     let place = Place::new();
     place.write(
@@ -62,7 +62,7 @@ fn records() -> Vec<Record> {
 }
 
 #[test]
-fn every_line_of_real_records_validates() {
+fn every_line_of_a_record_validates() {
     let schema = schema();
     let records = records();
     for record in &records {
@@ -75,9 +75,9 @@ fn every_line_of_real_records_validates() {
 }
 
 #[test]
-fn what_is_changed_does_not_validate() {
+fn changed_lines_do_not_validate() {
     let schema = schema();
-    let validator = jsonschema::validator_for(&schema).expect("the schema is a schema");
+    let validator = jsonschema::validator_for(&schema).expect("the schema is valid");
     let place = Place::new();
     place.write("w.py", "print('same')\n");
     let record = place.one_block(["w.py", "--python", "3.14,3.14t"]).run().ok().record();

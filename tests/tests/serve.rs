@@ -1,5 +1,5 @@
-//! A service under load, from its start to its end.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests a service under load, from its start to its end.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod services;
 
@@ -7,9 +7,9 @@ use services::{HTTP, by_hand, fails, own_load, serve, shell_word};
 use ungil_tests::{Place, alive, hazards, metric};
 
 #[test]
-fn a_service_is_measured_under_its_load_alone() {
+fn a_service_is_measured_only_under_load() {
     let place = Place::new();
-    // It spins before it listens: that is start-up, not load.
+    // The service spins before it listens; that is start-up, not load.
     place.write(
         "service.py",
         "
@@ -28,21 +28,21 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), handler).serve_forever()
         let run = record.run(arm);
         assert_eq!(metric(run, "rows"), 20.0);
         let (rate, wall) = (metric(run, "throughput_per_s"), metric(run, "wall_s"));
-        // The window holds the load generator's life, so the 20 requests and more.
+        // The measured window is the lifetime of the load generator, more than its 20 requests.
         assert!(rate > 0.0 && 20.0 / rate <= wall * 1.01, "{rate}/s in {wall} s");
         for pair in [["latency_p50_s", "latency_p90_s"], ["latency_p90_s", "latency_p99_s"]] {
             assert!(metric(run, pair[0]) <= metric(run, pair[1]), "{run}");
         }
         assert!(metric(run, "latency_mean_s") > 0.0);
         assert!(metric(run, "startup_s") >= 1.0, "{run}");
-        // 20 requests cost far less than the second before them; the generator's own CPU is not the
-        // service's.
+        // 20 requests cost far less than the second of start-up. The CPU time of the load generator
+        // does not count as the service's.
         assert!(metric(run, "cpu_s") < 0.8, "{run}");
         assert!(
             metric(run, "rss_end_bytes") > 5e6 && metric(run, "processes_peak") == 1.0,
             "{run}"
         );
-        assert!(run.get("output").is_none(), "a service's output is no answer");
+        assert!(run.get("output").is_none(), "the output of a service is not compared");
     }
     assert_eq!(record.comparison()["headline"], "throughput_per_s");
     assert!(out.stdout.contains("throughput"), "{}", out.stdout);
@@ -51,7 +51,7 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), handler).serve_forever()
 }
 
 #[test]
-fn wrk_is_understood_as_it_is() {
+fn output_of_wrk_is_parsed() {
     let place = Place::new();
     let record = serve(&place, HTTP, "wrk -t1 -c2 -d1s --latency {url}").run().ok().record();
     for run in record.runs() {
@@ -64,7 +64,7 @@ fn wrk_is_understood_as_it_is() {
 }
 
 #[test]
-fn a_service_that_marks_a_phase_is_answered_and_its_figures_are_kept() {
+fn a_phase_in_a_service_is_acknowledged_and_its_metrics_are_kept() {
     let place = Place::new();
     place.write(
         "marks.py",
@@ -78,16 +78,12 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRe
     let record = serve(&place, "{python} marks.py {port}", &own_load(3)).run().ok().record();
     for run in record.runs() {
         assert_eq!(metric(run, "tables"), 7.0);
-        assert_eq!(
-            hazards(run, "phase").len(),
-            1,
-            "its marks do not count, and that is said: {run}"
-        );
+        assert_eq!(hazards(run, "phase").len(), 1, "ignored phases are not reported: {run}");
     }
 }
 
 #[test]
-fn a_service_that_dies_at_once_is_told_with_its_last_words() {
+fn a_service_that_exits_at_once_is_reported_with_its_output() {
     let place = Place::new();
     place.write("dies.py", "import sys\nsys.exit('no configuration')\n");
     let out = serve(&place, "{python} dies.py {port}", &own_load(1)).run();
@@ -96,7 +92,7 @@ fn a_service_that_dies_at_once_is_told_with_its_last_words() {
 }
 
 #[test]
-fn a_service_that_never_listens_is_ended_at_the_timeout() {
+fn a_service_that_never_listens_times_out() {
     let place = Place::new();
     place.write(
         "deaf.py",
@@ -114,9 +110,9 @@ door = socket.create_server(('127.0.0.1', int(sys.argv[1])))
 ";
 
 #[test]
-fn a_service_that_dies_under_load_is_told() {
+fn a_service_that_dies_under_load_is_reported() {
     let place = Place::new();
-    // It answers the runner, which asks whether it is ready, and not the load.
+    // Answers the readiness check, but dies under load.
     let script = "
 while True:
     guest, _ = door.accept()
@@ -132,7 +128,7 @@ while True:
 }
 
 #[test]
-fn a_service_that_ignores_the_request_to_end_is_ended() {
+fn a_service_that_ignores_sigterm_is_killed() {
     let place = Place::new();
     let script = "
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -149,7 +145,7 @@ while True:
 }
 
 #[test]
-fn a_load_generator_that_is_missing_fails_or_says_nothing_is_told() {
+fn a_missing_failing_or_silent_load_generator_is_reported() {
     let python = shell_word(&ungil_tests::python("3.14"));
     let place = Place::new();
     let out = serve(&place, HTTP, "no-such-program {url}").run();
@@ -167,7 +163,7 @@ fn a_load_generator_that_is_missing_fails_or_says_nothing_is_told() {
 }
 
 #[test]
-fn a_load_past_the_timeout_is_ended() {
+fn a_load_generator_times_out() {
     let place = Place::new();
     let script =
         "import os, time\nopen('pids', 'a').write('%d\\n' % os.getpid())\ntime.sleep(1000)\n";

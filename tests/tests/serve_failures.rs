@@ -1,5 +1,5 @@
-//! A service whose requests fail: what its figures may say.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests which figures are reported of a service whose requests fail.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod services;
 
@@ -8,9 +8,9 @@ use services::{BOTH, FIVE_BLOCKS, answering, by_hand, counting, fails};
 use ungil_tests::{Place, hazards, metric};
 
 #[test]
-fn a_server_that_fails_is_not_recommended() {
+fn a_failing_service_is_not_recommended() {
     let place = Place::new();
-    // Half of the requests fail without the GIL, and at once; with the GIL each takes a while.
+    // Without the GIL half of the requests fail at once; with the GIL each takes a while.
     let service = answering(
         &place,
         "200 if path == '/ready' else 200 + 300 * (number % 2) if FREE else time.sleep(0.02) or 200",
@@ -34,8 +34,8 @@ fn a_server_that_fails_is_not_recommended() {
     let hazard =
         "5 of 5 runs of 3.14t: up to 50.0 % of 20 requests failed: 10 answers neither 2xx nor 3xx";
     let advice = "No arm is recommended: 50.0 % of the requests to 3.14t failed.";
-    for said in [hazard, advice, "more blocks decide nothing"] {
-        assert!(text.contains(said), "no '{said}' in {text}");
+    for sentence in [hazard, advice, "more blocks decide nothing"] {
+        assert!(text.contains(sentence), "no '{sentence}' in {text}");
     }
     assert!(err.contains("crossed: failed(3.14t) > 0.1%: it is 50.0 %"), "{err}");
     assert!(
@@ -51,7 +51,7 @@ fn a_server_that_fails_is_not_recommended() {
             ["requests", "failed_requests", "failed_share"].map(|k| metric(run, k)),
             [20.0, 10.0, 0.5]
         );
-        // 10 successes, in less than the time of the load generator's life.
+        // 10 successful requests, in less than the lifetime of the load generator.
         assert!(metric(run, "throughput_per_s") * metric(run, "wall_s") >= 10.0, "{run}");
     }
     let figures = |arm: usize| &record.comparison()["arms"][arm];
@@ -80,7 +80,7 @@ fn a_server_that_fails_is_not_recommended() {
 }
 
 #[test]
-fn a_run_without_a_successful_request_has_failed() {
+fn a_run_without_successful_requests_fails() {
     let place = Place::new();
     let load = counting("work", 20);
     let service = answering(&place, "404");
@@ -88,7 +88,7 @@ fn a_run_without_a_successful_request_has_failed() {
     let told =
         fails(&out, &place, &["none of 20 requests succeeded", "answered 404 before the load"]);
     assert!(by_hand(&place, &told).contains("Non-2xx or 3xx responses: 20"), "{told:?}");
-    // It closes the connection without a word.
+    // The service closes the connection without a response.
     let service = answering(&place, "200 if path == '/ready' else 0");
     let ready = ["--ready", "http://127.0.0.1:{port}/ready"];
     let out = place.one_block(BOTH).args(["--serve", service, "--load", &load]).args(ready).run();

@@ -1,6 +1,6 @@
-//! When a service is ready for its load: prefork servers, those of the standard library and real
-//! ones.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests when a service counts as ready for load: prefork servers, simulated with the standard
+//! library and real ones.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod services;
 
@@ -8,7 +8,7 @@ use services::{BOTH, COUNTS, HTTP, answering, by_hand, counting, fails};
 use ungil_tests::{Place, Ungil, alive, hazards, metric};
 
 #[test]
-fn a_server_that_only_fails_is_never_ready() {
+fn a_server_that_always_fails_is_never_ready() {
     let place = Place::new();
     let (service, load) = (answering(&place, "500 if FREE else 200"), counting("", 20));
     let args = ["--serve", service, "--load", &load, "--ready-timeout", "3s"];
@@ -17,8 +17,8 @@ fn a_server_that_only_fails_is_never_ready() {
     assert!(by_hand(&place, &told).contains("Non-2xx or 3xx responses: 20"), "{told:?}");
 }
 
-/// A prefork server: the master listens, then forks workers, which take a while to get ready.
-/// `BOOT` is the worker's code.
+/// A prefork server: the master listens, then forks workers that take a while to start. `BOOT` is
+/// the worker's code.
 const PREFORK: &str = "
 import os, select, signal, socket, sys, time
 door = socket.create_server(('127.0.0.1', int(sys.argv[1])))
@@ -50,10 +50,10 @@ while True:
 ";
 
 #[test]
-fn a_load_waits_for_every_worker_of_a_prefork_server() {
+fn load_waits_for_every_worker_of_a_prefork_server() {
     let place = Place::new();
     place.write("counts.py", COUNTS);
-    // One worker answers at once, one as soon as a load has begun, or else after five seconds.
+    // One worker answers at once; the other answers when a load begins, or after five seconds.
     let boot = "
     while len(open('born').readlines()) < 3: time.sleep(0.01)
     end = time.monotonic() + 5 * (number == 2)
@@ -79,14 +79,14 @@ fn a_load_waits_for_every_worker_of_a_prefork_server() {
 }
 
 #[test]
-fn workers_that_die_at_boot_are_told_with_their_words() {
+fn workers_that_die_at_boot_are_reported_with_their_output() {
     let place = Place::new();
     place.write("counts.py", COUNTS);
     place.write(
         "prefork.py",
         PREFORK.replace("BOOT", "    time.sleep(0.5)\n    import no_such_module"),
     );
-    // By hand it is not answered.
+    // The load has a time limit, because no worker answers when it is run by hand.
     let load = counting("", 1) + " 1";
     let args = ["--serve", "{python} prefork.py {port}", "--load", &load];
     let out = place.one_block(["--python", "3.14"]).args(args).run();
@@ -97,7 +97,7 @@ fn workers_that_die_at_boot_are_told_with_their_words() {
 }
 
 #[test]
-fn ready_is_what_the_user_says() {
+fn the_user_can_define_readiness() {
     let place = Place::new();
     place.write("counts.py", COUNTS);
     let boot = "    time.sleep(1)\n    open('ready-%s-%d' % (sys.argv[1], number), 'w').close()\n    print('now serving', flush=True)";
@@ -128,7 +128,7 @@ fn ready_is_what_the_user_says() {
 }
 
 #[test]
-fn a_service_of_which_no_url_is_known_is_told_to_be_ready_by_its_port() {
+fn a_service_without_a_url_is_ready_when_its_port_is_open() {
     let place = Place::new();
     let load = counting("", 3).replace("{url}", "http:{}//127.0.0.1:{port}/");
     place.write("counts.py", COUNTS.replace("sys.argv[1]", "sys.argv[1].replace('{}', '')"));
@@ -138,7 +138,8 @@ fn a_service_of_which_no_url_is_known_is_told_to_be_ready_by_its_port() {
     assert!(found.len() == 1 && found[0].contains("--ready"), "{found:?}");
 }
 
-/// gunicorn and uvicorn import an application that takes a while and says when a worker has it.
+/// Runs gunicorn or uvicorn with an application that imports slowly and reports when a worker is
+/// ready.
 fn with_servers(place: &Place, service: &str, boot: &str) -> Ungil {
     let packages = std::env::var("UNGIL_PACKAGES")
         .expect("UNGIL_PACKAGES: run the tests with `cargo xtask test`");
@@ -164,7 +165,7 @@ open('up', 'a').write('%f\\n' % time.monotonic())
 }
 
 #[test]
-fn gunicorn_and_uvicorn_are_measured_once_their_workers_are_ready() {
+fn gunicorn_and_uvicorn_are_measured_when_their_workers_are_ready() {
     let gunicorn = "{python} -m gunicorn -w 2 -b 127.0.0.1:{port} app:wsgi";
     let uvicorn =
         "{python} -m uvicorn --timeout-worker-healthcheck 120 --workers 2 --port {port} app:asgi";
@@ -183,7 +184,7 @@ fn gunicorn_and_uvicorn_are_measured_once_their_workers_are_ready() {
 }
 
 #[test]
-fn an_application_that_gunicorn_cannot_import_is_told_with_its_error() {
+fn an_import_error_in_gunicorn_is_reported() {
     let place = Place::new();
     let service = "{python} -m gunicorn -w 2 -b 127.0.0.1:{port} app:wsgi";
     let out = with_servers(&place, service, "import no_such_module").run();

@@ -1,6 +1,6 @@
-//! `ungil suite`: the workloads on real interpreters at a tiny scale, and everything that can be
-//! wrong with a suite.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests `ungil suite`: the workloads on real interpreters at a tiny scale, and how a suite reports
+//! errors.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use std::fs;
@@ -11,12 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 use ungil_tests::{HANG, Place, Record, Ungil};
 
-/// Small, one block, no energy, nothing fetched.
-const TINY: [&str; 9] =
+/// One block, without energy, installs nothing.
+const TINY_OPTIONS: [&str; 9] =
     ["--blocks", "1", "--warmup", "0", "--energy", "off", "--no-install", "--quiet", "--json"];
 
 fn suite(place: &Place, args: &str) -> Ungil {
-    place.ungil(["suite"]).args(args.split(' ')).args(TINY)
+    place.ungil(["suite"]).args(args.split(' ')).args(TINY_OPTIONS)
 }
 
 fn rows(summary: &Value) -> Vec<&Value> {
@@ -24,7 +24,7 @@ fn rows(summary: &Value) -> Vec<&Value> {
     categories.iter().flat_map(|c| c["rows"].as_array().unwrap()).collect()
 }
 
-/// The arms that a workload has rows of.
+/// Lists the arms for which a workload has rows.
 fn arms<'a>(summary: &'a Value, workload: &str) -> Vec<&'a str> {
     let mine = rows(summary).into_iter().filter(|r| r["workload"] == workload);
     mine.map(|r| r["arm"].as_str().unwrap()).collect()
@@ -77,19 +77,19 @@ fn the_papers_workloads_run_and_check_themselves() {
 }
 
 #[test]
-fn shared_objects_and_their_private_twins_run_and_check_themselves() {
+fn shared_and_private_objects_run_and_check_themselves() {
     let place = Place::new();
     let args = "--category shared --python 3.14,3.14t,3.15t --workers 2 --scale 0.0001";
     let summary = suite(&place, args).run().ok().json();
     assert!(list(&summary, "failed").is_empty(), "{summary}");
     for form in ["shared", "private"] {
         let of: Vec<&Value> = rows(&summary).into_iter().filter(|r| r["form"] == form).collect();
-        assert_eq!(of.len(), 20, "ten workloads on two interpreters beside the reference, {form}");
+        assert_eq!(of.len(), 20, "ten workloads on two interpreters besides the reference, {form}");
     }
 }
 
 #[test]
-fn fixed_forms_run_where_the_package_is() {
+fn fixed_forms_run_with_the_package_installed() {
     let packages = std::env::var_os("UNGIL_PACKAGES").map(PathBuf::from);
     let packages =
         packages.expect("UNGIL_PACKAGES: run the tests with `cargo xtask test`").join("installed");
@@ -112,18 +112,18 @@ fn fixed_forms_run_where_the_package_is() {
     assert_eq!(
         fixed,
         3 * (2 + 9),
-        "two of the paper's, and all shared ones but the attribute that is written"
+        "two workloads of the paper, and all shared ones except attribute_write"
     );
 }
 
 #[test]
-fn numpy_runs_where_it_is_and_is_missed_where_it_is_not() {
+fn numpy_workloads_are_skipped_without_numpy() {
     let place = Place::new();
     let args = "--category numpy,sequential --python 3.14,3.14t,3.15t --scale 0.0000001";
     let summary = suite(&place, args).run().ok().json();
     let skipped = list(&summary, "skipped").concat();
     assert!(skipped.contains("numpy_fft") && skipped.contains("3.14 has no NumPy"), "{skipped}");
-    assert_eq!(arms(&summary, "mandelbrot"), ["3.14t", "3.15t"], "the rest goes on");
+    assert_eq!(arms(&summary, "mandelbrot"), ["3.14t", "3.15t"], "other workloads still run");
     let told = suite(&place, "--category numpy --python 3.14,3.14t").run().told(1);
     assert!(told.what.contains("nothing to run") && told.why.contains("NumPy"), "{told:?}");
     let home =
@@ -137,7 +137,7 @@ fn numpy_runs_where_it_is_and_is_missed_where_it_is_not() {
 }
 
 #[test]
-fn processes_interpreters_and_the_gil_switched_on_are_arms_too() {
+fn processes_interpreters_and_the_enabled_gil_are_arms() {
     let place = Place::new();
     let args = "--workload json_parse,counter --python 3.14,3.14t,3.14t+gil --workers 2 --scale 0.00005 --models \
                 fork,spawn,forkserver,interpreters";
@@ -152,19 +152,19 @@ fn processes_interpreters_and_the_gil_switched_on_are_arms_too() {
     assert_eq!(
         arms(&summary, "counter"),
         [shared, shared].concat(),
-        "nothing else can share an object"
+        "only threads can share an object"
     );
 }
 
 #[test]
-fn the_joules_of_a_sensor_are_split_into_those_of_the_machine_at_rest_and_those_of_the_work() {
+fn measured_energy_is_split_into_idle_and_workload() {
     let place = Place::new();
     let zone = "powercap/intel-rapl/intel-rapl:0";
     place.write(&format!("{zone}/name"), "package-0\n");
     place.write(&format!("{zone}/max_energy_range_uj"), "262143328850\n");
     place.write(&format!("{zone}/energy_uj"), "0\n");
     symlink(place.at(zone), place.at("powercap/intel-rapl:0")).unwrap();
-    // A machine that draws ten watts whatever it does.
+    // A machine that always draws ten watts.
     let (counter, began) = (place.at(zone).join("energy_uj"), Instant::now());
     let next = counter.with_extension("new");
     let on = AtomicBool::new(true);
@@ -208,8 +208,8 @@ fn the_joules_of_a_sensor_are_split_into_those_of_the_machine_at_rest_and_those_
     );
 }
 
-/// The workloads in a folder `files`, one of them changed.
-fn changed(place: &Place, name: &str, from: &str, to: &str) {
+/// Exports the workloads to the folder `files` and changes one of them.
+fn export_changed(place: &Place, name: &str, from: &str, to: &str) {
     place.ungil(["suite", "--export", "files"]).run().ok();
     let text = place.read(&format!("files/{name}.py")).unwrap();
     assert!(text.contains(from), "{name}.py has no {from}");
@@ -217,9 +217,9 @@ fn changed(place: &Place, name: &str, from: &str, to: &str) {
 }
 
 #[test]
-fn a_wrong_result_is_named_and_its_figures_are_not_used() {
+fn a_wrong_result_is_reported_and_not_used() {
     let place = Place::new();
-    changed(&place, "mandelbrot", "total += n\n", "total += n + 1\n");
+    export_changed(&place, "mandelbrot", "total += n\n", "total += n + 1\n");
     let args =
         "--workload mandelbrot,bubble_sort --python 3.14,3.14t --scale 0.0001 --sources files -o s";
     let out = suite(&place, args).run();
@@ -230,20 +230,20 @@ fn a_wrong_result_is_named_and_its_figures_are_not_used() {
     );
     let summary = out.json();
     assert!(arms(&summary, "mandelbrot").is_empty());
-    assert_eq!(arms(&summary, "bubble_sort"), ["3.14t"], "the rest goes on");
+    assert_eq!(arms(&summary, "bubble_sort"), ["3.14t"], "other workloads still run");
     assert_eq!(summary["failed"][0]["self_check"], true);
     let text = place.ungil(["suite", "--replay", "s"]).run();
     assert!(text.stdout.contains("! failed: mandelbrot") && text.code == 1, "{}", text.stdout);
-    // Put right, and tried again.
-    changed(&place, "mandelbrot", "total += n\n", "total += n\n");
+    // After the workload is corrected, it is retried.
+    export_changed(&place, "mandelbrot", "total += n\n", "total += n\n");
     fs::copy(place.at("files/mandelbrot.py"), place.at("s/workloads/mandelbrot.py")).unwrap();
     let summary = place.ungil(["suite", "--resume", "s", "--quiet", "--json"]).run().ok().json();
     assert_eq!(arms(&summary, "mandelbrot"), ["3.14t"]);
-    assert!(place.at("s/001-mandelbrot-20.jsonl.failed").exists(), "what failed is kept");
+    assert!(place.at("s/001-mandelbrot-20.jsonl.failed").exists(), "the failed record is kept");
 }
 
 #[test]
-fn a_name_that_does_not_exist_is_told_with_the_nearest_that_does() {
+fn unknown_names_are_reported_with_the_nearest_known() {
     let place = Place::new();
     let told = suite(&place, "--workload mandlebrot --python 3.14,3.14t").run().told(2);
     assert!(told.what.contains("'mandlebrot'") && told.why.ends_with(" mandelbrot"), "{told:?}");
@@ -257,12 +257,12 @@ fn a_name_that_does_not_exist_is_told_with_the_nearest_that_does() {
         .run()
         .told(1);
     assert!(told.why.contains(".py"), "{told:?}");
-    assert!(!place.at("s/suite.json").exists(), "a suite without its files is none");
-    assert!(!place.at(".ungil").exists(), "nothing is begun");
+    assert!(!place.at("s/suite.json").exists(), "suite.json was written without its workloads");
+    assert!(!place.at(".ungil").exists(), "a run was started");
 }
 
 #[test]
-fn what_memory_is_too_small_for_is_left_out_with_the_reason() {
+fn workloads_too_large_for_memory_are_skipped() {
     let place = Place::new();
     let args = "--workload bubble_sort,object_lists_nocopy --python 3.14,3.14t --workers 1 --scale 0.0001 --memory 24.5MiB";
     let summary = suite(&place, args).run().ok().json();
@@ -282,13 +282,13 @@ fn what_memory_is_too_small_for_is_left_out_with_the_reason() {
 }
 
 #[test]
-fn ctrl_c_keeps_what_was_measured_and_resume_completes_it() {
+fn ctrl_c_keeps_measurements_and_resume_completes_them() {
     let place = Place::new();
     let stay = place.at("stay").display().to_string();
     let waits = format!(
         "import os, time\n    open({stay:?} + '.seen', 'w').close()\n    while os.path.exists({stay:?}):\n        time.sleep(0.01)\n    chosen ="
     );
-    changed(&place, "bubble_sort", "chosen =", &waits);
+    export_changed(&place, "bubble_sort", "chosen =", &waits);
     place.write("stay", "");
     let args = "--workload mandelbrot,bubble_sort,prime_sieve --python 3.14,3.14t --scale 0.0001 --sources files -o s";
     let mut running = suite(&place, args).start();
@@ -313,12 +313,12 @@ fn ctrl_c_keeps_what_was_measured_and_resume_completes_it() {
     assert_eq!(
         place.read("s/001-mandelbrot-20.jsonl").unwrap(),
         measured,
-        "what was done is not done again"
+        "a finished workload was repeated"
     );
 }
 
 #[test]
-fn a_first_look_makes_as_many_blocks_as_decide_where_there_is_time() {
+fn quick_runs_enough_blocks_for_a_verdict_if_time_allows() {
     let place = Place::new();
     let what =
         "suite --quick --workload mandelbrot --python 3.14,3.14t --energy off -q --json -o s";
@@ -328,7 +328,7 @@ fn a_first_look_makes_as_many_blocks_as_decide_where_there_is_time() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_run() {
+fn dry_run_lists_what_would_run() {
     let place = Place::new();
     let dry = |args: &[&str]| {
         let more = ["--dry-run", "--python", "3.14,3.14t", "--memory", "1000GB"];
@@ -352,13 +352,13 @@ fn a_dry_run_says_what_would_run() {
         "interpreters",
     ]);
     assert!(old.run().ok().stdout.contains("left out: 3.13 under interpreters: "));
-    assert!(!place.at(".ungil").exists(), "nothing is begun");
+    assert!(!place.at(".ungil").exists(), "a run was started");
     let list = place.ungil(["suite", "--list"]).run().ok().stdout;
     assert!(list.contains("mandelbrot") && list.contains("immutable_read"), "{list}");
 }
 
 #[test]
-fn a_folder_is_read_again_whatever_became_of_it() {
+fn replay_reads_damaged_folders() {
     let place = Place::new();
     let args = "--workload mandelbrot,bubble_sort --python 3.14,3.14t --scale 0.0001 -o s";
     let first = suite(&place, args).run().ok().json();
@@ -370,12 +370,12 @@ fn a_folder_is_read_again_whatever_became_of_it() {
     assert_eq!(replay(0), first);
     let told = suite(&place, args).run().told(1);
     assert!(told.why.contains("it already exists"), "{told:?}");
-    // Cut off in its last line: the whole lines count.
+    // The last line is truncated; the complete lines count.
     let path = "s/001-mandelbrot-20.jsonl";
     let whole = place.read(path).unwrap();
     place.write(path, &whole[..whole.len() - 9]);
     assert_eq!(arms(&replay(0), "mandelbrot"), ["3.14t"]);
-    // Damaged, and of a later schema: named, the rest is there.
+    // A damaged record and one of a later schema are reported; the other is used.
     for (text, why) in [
         ("{}\n".to_string() + &whole, "first line"),
         (whole.replace("experiment/1", "experiment/9"), "/9"),

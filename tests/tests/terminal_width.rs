@@ -1,5 +1,5 @@
 //! The text output of `dump`, `heap`, `profile` and `top` fits a terminal of 80 columns.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod profiles;
 

@@ -1,6 +1,5 @@
-//! `ungil top` as its users meet it: lines for scripts, and a real terminal with keys, sizes and
-//! signals.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests `ungil top`: lines for scripts, and a real terminal with keys, sizes and signals.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod terminal;
 
@@ -9,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use terminal::Terminal;
 use ungil_tests::{BUILDS, Place, eventually, python};
 
-/// A keeper has lock L and waits for an event, a waiter waits for L, a spinner runs; and one has a
-/// name that would act on a terminal.
+/// One thread holds lock L and waits for an event, one waits for L, one spins, and one has a name
+/// that contains escape sequences.
 const PROGRAM: &str = "
 import gc, pathlib, sys, threading
 L, held, end = threading.Lock(), threading.Event(), threading.Event()
@@ -34,16 +33,16 @@ pathlib.Path('ready').write_text('x')
 sys.stdin.read()
 ";
 
-/// The program, running; ended with the test.
-struct Target(Child);
+/// The watched program; killed on drop.
+struct WatchedProgram(Child);
 
-impl Target {
-    fn start(place: &Place, build: &str, script: &str) -> Target {
+impl WatchedProgram {
+    fn start(place: &Place, build: &str, script: &str) -> WatchedProgram {
         place.write("program.py", script);
         let _ = std::fs::remove_file(place.at("ready"));
         let mut command = Command::new(python(build));
         command.arg("program.py").current_dir(place.path()).stdin(Stdio::piped());
-        let mut target = Target(command.spawn().unwrap());
+        let mut target = WatchedProgram(command.spawn().unwrap());
         eventually("the program is ready", || {
             assert!(target.0.try_wait().unwrap().is_none(), "the program ended");
             place.read("ready").is_some_and(|text| !text.is_empty())
@@ -61,13 +60,13 @@ impl Target {
     }
 }
 
-impl Drop for Target {
+impl Drop for WatchedProgram {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-fn views(place: &Place, target: &Target, args: &[&str]) -> Vec<Value> {
+fn views(place: &Place, target: &WatchedProgram, args: &[&str]) -> Vec<Value> {
     let out = place
         .ungil(["top", &target.pid(), "--json", "-d", "200ms"])
         .args(args.iter().copied())
@@ -81,10 +80,10 @@ fn thread<'a>(view: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 #[test]
-fn a_view_says_who_runs_who_waits_for_what_and_who_has_it() {
+fn a_view_shows_running_threads_waiters_and_lock_holders() {
     let place = Place::new();
     for build in BUILDS {
-        let target = Target::start(&place, build, PROGRAM);
+        let target = WatchedProgram::start(&place, build, PROGRAM);
         let mut last = Value::Null;
         eventually("a view with everything in it", || {
             last = views(&place, &target, &["-n", "3"]).pop().unwrap();
@@ -118,9 +117,9 @@ fn a_view_says_who_runs_who_waits_for_what_and_who_has_it() {
 }
 
 #[test]
-fn text_is_for_people_and_nothing_in_it_acts_on_a_terminal() {
+fn text_output_has_no_control_characters() {
     let place = Place::new();
-    let target = Target::start(&place, "3.14t", PROGRAM);
+    let target = WatchedProgram::start(&place, "3.14t", PROGRAM);
     let out = place.ungil(["top", &target.pid(), "--once", "--sort", "name"]).run().ok().stdout;
     assert!(!out.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'), "{out:?}");
     assert!(out.contains("e\u{fffd}]0;owned\u{fffd}\u{fffd}2J\u{fffd}vil"), "{out}");
@@ -132,9 +131,9 @@ fn text_is_for_people_and_nothing_in_it_acts_on_a_terminal() {
 }
 
 #[test]
-fn without_a_pid_every_python_is_listed() {
+fn every_python_is_listed_without_a_pid() {
     let place = Place::new();
-    let targets = BUILDS.map(|build| Target::start(&place, build, PROGRAM));
+    let targets = BUILDS.map(|build| WatchedProgram::start(&place, build, PROGRAM));
     let list = place.ungil(["top", "--json"]).run().ok().json();
     for (target, build) in targets.iter().zip(BUILDS) {
         let pid: u64 = target.pid().parse().unwrap();
@@ -152,7 +151,7 @@ fn without_a_pid_every_python_is_listed() {
 }
 
 #[test]
-fn what_cannot_be_watched_is_said_in_three_lines() {
+fn targets_that_cannot_be_watched_are_reported() {
     let place = Place::new();
     assert!(place.ungil(["top", "4194300", "--once"]).run().told(1).what.contains("no process"));
     let mut sleep = Command::new("sleep").arg("1000").spawn().unwrap();
@@ -169,9 +168,9 @@ fn what_cannot_be_watched_is_said_in_three_lines() {
 }
 
 #[test]
-fn a_target_that_ends_is_said_to_have_and_what_was_seen_is_kept() {
+fn the_last_view_is_kept_when_the_target_ends() {
     let place = Place::new();
-    let mut target = Target::start(&place, "3.15t", PROGRAM);
+    let mut target = WatchedProgram::start(&place, "3.15t", PROGRAM);
     let running =
         place.ungil(["top", &target.pid(), "--json", "-n", "100000", "-d", "100ms"]).start();
     std::thread::sleep(std::time::Duration::from_millis(300));
@@ -184,9 +183,9 @@ fn a_target_that_ends_is_said_to_have_and_what_was_seen_is_kept() {
 }
 
 #[test]
-fn the_screen_shows_it_keys_change_it_and_the_terminal_is_given_back() {
+fn keys_change_the_view_and_the_terminal_is_restored() {
     let place = Place::new();
-    let mut target = Target::start(&place, "3.14t", PROGRAM);
+    let mut target = WatchedProgram::start(&place, "3.14t", PROGRAM);
     let mut top = Terminal::start(place.ungil(["top", &target.pid(), "--sort", "name"]), 30, 130);
     top.until(&["waiter", "keeper", "spinner", "threading.Lock \"L\", held by keeper", "top uses"]);
     assert!(top.alternate());
@@ -239,9 +238,9 @@ fn the_screen_shows_it_keys_change_it_and_the_terminal_is_given_back() {
 }
 
 #[test]
-fn it_can_be_suspended_and_goes_on() {
+fn top_can_be_suspended_and_resumed() {
     let place = Place::new();
-    let target = Target::start(&place, "3.15", PROGRAM);
+    let target = WatchedProgram::start(&place, "3.15", PROGRAM);
     let mut top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
     top.until(&["waiter"]);
     for by_key in [true, false] {
@@ -251,7 +250,7 @@ fn it_can_be_suspended_and_goes_on() {
             top.signal("TSTP")
         }
         top.until_stopped();
-        assert!(!top.alternate(), "the shell has its screen back");
+        assert!(!top.alternate(), "the alternate screen is still active");
         top.signal("CONT");
         eventually("the screen is back", || {
             top.read();
@@ -263,9 +262,9 @@ fn it_can_be_suspended_and_goes_on() {
 }
 
 #[test]
-fn a_signal_ends_it_and_the_terminal_is_given_back() {
+fn signals_end_top_and_the_terminal_is_restored() {
     let place = Place::new();
-    let target = Target::start(&place, "3.13", PROGRAM);
+    let target = WatchedProgram::start(&place, "3.13", PROGRAM);
     for signal in ["TERM", "HUP", "INT"] {
         let mut top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
         top.until(&["waiter"]);
@@ -275,19 +274,18 @@ fn a_signal_ends_it_and_the_terminal_is_given_back() {
 }
 
 #[test]
-fn a_terminal_that_goes_away_ends_it() {
+fn closing_the_terminal_ends_top() {
     let place = Place::new();
-    let target = Target::start(&place, "3.14", PROGRAM);
+    let target = WatchedProgram::start(&place, "3.14", PROGRAM);
     let top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
-    // By the signal that comes with it, which it may meet before or after it has begun to listen to
-    // it.
+    // The hang-up signal ends it, before or after its signal handler is installed.
     assert!(matches!(top.hang_up(&["waiter"]), Some(130) | None));
 }
 
 #[test]
-fn a_python_is_chosen_from_the_list() {
+fn a_python_can_be_chosen_from_the_list() {
     let place = Place::new();
-    let target = Target::start(&place, "3.15t", PROGRAM);
+    let target = WatchedProgram::start(&place, "3.15t", PROGRAM);
     let mut top = Terminal::start(
         place.ungil(["top", "--filter", &format!("{} 3.15", target.pid())]),
         24,
@@ -303,9 +301,9 @@ fn a_python_is_chosen_from_the_list() {
 }
 
 #[test]
-fn no_color_is_honoured() {
+fn no_color_is_respected() {
     let place = Place::new();
-    let target = Target::start(&place, "3.14", PROGRAM);
+    let target = WatchedProgram::start(&place, "3.14", PROGRAM);
     for (value, coloured) in [("1", false), ("", true)] {
         let command = place
             .ungil(["top", &target.pid()])

@@ -1,15 +1,15 @@
-//! `ungil compare`'s figures of waiting: right where the truth is known by construction, and named
-//! where there are none. A thread that waits for the whole of a phase waits for as long as the
-//! phase is, however slow the machine: shares are tested, and no time.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests the wait metrics of `ungil compare`: their values in programs with known behaviour, and
+//! the reason given where there are none. A thread that waits during a whole phase waits as long as
+//! the phase lasts, however slow the machine, so the tests check shares, not times.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use ungil_tests::{PYTHONS, Place, metric};
 
-const KEYS: [&str; 4] = ["lock_wait_s", "gil_wait_s", "gc_s", "stop_world_s"];
+const WAIT_METRICS: [&str; 4] = ["lock_wait_s", "gil_wait_s", "gc_s", "stop_world_s"];
 
-/// Three threads wait for a lock during the whole phase, two for an event, one for a queue's item,
-/// one for a thread's end.
+/// Three threads wait for a lock during the whole phase, two for an event, one for a queue item,
+/// one for a thread to end.
 const WAITERS: &str = "
 import queue, threading, time
 from ungil_phase import phase
@@ -46,7 +46,7 @@ fn run(place: &Place, python: &str, script: &str) -> Value {
 }
 
 #[test]
-fn threads_that_wait_for_a_lock_all_the_time_wait_for_as_long_as_the_phase_is() {
+fn lock_waits_last_as_long_as_the_phase() {
     let place = Place::new();
     for python in PYTHONS {
         let run = run(&place, python, WAITERS);
@@ -61,7 +61,7 @@ fn threads_that_wait_for_a_lock_all_the_time_wait_for_as_long_as_the_phase_is() 
 }
 
 #[test]
-fn time_of_the_collector_is_the_interpreters_own_where_it_keeps_it() {
+fn gc_time_is_the_interpreters_own_where_available() {
     let place = Place::new();
     let script = "
 import gc
@@ -88,16 +88,16 @@ print('done')
         let (ours, own) = (metric(&run, "gc_s"), metric(&run, "own_s"));
         assert!(
             own > 0.0 && (ours - own).abs() < 1e-6,
-            "{python}: {ours} s, the interpreter says {own} s"
+            "{python}: {ours} s, the interpreter reports {own} s"
         );
     }
 }
 
 #[test]
-fn collections_and_pauses_that_take_most_of_the_time_are_seen() {
+fn long_collections_and_pauses_are_seen() {
     let place = Place::new();
-    // The collector looks through the same 400,000 objects again and again: most of the phase is
-    // its.
+    // The collector traverses the same 400,000 objects again and again, which takes most of the
+    // phase.
     let script = "
 import gc, threading, time
 from ungil_phase import phase
@@ -124,7 +124,7 @@ print('done')
 }
 
 #[test]
-fn threads_that_all_want_to_run_wait_for_the_gil_and_without_it_they_do_not() {
+fn busy_threads_wait_for_the_gil_only_where_there_is_one() {
     let place = Place::new();
     let script = "
 import threading, time
@@ -146,8 +146,8 @@ print('done')
         if python.ends_with('t') {
             assert_eq!(waiters, 0.0, "{python}: {run}");
         } else {
-            // One of four has it. On a busy machine a thread that has just got it, or asks for it,
-            // is not seen waiting.
+            // One of four threads has the GIL. On a busy machine a thread that just acquired or
+            // requested it is not seen waiting.
             assert!(
                 (0.3..=4.0).contains(&waiters),
                 "{python}: {waiters} threads waited for the GIL: {run}"
@@ -157,7 +157,7 @@ print('done')
 }
 
 #[test]
-fn children_count_too() {
+fn waits_of_children_count() {
     let place = Place::new();
     let script = "
 import os, sys, threading, time
@@ -189,12 +189,12 @@ print('done')
 }
 
 #[test]
-fn an_arm_without_a_python_says_why_it_has_none() {
+fn an_arm_without_python_explains_missing_metrics() {
     let place = Place::new();
     place.write("w.py", "import time\ntime.sleep(0.5)\nprint('done')\n");
     let also = "native=sh -c 'sleep 0.5; echo done'";
     let record = place.one_block(["w.py", "--python", "3.14", "--also", also]).run().ok().record();
-    for key in KEYS {
+    for key in WAIT_METRICS {
         let run = record.run("native");
         assert!(run["metrics"].get(key).is_none(), "{run}");
         assert!(

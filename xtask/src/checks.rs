@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-/// Files and the schema, vendored by `check-jsonschema`, that they follow.
+/// Vendored schemas of `check-jsonschema`, and the files they apply to.
 const SCHEMAS: [(&str, &[&str]); 6] = [
     ("vendor.github-workflows", &[".github/workflows"]),
     ("custom.github-workflows-require-timeout", &[".github/workflows"]),
@@ -50,7 +50,7 @@ pub(crate) fn checks() -> Done {
     check("source distribution", build.arg(root().join("python")))?;
     let mut twine = tools.command("twine");
     twine.args(["check", "--strict"]).args(files(&distributions)?);
-    // The wheels that the tests use, if they are built.
+    // The wheels of the tests, if they are built.
     for folder in files(&target().join("python/wheels")).unwrap_or_default() {
         twine.args(files(&folder)?);
     }
@@ -81,12 +81,12 @@ impl Tools {
         Ok(Self(folder))
     }
 
-    /// One of the tools, to be run at the root of the repository.
+    /// Returns a command that runs one of the tools at the root of the repository.
     fn command(&self, tool: &str) -> Command {
         self.environment(Command::new(self.0.join("bin").join(tool)))
     }
 
-    /// A Python that imports the tools.
+    /// Returns a Python that can import the tools.
     fn python(&self) -> Command {
         self.environment(Command::new("python3"))
     }
@@ -100,7 +100,7 @@ impl Tools {
     }
 }
 
-/// Runs a check, prints its line, and what it printed itself if it fails.
+/// Runs a check and prints its result, and its output if it fails.
 fn passes(name: &str, command: &mut Command) -> Result<bool, String> {
     let start = Instant::now();
     let output = command.output().map_err(|e| format!("{name}: {e}"))?;
@@ -114,7 +114,7 @@ fn passes(name: &str, command: &mut Command) -> Result<bool, String> {
     Ok(passed)
 }
 
-/// The file, or the YAML files of the folder except the configuration of issue forms.
+/// Returns the file, or the YAML files of the folder except the configuration of issue forms.
 fn yaml_files(path: &Path) -> Result<Vec<PathBuf>, String> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
@@ -125,7 +125,7 @@ fn yaml_files(path: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
-/// The entries of a folder, sorted.
+/// Returns the entries of a folder, sorted.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: everything that must pass, with the seconds that each stage took.
+//! `cargo xtask ci`: every required check, with the duration of each stage.
 
 use crate::environment::{cargo, root, run};
 use crate::{Done, checks, test};

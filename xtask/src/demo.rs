@@ -4,15 +4,16 @@ use crate::Done;
 use crate::environment::{cargo, root, run, target};
 use std::process::Command;
 
-/// What is compared, and what each shows.
+/// The examples, and what each shows.
 const EXAMPLES: [(&str, &str); 2] = [
     ("primes.py", "Independent work: counting primes in ranges."),
     ("shared_list.py", "Shared work: upper-casing the strings of one list."),
 ];
 
-/// Builds, gets a pair of interpreters if there is none, and compares two examples.
+/// Builds ungil, installs a pair of interpreters if there is none, and compares two examples.
 pub(crate) fn demo() -> Done {
-    // Only what `compare` and `pythons` need, barely optimised: compiling is most of a first demo.
+    // Builds only what `compare` and `pythons` need, barely optimised: compiling takes most of the
+    // time.
     run(Command::new(cargo()).current_dir(root()).args([
         "build",
         "--package=ungil",
@@ -25,8 +26,8 @@ pub(crate) fn demo() -> Done {
     if !String::from_utf8_lossy(&found.stdout).contains(" are a pair") {
         run(Command::new(&ungil).args(["pythons", "install", "3.14", "3.14t"]))?;
     }
-    for (script, says) in EXAMPLES {
-        println!("\n{says}\n$ ungil compare examples/{script} -- --workers {{workers}}\n");
+    for (script, description) in EXAMPLES {
+        println!("\n{description}\n$ ungil compare examples/{script} -- --workers {{workers}}\n");
         let mut compare = Command::new(&ungil);
         compare.current_dir(root()).arg("compare").arg(format!("examples/{script}"));
         run(compare.args(["--time-limit", "20s", "--", "--workers", "{workers}"]))?;

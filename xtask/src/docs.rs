@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The interpreter that runs Sphinx: the package's stubs need a parser of 3.12 or later.
+/// The interpreter that runs Sphinx: parsing the package's stubs needs Python 3.12 or later.
 const PYTHON: &str = "3.14";
 
 /// The pages outside `docs/` that the site includes.
@@ -21,7 +21,7 @@ pub(crate) fn docs(arguments: &[String]) -> Done {
     };
     let sphinx = install()?;
     let program = program()?;
-    // One working folder for each process, so that two builds do not meet.
+    // One working folder per process, so that two builds do not interfere.
     let work = target().join(format!("docs-work-{}", std::process::id()));
     let built = copy_sources(&work).and_then(|()| build(&sphinx, &program, &work, &site));
     fs::remove_dir_all(&work).map_err(|e| format!("{}: {e}", work.display()))?;
@@ -30,7 +30,7 @@ pub(crate) fn docs(arguments: &[String]) -> Done {
     Ok(())
 }
 
-/// Installs the generator, unless these versions are there.
+/// Installs Sphinx, unless the pinned versions are installed.
 pub(crate) fn install() -> Result<PathBuf, String> {
     let requirements = root().join("docs/requirements.txt");
     let wanted = fs::read_to_string(&requirements)
@@ -50,23 +50,23 @@ pub(crate) fn install() -> Result<PathBuf, String> {
     pip.args(["install", "--root-user-action=ignore", "--only-binary=:all:", "--target"])
         .arg(&folder);
     run(pip.arg("-r").arg(&requirements))?;
-    // Last, so that an interrupted installation is repeated.
+    // Written last, so that an interrupted installation is repeated.
     fs::write(&there, wanted).map_err(|e| format!("{}: {e}", there.display()))?;
     Ok(folder)
 }
 
-/// The program whose help the reference shows: `$UNGIL_BIN`, or built.
+/// Returns the program whose help the reference shows: `$UNGIL_BIN`, or a new build.
 fn program() -> Result<PathBuf, String> {
     if let Some(program) = std::env::var_os("UNGIL_BIN") {
         return Ok(program.into());
     }
-    // The whole workspace, as for the tests: one package alone would select other features of the
-    // dependencies and compile them again.
+    // Builds the whole workspace, as for the tests: one package alone would select other features
+    // of the dependencies and compile them again.
     run(Command::new(cargo()).current_dir(root()).args(["build", "--workspace", "--bins"]))?;
     Ok(target().join("debug/ungil"))
 }
 
-/// Copies what the site is made from: Sphinx's extensions write pages beside those they find.
+/// Copies the sources of the site, because Sphinx's extensions write pages beside them.
 fn copy_sources(work: &Path) -> Done {
     let failed = |e: std::io::Error| format!("{}: {e}", work.display());
     fs::create_dir_all(work.join("python")).map_err(failed)?;
@@ -91,7 +91,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Runs Sphinx beside the package: the installed one, or one that is built for it.
+/// Runs Sphinx with the installed package, or with one built for it.
 fn build(sphinx: &Path, program: &Path, work: &Path, site: &Path) -> Done {
     let mut arguments: Vec<String> =
         ["-q", "-b", "html", "-W", "--keep-going", "-n"].map(String::from).to_vec();

@@ -1,4 +1,4 @@
-//! Where things are, and how commands are run.
+//! Paths of the project, and running commands.
 
 use crate::Done;
 use std::env;
@@ -6,20 +6,21 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The repository.
+/// Returns the root of the repository.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()
 }
 
-/// Cargo's target folder.
+/// Returns cargo's target folder.
 pub(crate) fn target() -> PathBuf {
     let target =
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     if target.is_absolute() { target } else { root().join(target) }
 }
 
-/// Where ungil keeps what it installs: `$UNGIL_HOME`, or `ungil` in the user's data folder.
+/// Returns the folder where ungil installs things: `$UNGIL_HOME`, or `ungil` in the user's data
+/// folder.
 pub(crate) fn home() -> Result<PathBuf, String> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(home) = set("UNGIL_HOME") {
@@ -29,18 +30,18 @@ pub(crate) fn home() -> Result<PathBuf, String> {
     Ok(data.ok_or("HOME is not set, and neither is UNGIL_HOME")?.join("ungil"))
 }
 
-/// The cargo that runs this.
+/// Returns the cargo that runs this program.
 pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Whether a program is on the search path.
+/// Returns whether a program is on the search path.
 pub(crate) fn on_path(program: &str) -> bool {
     env::var_os("PATH")
         .is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }
 
-/// Runs a command to its end; a failure names the command.
+/// Runs a command and waits for it; an error names the command.
 pub(crate) fn run(command: &mut Command) -> Done {
     let status = command.status();
     let shown = || {

@@ -1,10 +1,10 @@
-//! `cargo xtask loom`: every interleaving of the small programs beside the lock-free structures.
+//! `cargo xtask loom`: checks every interleaving of the loom models of the lock-free structures.
 
 use crate::Done;
 use crate::environment::{cargo, root, run, target};
 use std::process::Command;
 
-/// Runs the models. They have a target folder of their own, since `--cfg loom` changes everything.
+/// Runs the models in their own target folder, because `--cfg loom` rebuilds everything.
 pub(crate) fn loom() -> Done {
     let mut models = Command::new(cargo());
     models.current_dir(root()).env("CARGO_TARGET_DIR", target().join("loom"));

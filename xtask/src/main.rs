@@ -1,8 +1,7 @@
-//! The project's chores: `cargo xtask demo`, `cargo xtask test` and their parts.
+//! The project's development tasks: `cargo xtask demo`, `cargo xtask test` and their parts.
 //!
-//! They work on a machine that has Rust, python3, pip, cc and Debian's apt. What they need beyond
-//! that they install, by package name, with those clients. The crate has no dependencies, so that
-//! it is built in a second.
+//! They need Rust, python3, pip, cc and Debian's apt, and install everything else by package name
+//! with those clients. The crate has no dependencies, so that it builds in a second.
 
 mod checks;
 mod ci;
@@ -22,7 +21,7 @@ use environment::{cargo, home, root, run, target};
 use std::env;
 use std::process::ExitCode;
 
-/// The result of a chore; the error is one line for the user.
+/// Result of a task; the error is one line for the user.
 type Done = Result<(), String>;
 
 const USAGE: &str = "usage: cargo xtask COMMAND

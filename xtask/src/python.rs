@@ -1,5 +1,5 @@
-//! The Python package while it is worked on: built for one interpreter, laid out under
-//! `target/python`, and its tests run there.
+//! Development builds of the Python package: built for one interpreter, laid out under
+//! `target/python`, and tested there.
 
 use crate::{Done, cargo, home, root, run, target, tools};
 use std::fs;
@@ -18,7 +18,7 @@ pub(crate) fn python(arguments: &[String]) -> Done {
     let package = lay_out(version, &interpreter, release)?;
     let site = tools::pytest()?;
     let mut python = Command::new(&interpreter);
-    // Not `python/` itself, whose `ungil` has no library in it.
+    // A folder other than `python/`, whose `ungil` contains no library.
     python.current_dir(root().join("python/tests"));
     python.env("PYTHONPATH", std::env::join_paths([&package, &site]).map_err(|e| e.to_string())?);
     if !rest
@@ -31,7 +31,7 @@ pub(crate) fn python(arguments: &[String]) -> Done {
     run(python.args(rest))
 }
 
-/// Where the tests' interpreter of that version is.
+/// Returns the path of the tests' interpreter of that version.
 pub(crate) fn interpreter(version: &str) -> Result<PathBuf, String> {
     let roots = [
         std::env::var_os("UNGIL_PYTHONS").map(PathBuf::from),
@@ -48,7 +48,7 @@ pub(crate) fn interpreter(version: &str) -> Result<PathBuf, String> {
         })
 }
 
-/// Builds the library and puts it beside the package's own files.
+/// Builds the library and copies it beside the package's own files.
 fn lay_out(version: &str, interpreter: &Path, release: bool) -> Result<PathBuf, String> {
     let mut build = Command::new(cargo());
     build.current_dir(root()).env("PYO3_PYTHON", interpreter).args([
@@ -73,7 +73,7 @@ fn lay_out(version: &str, interpreter: &Path, release: bool) -> Result<PathBuf, 
             fs::copy(file.path(), inside.join(file.file_name())).map_err(failed)?;
         }
     }
-    // Replaced, not rewritten: an interpreter that has the old one mapped keeps it.
+    // Replaces the file instead of rewriting it: an interpreter may have the old one mapped.
     fs::copy(&library, inside.join("_ungil.new")).map_err(failed)?;
     fs::rename(inside.join("_ungil.new"), inside.join("_ungil.so")).map_err(failed)?;
     Ok(package)

@@ -31,7 +31,7 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("zstd", "zstd"),
 ];
 
-/// A part of what the tests need.
+/// A group of things that the tests need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// The program under test.
@@ -40,22 +40,22 @@ pub(crate) enum Part {
     Interpreters,
     /// Programs from Debian.
     Programs,
-    /// A browser, for the pages.
+    /// A browser, for the tests of HTML pages.
     Browser,
-    /// The Python package, installed from its wheels, and what its tests are run with.
+    /// The Python package installed from its wheels, and the tools to test it with.
     Wheels,
-    /// NumPy, where `ungil suite` puts it.
+    /// NumPy, installed by `ungil suite`.
     Numpy,
     /// Interpreters whose code is in a shared library.
     SharedPythons,
-    /// What extension modules are built with.
+    /// Toolchains that build extension modules.
     Toolchains,
     /// The generator of the documentation site.
     Docs,
 }
 
 impl Part {
-    /// All parts, each after those that it needs.
+    /// All parts in an order in which each follows the parts it needs.
     pub(crate) const ALL: [Part; 9] = [
         Part::Program,
         Part::Interpreters,
@@ -68,7 +68,7 @@ impl Part {
         Part::Docs,
     ];
 
-    /// The name on the command line.
+    /// Returns the name on the command line.
     fn name(self) -> &'static str {
         match self {
             Part::Program => "program",
@@ -83,7 +83,7 @@ impl Part {
         }
     }
 
-    /// The parts that must be there first.
+    /// Returns the parts that must be installed first.
     fn needs(self) -> &'static [Part] {
         match self {
             Part::Interpreters => &[Part::Program],
@@ -115,8 +115,8 @@ impl Part {
     }
 }
 
-/// `cargo xtask setup [PART...]`: installs the parts named, or all. For the test runner, which sets
-/// `$NEXTEST_ENV`, the variables are written there; otherwise they are printed for a shell.
+/// `cargo xtask setup [PART...]`: installs the named parts, or all. Writes the variables to
+/// `$NEXTEST_ENV` for the test runner, or prints them for a shell.
 pub(crate) fn setup(arguments: &[String]) -> Done {
     let for_runner = env::var_os("NEXTEST_ENV");
     if for_runner.is_some() && env::var_os(READY).is_some() {
@@ -182,7 +182,7 @@ fn interpreters(program: &Path) -> Result<Vec<Variable>, String> {
     Ok(vec![("UNGIL_PYTHONS", home.join("pythons")), ("UNGIL_HOME", home)])
 }
 
-/// Lets `ungil suite` fetch NumPy to where its tests find it, unless it is there.
+/// Installs NumPy with `ungil suite`, unless it is installed.
 fn numpy(program: &Path) -> Done {
     let home = home()?;
     let folder = target().join("suite-numpy");

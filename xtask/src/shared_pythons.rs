@@ -1,10 +1,9 @@
-//! Pythons whose interpreter is a shared library: Debian's libpython, which a program of three
-//! lines embeds.
+//! Installs Pythons whose interpreter is a shared library: Debian's libpython, embedded in a
+//! program of three lines.
 //!
-//! The interpreters the tests get otherwise are static. Debian's are of other patch releases than
-//! those, too, and position independent, so that what is looked up by address or by version is
-//! tried on another layout. The packages are unpacked, not installed, with the C library they were
-//! built for.
+//! The other interpreters of the tests are static. Debian's have other patch releases and are
+//! position independent, so that lookups by address or version are tested on another layout. The
+//! packages are unpacked, not installed, with the C library they were built for.
 
 use crate::{Done, run, target};
 use std::fs;
@@ -12,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A version and the suite of Debian that has it.
+/// Versions, and the Debian suite that has each.
 const SHARED: [(&str, &str); 2] = [("3.13", "trixie"), ("3.14", "sid")];
 /// Where libraries are in a package.
 #[cfg(target_arch = "x86_64")]
@@ -25,13 +24,14 @@ const LOADER: &str = "ld-linux-x86-64.so.2";
 const LOADER: &str = "ld-linux-aarch64.so.1";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Gets them; in the folder given is one folder a version, with a launcher `python` in it.
+/// Installs the interpreters. The returned folder has one folder per version with a launcher
+/// `python`.
 pub(crate) fn install() -> Result<PathBuf, String> {
     let folder = target().join("shared");
     for (version, suite) in SHARED {
         let place = folder.join(version);
         if !place.join("python").is_file() {
-            // What a broken-off attempt left is in the way of the next.
+            // Removes what an interrupted attempt left.
             let _ = fs::remove_dir_all(&place);
             download(&place, version, suite)?;
             embed(&place, version)?;
@@ -40,7 +40,7 @@ pub(crate) fn install() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Debian's packages with lists and settings of their own, as `ungil pythons install` has them.
+/// Downloads Debian's packages with separate apt lists and settings, like `ungil pythons install`.
 fn download(place: &Path, version: &str, suite: &str) -> Done {
     let apt = place.join("apt");
     for part in ["lists/partial", "cache/archives/partial"] {
@@ -82,7 +82,7 @@ fn download(place: &Path, version: &str, suite: &str) -> Done {
     Ok(())
 }
 
-/// The Debian archive this machine is set up to use.
+/// Returns the URI of the Debian archive that this machine uses.
 fn mirror() -> Result<String, String> {
     let targets = Command::new("apt-get")
         .args(["indextargets", "--format", "$(ORIGIN) $(REPO_URI)", "Created-By: Packages"])
@@ -94,7 +94,7 @@ fn mirror() -> Result<String, String> {
     uri.map(str::to_owned).ok_or_else(|| "apt knows no Debian archive".into())
 }
 
-/// A program that is Python, and a launcher that runs it with the libraries beside it.
+/// Builds a program that embeds Python, and a launcher that runs it with the libraries beside it.
 fn embed(place: &Path, version: &str) -> Done {
     let written = |name: &str, text: &str| -> Result<PathBuf, String> {
         let path = place.join(name);
@@ -110,7 +110,7 @@ fn embed(place: &Path, version: &str) -> Done {
         .arg(format!("-L{}", place.join(LIBRARIES).display()))
         .arg(format!("-l:libpython{version}.so.1.0"))
         .arg("-Wl,--allow-shlib-undefined"))?;
-    // The libraries want their own C library, and that its own loader.
+    // The libraries need their own C library, which needs its own loader.
     let launcher = format!(
         "#!/bin/sh\nhere=$(dirname \"$0\")\nlibraries=$here/{LIBRARIES}\nPYTHONHOME=$here/unpacked/usr \
          exec \"$libraries/{LOADER}\" --library-path \"$libraries\" \"$here/embed\" \"$@\"\n"

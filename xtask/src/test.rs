@@ -1,4 +1,4 @@
-//! `cargo xtask test`: gets what the tests need and runs them.
+//! `cargo xtask test`: installs what the tests need and runs them.
 
 use crate::ci::stage;
 use crate::environment::{cargo, root, run};
@@ -6,9 +6,9 @@ use crate::setup::{self, Part};
 use crate::{Done, loom};
 use std::process::Command;
 
-/// Runs the tests. Without arguments all of them, after everything that they need and the models
-/// of the lock-free structures; with arguments those that nextest selects, which gets only what
-/// they need (`.config/nextest.toml` says what that is).
+/// Runs the tests. Without arguments, first installs everything they need and runs the models of
+/// the lock-free structures, then runs all tests. With arguments, runs the tests that nextest
+/// selects and installs only what those need (see `.config/nextest.toml`).
 pub(crate) fn test(arguments: &[String]) -> Done {
     let nextest = Command::new(cargo())
         .args(["nextest", "--version"])
@@ -24,7 +24,7 @@ pub(crate) fn test(arguments: &[String]) -> Done {
     let mut runner = Command::new(cargo());
     runner.current_dir(root()).envs(variables);
     if nextest {
-        // Closes with one summary for all.
+        // nextest prints one summary for all test binaries.
         runner.args(["nextest", "run", "--workspace"]);
         if !arguments.iter().any(|argument| argument.starts_with("--profile")) {
             runner.args(["--profile", "ci"]);

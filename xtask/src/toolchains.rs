@@ -1,6 +1,6 @@
-//! What extension modules are made with, so that `ungil audit` is tested on modules of each:
-//! Cython, pybind11 and nanobind as their packages, PyO3 as a library for each build, since it
-//! takes longest.
+//! Installs the toolchains that build the extension modules for the tests of `ungil audit`: Cython,
+//! pybind11 and nanobind as packages, and PyO3 as one library per build, because it takes longest
+//! to compile.
 
 use crate::python::interpreter;
 use crate::setup::debian;
@@ -8,8 +8,7 @@ use crate::{cargo, root, run, target, tools};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A library of PyO3's: its name, the folder of its manifest, the interpreter it is for, and more
-/// for cargo.
+/// PyO3 libraries: name, folder of the manifest, interpreter, and further arguments for cargo.
 const PYO3: [(&str, &str, &str, &[&str]); 4] = [
     ("3.14t", "current", "3.14t", &[]),
     ("3.15t", "current", "3.15t", &[]),
@@ -17,7 +16,7 @@ const PYO3: [(&str, &str, &str, &[&str]); 4] = [
     ("earlier", "earlier", "3.14t", &[]),
 ];
 
-/// Gets them, and gives the folder where they are.
+/// Installs the toolchains and returns their folder.
 pub(crate) fn install() -> Result<PathBuf, String> {
     debian("c++", "g++")?;
     let folder = target().join("toolchains");
@@ -26,8 +25,8 @@ pub(crate) fn install() -> Result<PathBuf, String> {
     tools::nanobind(folder.join("nanobind"))?;
     for (name, manifest, version, more) in PYO3 {
         let manifest = root().join("crates/audit/tests/fixtures/pyo3").join(manifest);
-        // Each its own target folder: in one, the interpreter of the last would undo what was built
-        // for the one before. Optimised, as wheels are.
+        // Each has its own target folder: in a shared one, building for one interpreter would
+        // invalidate the build for another. Optimised, like wheels.
         let mut build = Command::new(cargo());
         build.current_dir(manifest).env("PYO3_PYTHON", interpreter(version)?);
         build.args(["build", "--quiet", "--locked", "--release"]).args(more);

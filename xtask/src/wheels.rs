@@ -1,5 +1,5 @@
-//! The Python package as users get it: wheels built by pip, installed, one for each kind of
-//! interpreter. The tests use these.
+//! Builds wheels of the Python package with pip, one for each kind of interpreter, and installs
+//! them. The tests use these.
 
 use crate::python::interpreter;
 use crate::{Done, root, run, target, tools};
@@ -7,14 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The wheel's interpreter, and those it is for.
+/// The interpreter that builds each wheel, and the interpreters that install it.
 const WHEELS: [(&str, &[&str]); 3] =
     [("3.14", &["3.14"]), ("3.14t", &["3.14t"]), ("3.15t", &["3.15", "3.15t"])];
 
 /// Builds the wheels and installs each under `target/python/installed/VERSION`, with what the
-/// package's tests need. Returns the folder of all that. `program` is the `ungil` that the wheels
-/// bring along: it is built already, and compiling it once more, optimised, would take longer than
-/// everything else here.
+/// package's tests need. Returns the folder of all of it. `program` is the `ungil` to include in
+/// the wheels; it is already built, and compiling an optimised one would take longer than all other
+/// steps.
 pub(crate) fn install(program: &Path) -> Result<PathBuf, String> {
     let installed = target().join("python/installed");
     let pip = tools::pip()?;
@@ -51,7 +51,7 @@ pub(crate) fn install(program: &Path) -> Result<PathBuf, String> {
     Ok(target().join("python"))
 }
 
-/// pip, working for the interpreter of that version, which needs none of its own.
+/// Returns a command that runs pip for an interpreter without a pip of its own.
 fn with(pip: &Path, version: &str) -> Result<Command, String> {
     let mut command = Command::new("python3");
     command.env("PYTHONPATH", pip).args([

@@ -1,9 +1,9 @@
-//! What measuring costs: the runner's own CPU as a share of one core and the time added per run,
-//! for a tree of one process and for one of many, marked and unmarked, with default probes.
+//! Measures the cost of measuring: the runner's CPU as a share of one core and the time added per
+//! run, for one process and for a tree of many, with default probes.
 //!
 //! `cargo build --release -p ungil -p ungil-bench && target/release/cost`
 
-use ungil_bench::{Any, one_run, python};
+use ungil_bench::{AnyResult, one_run, python};
 use ungil_experiment::stats::median;
 
 const TREES: [(&str, &str); 4] = [
@@ -19,7 +19,7 @@ const TREES: [(&str, &str); 4] = [
     ),
 ];
 
-fn main() -> Any<()> {
+fn main() -> AnyResult<()> {
     let dir = tempfile::tempdir()?;
     let python = python();
     for (i, (name, code)) in TREES.iter().enumerate() {
@@ -34,7 +34,7 @@ fn main() -> Any<()> {
         }
         let m = |v: &[f64]| median(v).unwrap_or(f64::NAN);
         println!(
-            "{name:24} runner {:5.2} % of one core, {:5.2} ms added, {} looks, {} with PSS",
+            "{name:24} runner {:5.2} % of one core, {:5.2} ms added, {} samples, {} with PSS",
             m(&cpu),
             m(&added),
             m(&samples),

@@ -1,21 +1,21 @@
-//! Does ungil's time agree with hyperfine's? The same 1 s command in interleaved triples
-//! (hyperfine, ungil, hyperfine again), in every order in turn; the paired ratio ungil / hyperfine
-//! beside hyperfine / hyperfine.
+//! Compares ungil's time with hyperfine's. Runs the same 1 s command in interleaved triples
+//! (hyperfine, ungil, hyperfine again) in every order, and prints the paired ratio ungil /
+//! hyperfine beside hyperfine / hyperfine.
 //!
 //! `cargo build --release -p ungil -p ungil-bench && target/release/hyperfine [PAIRS]`
 
 use std::process::Command;
-use ungil_bench::{Any, one_run, python, second, show};
+use ungil_bench::{AnyResult, format_ratio, one_run, one_second_loop, python};
 use ungil_experiment::stats::{median, paired};
 
-/// Every order of the three, so that neither place nor predecessor favours one.
+/// Every order of the three, so that neither position nor predecessor favours one.
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1], [0, 2, 1], [1, 2, 0]];
 
-fn main() -> Any<()> {
+fn main() -> AnyResult<()> {
     let pairs: usize = std::env::args().nth(1).map_or(Ok(40), |n| n.parse())?;
     let dir = tempfile::tempdir()?;
     let python = python();
-    let mut words = second(&python);
+    let mut words = one_second_loop(&python);
     let plain = words.iter().map(|w| quote(w)).collect::<Vec<_>>().join(" ");
     words[0] = "{python}".into();
     let ours = words
@@ -46,8 +46,8 @@ fn main() -> Any<()> {
     }
     let (ours, theirs) = (paired(&against, 1), paired(&itself, 1));
     let (ours, theirs) = ours.zip(theirs).ok_or("no pairs")?;
-    println!("ungil / hyperfine      {}", show(&ours));
-    println!("hyperfine / hyperfine  {}", show(&theirs));
+    println!("ungil / hyperfine      {}", format_ratio(&ours));
+    println!("hyperfine / hyperfine  {}", format_ratio(&theirs));
     println!(
         "contains 1: {}; no wider: {}",
         ours.low <= 1.0 && 1.0 <= ours.high,
@@ -58,7 +58,7 @@ fn main() -> Any<()> {
     Ok(())
 }
 
-fn hyperfine(dir: &std::path::Path, command: &str) -> Any<f64> {
+fn hyperfine(dir: &std::path::Path, command: &str) -> AnyResult<f64> {
     let path = dir.join("hyperfine.json");
     let output = Command::new("hyperfine")
         .args(["-N", "--runs", "1", "--style", "none", "--export-json"])

@@ -1,18 +1,18 @@
-//! How fast looks are, beside CPython's own profiler on the same target in the same run, the two
-//! taking turns.
+//! Compares the sampling rate of `ungil profile` with that of CPython's own profiler on the same
+//! target, the two taking turns.
 //!
 //! `UNGIL_PYTHONS=… cargo run --release -p ungil-bench --bin look [ROUNDS] [SECONDS]`;
-//! `$BENCH_PYTHON` is a 3.15t. Both are called as their users call them; each rate is what the tool
-//! itself says it reached. Also says what part of a core looking at 1 kHz takes.
+//! `$BENCH_PYTHON` must be a 3.15t. Both are run as their users run them, and each rate is the one
+//! that the tool reports. Also measures the share of a core used by sampling at 1 kHz.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use ungil_bench::{Any, python};
+use ungil_bench::{AnyResult, python};
 use ungil_experiment::stats::median;
 use ungil_remote::Python;
 use ungil_remote::sample::Sampler;
 
-/// Two busy threads, and a main thread that sleeps: three stacks a look.
+/// Two busy threads and a sleeping main thread: three stacks per sample.
 const TARGET: &str = "
 import threading, time
 def leaf(n):
@@ -26,7 +26,7 @@ for _ in range(2): threading.Thread(target=work, daemon=True).start()
 time.sleep(100000)
 ";
 
-/// And one that calls and returns all the time.
+/// Two threads that call and return all the time.
 const CALLS: &str = "
 import threading, time
 def step(n): return n + 1
@@ -37,7 +37,7 @@ for _ in range(2): threading.Thread(target=work, daemon=True).start()
 time.sleep(100000)
 ";
 
-/// Ends its process with itself.
+/// A target process; killed on drop.
 struct Target(Child);
 
 impl Drop for Target {
@@ -47,7 +47,7 @@ impl Drop for Target {
     }
 }
 
-fn main() -> Any<()> {
+fn main() -> AnyResult<()> {
     let mut arguments = std::env::args().skip(1);
     let rounds: usize = arguments.next().map_or(Ok(5), |text| text.parse())?;
     let seconds: f64 = arguments.next().map_or(Ok(3.0), |text| text.parse())?;
@@ -67,21 +67,21 @@ fn main() -> Any<()> {
                 errors.push(error);
             }
             let fast = profile(pid, "1000khz", seconds)?;
-            whole.push(fast.looks_hz);
+            whole.push(fast.samples_hz);
             torn.push(fast.torn);
             slow.push(profile(pid, "1khz", seconds)?.cores);
-            wakes.push(waking(seconds));
-            bare.push(looks(pid, seconds)?);
+            wakes.push(wake_up_cost(seconds));
+            bare.push(sampling_rate(pid, seconds)?);
         }
         let middle = |values: &[f64]| median(values).unwrap_or(f64::NAN);
         let worst = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
         println!("{name}, {rounds} rounds in turns, medians:");
         println!(
-            "  ungil profile       {:9.0} looks/s, {:.3} % of stacks torn at worst",
+            "  ungil profile       {:9.0} samples/s, {:.3} % of stacks torn at worst",
             middle(&whole),
             worst(&torn) * 100.0
         );
-        println!("  the looks by themselves {:5.0} looks/s", middle(&bare));
+        println!("  sampling alone      {:9.0} samples/s", middle(&bare));
         println!(
             "  profiling.sampling  {:9.0} samples/s, {:9.0} at best, {:.2} % errors at worst",
             middle(&theirs),
@@ -102,11 +102,11 @@ fn main() -> Any<()> {
     Ok(())
 }
 
-/// Looks a second, as fast as they go, with nothing done about what they see.
-fn looks(pid: u32, seconds: f64) -> Any<f64> {
+/// Returns samples per second at full speed, without processing them.
+fn sampling_rate(pid: u32, seconds: f64) -> AnyResult<f64> {
     let mut sampler = Sampler::new(Python::attach(pid)?)?;
     let (begin, mut thorough) = (Instant::now(), Instant::now());
-    let mut looks = 0_u64;
+    let mut samples = 0_u64;
     while begin.elapsed().as_secs_f64() < seconds {
         let now = Instant::now();
         let is_thorough = now >= thorough;
@@ -114,14 +114,14 @@ fn looks(pid: u32, seconds: f64) -> Any<f64> {
             thorough = now + Duration::from_millis(2);
         }
         sampler.look(is_thorough)?;
-        looks += 1;
+        samples += 1;
     }
-    Ok(looks as f64 / begin.elapsed().as_secs_f64())
+    Ok(samples as f64 / begin.elapsed().as_secs_f64())
 }
 
-/// What `python -m profiling.sampling attach -a` says of itself: samples a second, and errors in
-/// per cent.
-fn tachyon(python: &str, pid: u32, rate: &str, seconds: f64) -> Any<(f64, f64)> {
+/// Runs `python -m profiling.sampling attach -a` and returns what it reports: samples per second,
+/// and errors in per cent.
+fn tachyon(python: &str, pid: u32, rate: &str, seconds: f64) -> AnyResult<(f64, f64)> {
     let whole = seconds.ceil().max(1.0) as u64;
     let out = Command::new(python)
         .args([
@@ -149,22 +149,22 @@ fn tachyon(python: &str, pid: u32, rate: &str, seconds: f64) -> Any<(f64, f64)> 
         digits.replace(',', "").trim_end_matches('.').parse::<f64>().ok()
     };
     let samples = after("Sample rate").or_else(|| Some(after("Captured")? / whole as f64));
-    let samples = samples.ok_or_else(|| format!("profiling.sampling says no rate:\n{text}"))?;
+    let samples = samples.ok_or_else(|| format!("profiling.sampling reported no rate:\n{text}"))?;
     Ok((samples, after("Error rate").unwrap_or(0.0)))
 }
 
-/// What a capture says of itself.
+/// Figures that `ungil profile` reports.
 struct Capture {
-    /// Looks a second.
-    looks_hz: f64,
-    /// Part of the threads' stacks that was torn.
+    /// Samples per second.
+    samples_hz: f64,
+    /// Fraction of the threads' stacks that was torn.
     torn: f64,
-    /// Its own CPU.
+    /// CPU time of the profiler per second.
     cores: f64,
 }
 
-/// `ungil profile` as its users call it, writing its recording.
-fn profile(pid: u32, rate: &str, seconds: f64) -> Any<Capture> {
+/// Runs `ungil profile` as its users do, including the recording.
+fn profile(pid: u32, rate: &str, seconds: f64) -> AnyResult<Capture> {
     let dir = tempfile::tempdir()?;
     let duration = format!("{seconds}s");
     let out = Command::new(ungil_bench::ungil()?)
@@ -184,15 +184,15 @@ fn profile(pid: u32, rate: &str, seconds: f64) -> Any<Capture> {
     let of = |name: &str| summary["totals"][name].as_f64().unwrap_or(f64::NAN);
     let (captured, torn) = (of("captured"), of("torn"));
     Ok(Capture {
-        looks_hz: captured / of("duration_ns") * 1e9,
+        samples_hz: captured / of("duration_ns") * 1e9,
         torn: torn / (captured * 3.0),
         cores: of("own_cpu_ns") / of("duration_ns"),
     })
 }
 
-/// Part of a core that is used by waking up a thousand times a second for nothing: no profiler
-/// takes less.
-fn waking(seconds: f64) -> f64 {
+/// Returns the share of a core used by waking up a thousand times a second and doing nothing, the
+/// lower bound of any profiler.
+fn wake_up_cost(seconds: f64) -> f64 {
     let cpu = || rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     let (begin, before) = (Instant::now(), cpu());
     let mut due = begin;

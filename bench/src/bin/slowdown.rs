@@ -1,17 +1,17 @@
-//! What being looked at costs the target: the same work alone, under `ungil profile` at 1 kHz and
-//! under CPython's own profiler at 1 kHz, in blocks of all three in changing order. The target
-//! times its work itself.
+//! Measures how much profiling slows down its target: the same work alone, under `ungil profile` at
+//! 1 kHz and under CPython's own profiler at 1 kHz, in blocks of all three in changing order. The
+//! target times its work itself.
 //!
-//! `BENCH_PYTHON=… cargo run --release -p ungil-bench --bin slowdown [BLOCKS]`; `$BENCH_PYTHON` is
-//! a 3.15t.
+//! `BENCH_PYTHON=… cargo run --release -p ungil-bench --bin slowdown [BLOCKS]`; `$BENCH_PYTHON`
+//! must be a 3.15t.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use ungil_bench::{Any, python, show, ungil};
+use ungil_bench::{AnyResult, format_ratio, python, ungil};
 use ungil_experiment::stats::paired;
 
-/// Says when it is ready, works when told to, says how long that took.
+/// Prints `ready`, waits for a line, works, and prints how long that took.
 const TARGET: &str = "
 import sys, threading, time
 def leaf(n):
@@ -30,21 +30,21 @@ print(time.perf_counter() - begin, flush=True)
 sys.stdin.readline()
 ";
 
-/// Who looks.
+/// The profiler that is attached.
 #[derive(Clone, Copy, PartialEq)]
 enum Arm {
-    Nobody,
+    Unprofiled,
     Ungil,
     Tachyon,
 }
 
-fn main() -> Any<()> {
+fn main() -> AnyResult<()> {
     let blocks: usize = std::env::args().nth(1).map_or(Ok(20), |text| text.parse())?;
     let rounds = std::env::var("BENCH_LOOP").unwrap_or_else(|_| "20000".into());
     let python = python();
     for threads in ["1", "2"] {
         let mut times: [Vec<f64>; 3] = Default::default();
-        let mut arms = [Arm::Nobody, Arm::Ungil, Arm::Tachyon];
+        let mut arms = [Arm::Unprofiled, Arm::Ungil, Arm::Tachyon];
         for block in 0..blocks {
             arms.rotate_left(1);
             if block % 2 == 1 {
@@ -55,19 +55,19 @@ fn main() -> Any<()> {
             }
         }
         println!(
-            "{threads} busy threads, {blocks} blocks, time under a look at 1 kHz over time alone:"
+            "{threads} busy threads, {blocks} blocks, time when profiled at 1 kHz over time alone:"
         );
         for (arm, name) in [(Arm::Ungil, "ungil profile"), (Arm::Tachyon, "profiling.sampling")] {
             let pairs: Vec<_> =
                 times[arm as usize].iter().copied().zip(times[0].iter().copied()).collect();
-            println!("  {name:20}{}", show(&paired(&pairs, 1).ok_or("no pairs")?));
+            println!("  {name:20}{}", format_ratio(&paired(&pairs, 1).ok_or("no pairs")?));
         }
     }
     Ok(())
 }
 
-/// Seconds that the work took.
-fn run(python: &str, threads: &str, rounds: &str, arm: Arm) -> Any<f64> {
+/// Returns the seconds that the work took.
+fn run(python: &str, threads: &str, rounds: &str, arm: Arm) -> AnyResult<f64> {
     let mut target = Command::new(python)
         .args(["-c", TARGET, threads, rounds])
         .stdin(Stdio::piped())
@@ -77,7 +77,7 @@ fn run(python: &str, threads: &str, rounds: &str, arm: Arm) -> Any<f64> {
     let mut input = target.stdin.take().ok_or("no input")?;
     lines.next().ok_or("it ended")??;
     let watcher = watch(python, target.id(), arm)?;
-    // Until it looks; where nobody does, as long.
+    // Waits until the profiler samples. Without a profiler the wait is the same as with ungil.
     std::thread::sleep(Duration::from_millis(if arm == Arm::Tachyon { 1500 } else { 500 }));
     writeln!(input)?;
     let seconds = lines.next().ok_or("it ended")??.parse()?;
@@ -89,11 +89,11 @@ fn run(python: &str, threads: &str, rounds: &str, arm: Arm) -> Any<f64> {
     Ok(seconds)
 }
 
-/// Starts who looks; it ends with the target.
-fn watch(python: &str, pid: u32, arm: Arm) -> Any<Option<(Child, tempfile::TempDir)>> {
+/// Starts the profiler, which ends with the target.
+fn watch(python: &str, pid: u32, arm: Arm) -> AnyResult<Option<(Child, tempfile::TempDir)>> {
     let (dir, pid) = (tempfile::tempdir()?, pid.to_string());
     let mut command = match arm {
-        Arm::Nobody => return Ok(None),
+        Arm::Unprofiled => return Ok(None),
         Arm::Ungil => {
             let mut command = Command::new(ungil()?);
             command.args(["profile", &pid, "--rate", "1khz", "--quiet", "--duration", "60s"]);

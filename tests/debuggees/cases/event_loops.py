@@ -1,4 +1,4 @@
-"""An event loop and a thread: `event_loops.py CASE` blocks as the case says and stays so, or only looks like it. Makes the file `ready`."""
+"""An event loop and a thread: `event_loops.py CASE` blocks as in CASE or only seems to. Creates `ready`."""
 import asyncio
 import sys
 import threading
@@ -12,7 +12,7 @@ def ready():
 
 
 def report_soon():
-    """Makes the file once the loop's thread has gone to sleep for good."""
+    """Creates the file `ready` once the loop's thread is blocked."""
     threading.Timer(0.3, ready).start()
 
 
@@ -22,7 +22,7 @@ async def keeps(held, released):
 
 
 async def holds_a_lock_across_an_await():
-    """The loop's thread wants a lock that one of its own coroutines holds."""
+    """The loop's thread waits for a lock held by one of its own coroutines."""
     keeper = asyncio.create_task(keeps(lock, asyncio.Event()), name="keeper")
     await asyncio.sleep(0.01)
     report_soon()
@@ -61,7 +61,7 @@ async def wants_the_lock_of_a_thread_that_waits_for_the_loop():
 
 
 async def a_thread_wants_what_a_free_loop_will_release():
-    """A coroutine holds a lock across an await, and the loop is free to go on."""
+    """A coroutine holds a lock across an await, and the loop is not blocked."""
     asyncio.create_task(keeps(lock, asyncio.Event()), name="keeper")
     await asyncio.sleep(0.01)
 

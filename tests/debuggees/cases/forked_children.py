@@ -1,5 +1,5 @@
-"""Forks children: some wait for a lock that a thread of the parent held at the fork, some only look like it. Prints their process ids
-by name as one line of JSON, and stays until standard input is closed."""
+"""Forks children: some wait for a lock held by a thread of the parent at the fork, some only seem to. Prints their
+process ids by name as one line of JSON, then waits until standard input is closed."""
 import ctypes
 import importlib
 import json
@@ -33,7 +33,7 @@ def stay():
 
 
 def holding(acquire):
-    """Starts a thread of the parent that takes a lock and keeps it."""
+    """Starts a thread of the parent that takes and keeps a lock."""
     def hold():
         acquire()
         held.wait()
@@ -43,7 +43,7 @@ def holding(acquire):
 
 
 def compressing():
-    """Starts a thread of the parent that is inside an object of C code for longer than the children are looked at."""
+    """Starts a thread of the parent that stays inside a C object while the children are inspected."""
     block = os.urandom(1 << 20) * 300
     worker = threading.Thread(target=lambda: compressor.compress(block), daemon=True)
     worker.start()
@@ -53,7 +53,7 @@ def compressing():
 
 
 def child(name, run):
-    """Forks a child that does `run`."""
+    """Forks a child that calls `run`."""
     pid = os.fork()
     if pid == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Threads that take locks in some order: `lock_orders.py CASE`. They take turns, so that no case ever hangs. Makes the file `ready`."""
+"""Threads that take locks in some order: `lock_orders.py CASE`. They take turns and never hang. Creates `ready`."""
 import contextlib
 import sys
 import threading
@@ -66,7 +66,7 @@ def again(lock, other):
 
 
 def fresh():
-    """Two new locks each time, which may lie where those before did, the other way round."""
+    """Two new locks each time, which may swap the addresses of the previous ones."""
     pair = [threading.Lock(), threading.Lock()]
     both(pair[0], pair[1])
     del pair[:]
@@ -78,7 +78,7 @@ def gated(outer, inner):
 
 
 CASES = {
-    # These could deadlock.
+    # Potential deadlocks.
     "two_locks": [lambda: both(a, b), lambda: both(b, a)],
     "three_locks": [lambda: both(a, b), lambda: both(b, c), lambda: both(c, a)],
     "two_rlocks": [lambda: both(ra, rb), lambda: both(rb, ra)],
@@ -88,7 +88,7 @@ CASES = {
     "exit_stacks": [lambda: stacked(a, b), lambda: stacked(b, a)],
     "a_gate_of_one": [lambda: gated(a, b), lambda: both(b, a)],
     "condition_and_lock": [lambda: both(condition, a), lambda: both(a, condition)],
-    # These could not.
+    # No potential deadlock.
     "one_order": [lambda: both(a, b), lambda: both(a, b)],
     "a_common_gate": [lambda: gated(a, b), lambda: gated(b, a)],
     "different_instances": [lambda: both(a, first.lock), lambda: both(second.lock, b)],

@@ -1,4 +1,4 @@
-//! The commands that a page shows, run in a folder of their own.
+//! Runs the commands of a documentation page in a temporary folder.
 
 use super::{Block, Document, Mark, blocks, root};
 use std::fmt::Write as _;
@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use ungil_tests::{BUILDS, PYTHONS, Place, binary, python};
 
-/// `ungil` as the pages call it. A comparison has one block unless the page says how many, as
-/// figures do not matter here.
-const SHORT: &str = r#"#!/bin/sh
+/// The `ungil` that pages call. A comparison has one block unless the page gives a number, because
+/// the figures do not matter here.
+const WRAPPER: &str = r#"#!/bin/sh
 case "$1 $*" in
 compare*--blocks*|compare*--resume*|compare*--replay*) ;;
 compare*) shift; set -- compare --blocks 1 --max-blocks 1 --warmup 0 "$@" ;;
@@ -17,7 +17,7 @@ esac
 exec "$UNGIL_DOCUMENTED" "$@"
 "#;
 
-/// Functions that run a command and hold it against its exit code.
+/// Shell functions that run a command and check its exit code.
 const HEAD: &str = r#"
 __run() { # line, code, command
     __left=100
@@ -25,7 +25,7 @@ __run() { # line, code, command
         eval "$3" </dev/null
         __code=$?
         [ "$__code" = "$2" ] && return
-        # What is to be found may take a moment to come about.
+        # The expected output may take a moment to appear.
         if [ "$2" = 0 ] || [ "$__left" = 0 ]; then
             echo "line $1: exit code $__code instead of $2: $3" >&2
             exit 99
@@ -50,7 +50,7 @@ __ready() { # line, process
 trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null' EXIT
 "#;
 
-/// A block's commands as a script.
+/// Returns a block's commands as a script.
 fn script(block: &Block) -> String {
     let mut script = String::from(HEAD);
     let commands: Vec<(usize, &str)> = block.commands().collect();
@@ -69,9 +69,9 @@ fn script(block: &Block) -> String {
     script
 }
 
-/// A folder with what the pages suppose: the examples, the interpreters by their names, `ungil`,
-/// and the package for each of them.
-fn prepared() -> Place {
+/// Creates a folder with what the pages expect: the examples, the interpreters by name, `ungil`,
+/// and the package for each interpreter.
+fn prepare() -> Place {
     let place = Place::new();
     for (folder, into) in [("examples", "."), ("python/benches", "python")] {
         std::fs::create_dir_all(place.at(into)).expect("a folder");
@@ -80,7 +80,7 @@ fn prepared() -> Place {
         assert!(status.expect("cp runs").success());
     }
     place.write("requirements.txt", "numpy==2.5.5\n");
-    let ungil = place.write(".bin/ungil", SHORT);
+    let ungil = place.write(".bin/ungil", WRAPPER);
     std::fs::set_permissions(&ungil, PermissionsExt::from_mode(0o755)).expect("its own file");
     for version in BUILDS {
         let name = format!("python{version}");
@@ -92,7 +92,7 @@ fn prepared() -> Place {
     place
 }
 
-/// The package with the compiled parts for every build in one folder: their names differ.
+/// Links the compiled parts for every build into one folder; their names differ.
 fn package(folder: &Path) {
     let installed = std::env::var_os("UNGIL_PACKAGES").expect("`cargo xtask test` installs wheels");
     std::fs::create_dir_all(folder).expect("a folder");
@@ -107,7 +107,7 @@ fn package(folder: &Path) {
     }
 }
 
-/// A virtual environment with the package, and a folder with its wheel.
+/// Creates a virtual environment with the package, and a folder with its wheel.
 fn environment(place: &Place) {
     let packages = PathBuf::from(std::env::var_os("UNGIL_PACKAGES").expect("as above"));
     let interpreter = python("3.14t");
@@ -126,10 +126,10 @@ fn environment(place: &Place) {
     }
 }
 
-/// Runs what a page shows, from its first block to its last, in one folder.
+/// Runs all blocks of a page in order, in one folder.
 #[track_caller]
 pub(crate) fn run(page: &Document) {
-    let place = prepared();
+    let place = prepare();
     let path = format!("{}:{}", place.at(".bin").display(), std::env::var("PATH").expect("a path"));
     for block in blocks(page) {
         match (&block.mark, block.language.as_str()) {

@@ -1,6 +1,6 @@
-//! What a built page refers to, and what it can be referred to by.
+//! Extracts links and anchors from a built page.
 
-/// The values of an attribute in a page, entities replaced.
+/// Returns the values of an attribute in a page, with entities replaced.
 pub(crate) fn attributes(html: &str, name: &str) -> Vec<String> {
     let start = format!(" {name}=\"");
     let values = html.split(&start).skip(1);
@@ -10,14 +10,14 @@ pub(crate) fn attributes(html: &str, name: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether a reference leaves the site.
+/// Returns whether a reference leaves the site.
 pub(crate) fn is_external(reference: &str) -> bool {
     ["http:", "https:", "mailto:", "data:", "javascript:", "//"]
         .iter()
         .any(|scheme| reference.starts_with(scheme))
 }
 
-/// A reference with its percent signs decoded.
+/// Decodes the percent-encoding of a reference.
 pub(crate) fn decoded(reference: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = reference.as_bytes();

@@ -1,4 +1,4 @@
-//! The Markdown pages of the repository, and what they show.
+//! Parses the Markdown pages of the repository.
 
 pub(crate) mod console;
 pub(crate) mod html;
@@ -6,19 +6,19 @@ pub(crate) mod html;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository")
 }
 
-/// A page, by its path from the root.
+/// A page with its path relative to the root.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) name: String,
     pub(crate) text: String,
 }
 
-/// Every page that a reader may open: those of the root, of `docs/`, and the package's.
+/// Returns every page for readers: those in the root, in `docs/`, and the package's.
 pub(crate) fn pages() -> Vec<Document> {
     let mut files = Vec::new();
     for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
@@ -36,7 +36,7 @@ pub(crate) fn pages() -> Vec<Document> {
         .collect()
 }
 
-/// Files below a folder with that ending.
+/// Collects the files below a folder whose names end with `ending`.
 pub(crate) fn collect(folder: &Path, ending: &str, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder").flatten() {
         let path = entry.path();
@@ -48,14 +48,14 @@ pub(crate) fn collect(folder: &Path, ending: &str, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// What the HTML comment before a block says of it.
+/// Annotation of a block by the HTML comment before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// No comment.
     None,
     /// `<!-- not run: REASON -->`.
     NotRun(String),
-    /// `<!-- exit CODE -->`: the code of the last command.
+    /// `<!-- exit CODE -->`: the exit code of the last command.
     Exit(i32),
     /// `<!-- file: NAME -->`: the block is a file that later commands of the page use.
     File(String),
@@ -64,26 +64,27 @@ pub(crate) enum Mark {
 /// A fenced block.
 #[derive(Debug)]
 pub(crate) struct Block {
-    /// The line on which it begins, from 1.
+    /// First line of the block, counted from 1.
     pub(crate) line: usize,
-    /// The word after the fence.
+    /// The info string of the fence.
     pub(crate) language: String,
     pub(crate) mark: Mark,
     pub(crate) lines: Vec<String>,
 }
 
 impl Block {
-    /// The commands of a console block: each line that begins with `$ `.
+    /// Returns the commands of a console block: each line that begins with `$ `.
     pub(crate) fn commands(&self) -> impl Iterator<Item = (usize, &str)> {
         let numbered = self.lines.iter().enumerate();
         numbered.filter_map(|(i, line)| Some((self.line + 1 + i, line.strip_prefix("$ ")?)))
     }
 }
 
-/// The fenced blocks of a page.
+/// Returns the fenced blocks of a page.
 ///
 /// # Panics
-/// If a fence has no end, or a comment before a block is misspelt.
+///
+/// If a fence is not closed, or a comment before a block is unknown.
 pub(crate) fn blocks(page: &Document) -> Vec<Block> {
     let mut found = Vec::new();
     let mut before = "";
@@ -132,7 +133,7 @@ fn mark(before: &str) -> Option<Mark> {
     }
 }
 
-/// The targets of a page's links, with their lines; code is left out.
+/// Returns the targets of a page's links with their lines, code excluded.
 pub(crate) fn links(page: &Document) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut fenced = false;
@@ -143,7 +144,7 @@ pub(crate) fn links(page: &Document) -> Vec<(usize, String)> {
         if fenced {
             continue;
         }
-        // Every second part lies between backticks.
+        // Every second part is between backticks.
         let plain: String = line.split('`').step_by(2).collect::<Vec<_>>().join("`");
         for part in plain.split("](").skip(1) {
             if let Some(end) = part.find(')') {
@@ -154,7 +155,7 @@ pub(crate) fn links(page: &Document) -> Vec<(usize, String)> {
     found
 }
 
-/// The anchors of a page's headings, by the rule that forges use.
+/// Returns the anchors of a page's headings, by the rule that forges use.
 pub(crate) fn anchors(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut fenced = false;

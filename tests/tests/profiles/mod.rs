@@ -1,16 +1,16 @@
-//! What tests of `ungil profile` have in common: a program to look at, the verb, and what is read
-//! from its answers.
-#![allow(clippy::unwrap_used, dead_code)] // helpers of tests may; each test uses some of them
+//! Helpers for tests of `ungil profile`: a target program, the command, and accessors for its
+//! results.
+#![allow(clippy::unwrap_used, dead_code)] // test helpers may unwrap; each test uses a part
 
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
 use ungil_tests::{Out, Place, alive, eventually, python};
 
-/// A program of a test's own, ended with the test.
+/// A target program; killed on drop.
 pub(crate) struct Target(pub(crate) Child);
 
 impl Target {
-    /// Starts `script` and waits until it has made the file `ready`.
+    /// Starts `script` and waits until it has created the file `ready`.
     pub(crate) fn start(place: &Place, build: &str, script: &str) -> Target {
         let path = place.write("target.py", script);
         let child = Command::new(python(build))
@@ -20,7 +20,7 @@ impl Target {
             .spawn()
             .expect("the target starts");
         let target = Target(child);
-        eventually("the target's word that it is ready", || place.read("ready").is_some());
+        eventually("the target is ready", || place.read("ready").is_some());
         target
     }
 
@@ -40,7 +40,7 @@ impl Drop for Target {
     }
 }
 
-/// `ungil profile ARGS --json`.
+/// Runs `ungil profile ARGS --json`.
 pub(crate) fn profile(place: &Place, args: &[&str]) -> Out {
     place.ungil(["profile", "--json", "--quiet"]).args(args.iter().copied()).run()
 }
@@ -49,7 +49,7 @@ pub(crate) fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("no number: {value}"))
 }
 
-/// The part of all locks' weight that is this lock's.
+/// Returns a lock's share of the weight of all locks.
 pub(crate) fn share(summary: &Value, name: &str) -> f64 {
     let locks = summary["locks"].as_array().unwrap();
     let total: f64 = locks.iter().map(|lock| number(&lock["weight"])).sum();
@@ -61,7 +61,7 @@ pub(crate) fn share(summary: &Value, name: &str) -> f64 {
     own / total
 }
 
-/// Lines of a profile as collapsed stacks: the stack, and its weight.
+/// Returns a profile as collapsed stacks with their weights.
 pub(crate) fn collapsed(place: &Place, summary: &Value) -> Vec<(String, f64)> {
     let recording = summary["recording"].as_str().unwrap();
     place.ungil(["profile", "--replay", recording, "-o", "stacks.collapsed"]).run().ok();
@@ -74,7 +74,8 @@ pub(crate) fn collapsed(place: &Place, summary: &Value) -> Vec<(String, f64)> {
         .collect()
 }
 
-/// Seven threads wait for one lock, two for another, one for a third, for as long as anybody looks.
+/// Seven threads wait for one lock, two for another, one for a third, for as long as the program
+/// runs.
 pub(crate) const WAITERS: &str = "
 import threading, time
 cache_lock, pool_lock, log_lock = threading.Lock(), threading.Lock(), threading.Lock()

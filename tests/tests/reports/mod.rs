@@ -1,18 +1,18 @@
-//! What the tests of `ungil report` have in common: a record, and a report of it.
-#![allow(clippy::unwrap_used, dead_code)] // helpers of tests may; not every test needs all of them
+//! Helpers for tests of `ungil report`: a record, and its report.
+#![allow(clippy::unwrap_used, dead_code)] // test helpers may unwrap; each test uses a part
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use ungil_tests::Place;
 
-/// True when the page's script has done its work.
+/// True when the page's script has finished.
 pub(crate) const READY: &str = "document.documentElement?.dataset.ready";
 
-/// What must stay words wherever it stands.
+/// Text that must never become markup or a script.
 pub(crate) const HOSTILE: &str =
     "</script></svg><img src=x onerror=window.hacked=1><script>window.hacked=1</script>\"'&";
 
-/// A record of four arms and five blocks with energy by a model, whose command line is hostile.
+/// Makes a record of four arms and five blocks with modelled energy and a hostile command line.
 pub(crate) fn record(place: &Place, name: &str) -> PathBuf {
     let script = "import time, ungil_phase\ntime.sleep(0.15)\nwith ungil_phase.phase():\n sum(range(30_000))\nUNGIL_WORKERS = 0\n";
     place.write("work.py", script);
@@ -45,7 +45,7 @@ pub(crate) fn record(place: &Place, name: &str) -> PathBuf {
     place.at(name)
 }
 
-/// Where a report was written.
+/// Writes a report and returns its path.
 pub(crate) fn report(place: &Place, args: &[&str]) -> PathBuf {
     let out = place.ungil(["report"]).args(args.iter().copied()).run().ok();
     let path =
@@ -53,7 +53,7 @@ pub(crate) fn report(place: &Place, args: &[&str]) -> PathBuf {
     place.at(path)
 }
 
-/// The files of a folder.
+/// Lists the files of a folder, sorted.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let mut all: Vec<String> = fs::read_dir(folder)
         .unwrap()

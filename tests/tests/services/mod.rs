@@ -1,11 +1,12 @@
-//! Services, load generators and what failed runs of them say, for the tests of `compare --serve`.
-// Each test file uses a part.
+//! Services, load generators and checks of failed runs, for the tests of `compare --serve`.
+// Each test file uses only a part.
 #![allow(clippy::unwrap_used, dead_code)]
 
 use std::process::Command;
 use ungil_tests::{Out, Place, Told, Ungil, alive};
 
-/// A load generator: makes real requests, one after the other, and prints what wrk would.
+/// A load generator: makes real requests one after the other, and prints statistics in wrk's
+/// format.
 pub(crate) const LOAD: &str = "
 import sys, time, urllib.request
 url, count = sys.argv[1], int(sys.argv[2])
@@ -27,7 +28,7 @@ pub(crate) const HTTP: &str = "{python} -m http.server --bind 127.0.0.1 {port}";
 pub(crate) fn serve(place: &Place, service: &str, load: &str) -> Ungil {
     place.write("load.py", LOAD);
     place.write("index.html", "hello\n");
-    // The load generator runs on whatever Python comes first, not on the arm's.
+    // The load generator runs on the first Python on the path, not on the arm's.
     place.one_block(["--python", "3.14,3.14t", "--serve", service, "--load", load])
 }
 
@@ -45,11 +46,11 @@ pub(crate) fn fails(out: &Out, place: &Place, words: &[&str]) -> Told {
     let all = format!("{told:?}");
     assert!(words.iter().all(|w| all.contains(w)), "{words:?} in {told:?}");
     let pids = place.pids("pids");
-    assert!(!pids.iter().any(|&pid| alive(pid)), "the service is gone");
+    assert!(!pids.iter().any(|&pid| alive(pid)), "the service is still running");
     told
 }
 
-/// Runs the command of the hint as a user would, and gives all that it prints.
+/// Runs the command of the hint as a user would, and returns its output.
 #[track_caller]
 pub(crate) fn by_hand(place: &Place, told: &Told) -> String {
     let line = told.help.strip_prefix("run it by hand: ").unwrap_or_else(|| panic!("{told:?}"));
@@ -58,8 +59,8 @@ pub(crate) fn by_hand(place: &Place, told: &Told) -> String {
     [out.stdout, out.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat()
 }
 
-/// A load generator that makes real requests, one after the other, survives failures, and reports
-/// as wrk does.
+/// A load generator that makes real requests one after the other, tolerates failures, and reports
+/// in wrk's format.
 pub(crate) const COUNTS: &str = "
 import sys, time, urllib.error, urllib.request
 url, count = sys.argv[1], int(sys.argv[2])
@@ -86,7 +87,8 @@ pub(crate) fn counting(path: &str, count: u32) -> String {
     format!("{} counts.py {{url}}{path} {count}", shell_word(&ungil_tests::python("3.14")))
 }
 
-/// A server of the standard library: `answer(path, number of the request to it)` gives a status.
+/// A server of the standard library: the expression `answer` of `path` and `number` (of requests to
+/// that path) gives a status.
 pub(crate) fn answering(place: &Place, answer: &str) -> &'static str {
     place.write("counts.py", COUNTS);
     let server = "

@@ -1,5 +1,5 @@
-//! A terminal for a program under test: a pseudo-terminal whose other side is an emulator that
-//! knows what is on the screen.
+//! A terminal for a program under test: a pseudo-terminal with an emulator that keeps the contents
+//! of the screen.
 
 use pty_process::blocking::{Command, Pty, open};
 use std::io::{Read, Write};
@@ -15,14 +15,14 @@ use ungil_tests::{Ungil, eventually};
 pub(crate) struct Terminal {
     child: Child,
     pty: Option<Arc<Pty>>,
-    /// The reader goes on.
+    /// Whether the reader continues.
     watched: Arc<AtomicBool>,
     output: Receiver<Vec<u8>>,
     parser: vt100::Parser,
 }
 
 impl Terminal {
-    /// Starts a call of `ungil` in a terminal of this size.
+    /// Starts `ungil` in a terminal of this size.
     pub(crate) fn start(ungil: Ungil, rows: u16, columns: u16) -> Terminal {
         let (pty, pts) = open().expect("a pseudo-terminal");
         pty.resize(pty_process::Size::new(rows, columns)).expect("resized");
@@ -37,8 +37,8 @@ impl Terminal {
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(n @ 1..) = (&*reader).read(&mut buffer) {
-                // The emulator draws and does not answer. Who clears the screen asks where the
-                // cursor is.
+                // The emulator only draws. A program that clears the screen asks for the cursor
+                // position, so it is answered here.
                 if buffer[..n].windows(4).any(|bytes| bytes == b"\x1b[6n") {
                     let _ = (&*reader).write_all(b"\x1b[1;1R");
                 }
@@ -47,28 +47,28 @@ impl Terminal {
                 }
             }
         });
-        let parser = vt100::Parser::new(some(rows), some(columns), 0);
+        let parser = vt100::Parser::new(non_zero(rows), non_zero(columns), 0);
         Terminal { child, pty: Some(pty), watched, output, parser }
     }
 
-    /// Takes in what has been written.
+    /// Processes the output written so far.
     pub(crate) fn read(&mut self) {
         while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(20)) {
             self.parser.process(&bytes);
         }
     }
 
-    /// What is on the screen.
+    /// Returns the text on the screen.
     pub(crate) fn text(&self) -> String {
         self.parser.screen().contents()
     }
 
-    /// Whether the screen is the program's own and not the shell's.
+    /// Returns whether the alternate screen is active.
     pub(crate) fn alternate(&self) -> bool {
         self.parser.screen().alternate_screen()
     }
 
-    /// Whether anything on the screen has a colour.
+    /// Returns whether any cell on the screen has a colour.
     pub(crate) fn coloured(&self) -> bool {
         let screen = self.parser.screen();
         let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
@@ -78,7 +78,7 @@ impl Terminal {
         })
     }
 
-    /// Waits until all of these are on the screen.
+    /// Waits until all texts are on the screen.
     #[track_caller]
     pub(crate) fn until(&mut self, texts: &[&str]) {
         eventually(&format!("{texts:?} on the screen"), || {
@@ -92,7 +92,7 @@ impl Terminal {
         });
     }
 
-    /// Waits until this is no longer on the screen.
+    /// Waits until the text is no longer on the screen.
     #[track_caller]
     pub(crate) fn gone(&mut self, text: &str) {
         eventually(&format!("{text:?} off the screen"), || {
@@ -101,18 +101,18 @@ impl Terminal {
         });
     }
 
-    /// Types.
+    /// Types keys.
     pub(crate) fn press(&mut self, keys: &str) {
         self.pty().write_all(keys.as_bytes()).expect("typed");
-        // An escape by itself is told from a sequence by what does not follow it.
+        // An escape key is distinguished from an escape sequence by the pause after it.
         if keys == "\x1b" {
             self.read();
         }
     }
 
-    /// Makes it another size.
+    /// Resizes the terminal.
     pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
-        self.parser.set_size(some(rows), some(columns));
+        self.parser.set_size(non_zero(rows), non_zero(columns));
         self.pty().resize(pty_process::Size::new(rows, columns)).expect("resized");
     }
 
@@ -123,7 +123,7 @@ impl Terminal {
         assert!(done.is_ok_and(|status| status.success()), "kill -{name}");
     }
 
-    /// Waits until it is stopped as a job.
+    /// Waits until the program is stopped by job control.
     #[track_caller]
     pub(crate) fn until_stopped(&mut self) {
         let stat = format!("/proc/{}/stat", self.child.id());
@@ -134,15 +134,16 @@ impl Terminal {
         });
     }
 
-    /// Waits until these are on the screen, takes the terminal away, and waits for the end.
+    /// Waits until the texts are on the screen, closes the terminal, and waits for the program to
+    /// end.
     #[track_caller]
     pub(crate) fn hang_up(mut self, texts: &[&str]) -> Option<i32> {
         self.until(texts);
         self.watched.store(false, Ordering::Relaxed);
-        // What is drawn next wakes the reader, which lets go of its side; this is the other.
+        // The next output wakes the reader, which drops its handle; this drops the other one.
         self.pty = None;
         let mut code = None;
-        eventually("its end", || {
+        eventually("the end of the program", || {
             code = self.child.try_wait().expect("a child of this process");
             code.is_some()
         });
@@ -150,27 +151,27 @@ impl Terminal {
     }
 
     fn pty(&self) -> &Pty {
-        self.pty.as_deref().expect("a terminal that is still there")
+        self.pty.as_deref().expect("the terminal is open")
     }
 
-    /// Waits for its end; fails unless it gave the terminal back: the shell's screen, a visible
-    /// cursor.
+    /// Waits for the program to end. Fails unless it restored the terminal: the main screen and a
+    /// visible cursor.
     #[track_caller]
     pub(crate) fn end(mut self) -> i32 {
         let mut code = None;
-        eventually("its end", || {
+        eventually("the end of the program", || {
             self.read();
             code = self.child.try_wait().expect("a child of this process");
             code.is_some()
         });
         self.read();
-        assert!(!self.alternate(), "the terminal is still on its other screen");
+        assert!(!self.alternate(), "the alternate screen is still active");
         assert!(!self.parser.screen().hide_cursor(), "the cursor is still hidden");
         code.and_then(|status| status.code()).expect("an exit code")
     }
 }
 
-fn some(cells: u16) -> NonZeroU16 {
+fn non_zero(cells: u16) -> NonZeroU16 {
     NonZeroU16::new(cells).expect("more than none")
 }
 

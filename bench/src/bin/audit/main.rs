@@ -1,16 +1,16 @@
-//! `ungil audit` beside its neighbours on one environment of 3.14t: what each finds of the modules
-//! that switch the GIL on, and how long each takes; and how long ungil takes to start.
+//! Compares `ungil audit` with other tools on one environment of 3.14t: which modules that switch
+//! the GIL on each tool finds, and how long it takes. Also measures the start-up time of ungil.
 //!
 //! `cargo build --release -p ungil -p ungil-bench && target/release/audit [ROUNDS] [IMPORTS]`;
-//! `$UNGIL_BIN` is another ungil
+//! `$UNGIL_BIN` selects another ungil.
 //!
-//! What is true is what the interpreter did when it imported a module: `corpus` asked it, and must
-//! have run. The tools take turns, ROUNDS times (default 9); ft-readiness, which imports every
-//! module, in the first IMPORTS of them (default 1): it takes minutes.
+//! The truth is what the interpreter did when it imported a module, as recorded by `corpus`, which
+//! must have run before. The tools take turns for ROUNDS rounds (default 9); ft-readiness, which
+//! imports every module and takes minutes, takes part in the first IMPORTS rounds (default 1).
 
-mod neighbours;
+mod other_tools;
 
-use neighbours::{Neighbours, Said};
+use other_tools::{Findings, OtherTools};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,22 +18,22 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 use ungil_bench::corpus::{packages, scratch};
 use ungil_bench::install::Installer;
-use ungil_bench::{Any, ungil};
+use ungil_bench::{AnyResult, ungil};
 use ungil_experiment::stats::median;
 
-/// What the environment is made of: in the versions of the list, the last one where it has several,
-/// so that some are bad.
+/// Packages of the environment, in the versions of `bench/corpus.txt`. Where the list has several
+/// versions the last (oldest) is used, so that some modules switch the GIL on.
 const NAMES: &str = "\
     numpy pandas scipy scikit-learn scikit-image statsmodels matplotlib pillow lxml hiredis fonttools sqlalchemy aiohttp \
     cffi cryptography pyyaml markupsafe pydantic-core charset-normalizer wrapt greenlet psutil rpds-py regex msgpack \
     contourpy kiwisolver coverage tornado websockets httptools uvloop pyzmq bitarray xxhash rapidfuzz osqp h5py pymongo dhi \
     pywavelets pyarrow av imagecodecs h3 biopython fastavro";
-/// The build it is for.
+/// The build that is audited.
 const BUILD: &str = "3.14t";
-/// Starts of ungil that are timed.
+/// Number of timed starts of ungil.
 const STARTS: usize = 60;
 
-fn main() -> Any<()> {
+fn main() -> AnyResult<()> {
     let mut arguments = std::env::args().skip(1);
     let rounds: usize = arguments.next().map_or(Ok(9), |text| text.parse())?;
     let imports: usize = arguments.next().map_or(Ok(1), |text| text.parse())?;
@@ -41,7 +41,7 @@ fn main() -> Any<()> {
     let python = ungil_pythons::resolve(BUILD, &ungil_pythons::Search::from_env())?.executable;
     let python = Path::new(&python);
     let environment = environment(&scratch, python)?;
-    let neighbours = Neighbours::new(&scratch, python)?;
+    let other_tools = OtherTools::new(&scratch, python)?;
 
     let modules = truth(&environment, &scratch.join(BUILD))?;
     let bad = modules.iter().filter(|one| one.switches == Some(true)).count();
@@ -54,20 +54,20 @@ fn main() -> Any<()> {
     );
 
     let mut times: [Vec<f64>; 3] = Default::default();
-    let mut said: [Option<Said>; 3] = Default::default();
+    let mut findings: [Option<Findings>; 3] = Default::default();
     for round in 0..rounds {
         for arm in (0..3).map(|at| (at + round) % 3).filter(|arm| *arm != 2 || round < imports) {
             let begin = Instant::now();
             let words = match arm {
-                0 => neighbours::ungil(&environment, BUILD)?,
-                1 => neighbours.abi3t_doctor(&environment, BUILD)?,
-                _ => neighbours.ft_readiness(&environment, &modules)?,
+                0 => other_tools::ungil(&environment, BUILD)?,
+                1 => other_tools.abi3t_doctor(&environment, BUILD)?,
+                _ => other_tools.ft_readiness(&environment, &modules)?,
             };
             times[arm].push(begin.elapsed().as_secs_f64());
-            said[arm] = Some(words);
+            findings[arm] = Some(words);
             eprintln!(
                 "round {round}: {} {:.3} s",
-                neighbours::NAMES[arm],
+                other_tools::NAMES[arm],
                 times[arm].last().unwrap_or(&0.0)
             );
         }
@@ -76,35 +76,35 @@ fn main() -> Any<()> {
         "| tool | time (median) | rounds | finds | misses | false | inconclusive |\n|---|--:|--:|--:|--:|--:|--:|"
     );
     for arm in 0..3 {
-        let Some(said) = &said[arm] else { continue };
+        let Some(findings) = &findings[arm] else { continue };
         let time = median(&times[arm]).unwrap_or(f64::NAN);
         println!(
             "| {} | {time:.3} s | {} | {}",
-            neighbours::NAMES[arm],
+            other_tools::NAMES[arm],
             times[arm].len(),
-            said.against(&modules)
+            findings.table_cells(&modules)
         );
     }
-    for (name, said) in neighbours::NAMES.iter().zip(&said) {
-        let Some(said) = said else { continue };
-        let wrong = said.wrong(&modules);
+    for (name, findings) in other_tools::NAMES.iter().zip(&findings) {
+        let Some(findings) = findings else { continue };
+        let wrong = findings.wrong_packages(&modules);
         let wrong = if wrong.is_empty() { "nothing".into() } else { wrong.join(", ") };
         println!("\n{name} is wrong about: {wrong}");
     }
     starts(&modules)
 }
 
-/// A module, and what the interpreter did.
-pub(crate) struct Module {
+/// A module, and what the interpreter did when it imported it.
+pub(crate) struct ObservedModule {
     name: String,
     package: String,
     file: PathBuf,
-    /// It switched the GIL on; `None` if it could not be imported.
+    /// Whether the import switched the GIL on; `None` if the module could not be imported.
     switches: Option<bool>,
 }
 
-/// Installs the packages once, for as long as the list is the same.
-fn environment(scratch: &Path, python: &Path) -> Any<PathBuf> {
+/// Installs the packages, unless the same list is already installed.
+fn environment(scratch: &Path, python: &Path) -> AnyResult<PathBuf> {
     let all = packages()?;
     let pinned = NAMES.split_whitespace().map(|name| {
         let package = all.iter().rfind(|one| one.name == name);
@@ -119,32 +119,31 @@ fn environment(scratch: &Path, python: &Path) -> Any<PathBuf> {
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
-    Installer::new(scratch)?.together(python, &folder, &pinned)?;
+    Installer::new(scratch)?.install_all(python, &folder, &pinned)?;
     std::fs::write(list, wanted)?;
     Ok(folder)
 }
 
-/// The modules of the environment, each with what the interpreter did with it when the corpus was
-/// made.
-fn truth(environment: &Path, kept: &Path) -> Any<Vec<Module>> {
-    let report = neighbours::report(environment, BUILD)?;
+/// Returns the modules of the environment with what `corpus` observed when it imported them.
+fn truth(environment: &Path, kept: &Path) -> AnyResult<Vec<ObservedModule>> {
+    let report = other_tools::report(environment, BUILD)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut modules = Vec::new();
-    for one in neighbours::items(&report["distributions"]) {
+    for one in other_tools::items(&report["distributions"]) {
         let (package, version) = (text(&one["name"]), text(&one["version"]));
         let known = kept
             .join(format!("{}-{version}.json", package.to_lowercase().replace(['_', '.'], "-")));
         let known: Value =
             std::fs::read(known).map_or(Ok(Value::Null), |bytes| serde_json::from_slice(&bytes))?;
-        let taken =
-            neighbours::items(&one["modules"]).filter(|module| module["judgements"][0].is_object());
+        let taken = other_tools::items(&one["modules"])
+            .filter(|module| module["judgements"][0].is_object());
         let before = modules.len();
         for module in taken {
-            let seen = neighbours::items(&known["what"]["Audited"]["modules"])
+            let seen = other_tools::items(&known["what"]["Audited"]["modules"])
                 .find(|seen| seen["name"] == module["module"])
                 .and_then(|seen| seen["seen"].as_bool());
             let (name, file) = (text(&module["module"]), text(&module["file"]).into());
-            modules.push(Module { name, package: package.clone(), file, switches: seen });
+            modules.push(ObservedModule { name, package: package.clone(), file, switches: seen });
         }
         if modules.len() > before && known.is_null() {
             println!("not in the corpus: {package} {version}");
@@ -153,9 +152,9 @@ fn truth(environment: &Path, kept: &Path) -> Any<Vec<Module>> {
     Ok(modules)
 }
 
-/// How long ungil takes for one module, and for nothing.
-fn starts(modules: &[Module]) -> Any<()> {
-    let mut sizes: Vec<(u64, &Module)> =
+/// Measures how long ungil takes for one module, and for `--help`.
+fn starts(modules: &[ObservedModule]) -> AnyResult<()> {
+    let mut sizes: Vec<(u64, &ObservedModule)> =
         modules.iter().filter_map(|one| Some((one.file.metadata().ok()?.len(), one))).collect();
     sizes.sort_by_key(|(size, _)| *size);
     let (size, module) = sizes.get(sizes.len() / 2).ok_or("there are no modules")?;
@@ -176,7 +175,7 @@ fn starts(modules: &[Module]) -> Any<()> {
     Ok(())
 }
 
-fn start(command: &mut Command) -> Any<f64> {
+fn start(command: &mut Command) -> AnyResult<f64> {
     let begin = Instant::now();
     let status =
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;

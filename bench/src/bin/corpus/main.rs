@@ -1,26 +1,26 @@
-//! Does `ungil audit` say what the interpreter does? Every package of `bench/corpus.txt` is
-//! installed for 3.14t and for 3.15t, audited, and each of its modules imported (`--verify`); the
-//! table is `docs/reference/audit-corpus.md`.
+//! Checks that the verdicts of `ungil audit` match the interpreter. Installs every package of
+//! `bench/corpus.txt` for 3.14t and 3.15t, audits it, and imports each of its modules (`--verify`).
+//! The table is `docs/reference/audit-corpus.md`.
 //!
 //! `cargo build --release -p ungil -p ungil-bench && target/release/corpus [NAME...]`
 //!
-//! Takes an hour the first time. What is done is kept below cargo's target folder and not done
-//! again until ungil is built anew, so that it may be stopped at any time. With names only those
-//! packages are done, again, and their table is printed.
+//! The first run takes an hour. Results are kept in cargo's target folder until ungil is rebuilt,
+//! so that a run can be stopped and continued. With names, only those packages are checked again,
+//! and their table is printed.
 
 mod outcome;
 mod table;
 
-use outcome::{Outcome, What};
+use outcome::{Outcome, PackageStatus};
 use std::path::Path;
 use ungil_bench::corpus::{packages, scratch};
 use ungil_bench::install::Installer;
-use ungil_bench::{Any, ungil};
+use ungil_bench::{AnyResult, ungil};
 
-/// The builds, in the table's order.
+/// The builds, in the order of the table.
 const BUILDS: [&str; 2] = ["3.14t", "3.15t"];
 
-fn main() -> Any<()> {
+fn main() -> AnyResult<()> {
     let names: Vec<String> = std::env::args().skip(1).collect();
     let mut packages = packages()?;
     if let Some(name) = names.iter().find(|name| !packages.iter().any(|one| one.name == **name)) {
@@ -50,11 +50,11 @@ fn main() -> Any<()> {
                     package.name,
                     package.version
                 );
-                let outcome = outcome::of(package, build, Path::new(&python), &installer)?;
-                eprintln!("{}", outcome.in_short());
-                // What failed for a passing reason is tried again next time.
-                if !matches!(outcome.what, What::Failed(_)) {
-                    keep(&kept, &outcome)?;
+                let outcome = outcome::measure(package, build, Path::new(&python), &installer)?;
+                eprintln!("{}", outcome.summary());
+                // Failures are not kept, so that the next run retries them.
+                if !matches!(outcome.what, PackageStatus::Failed(_)) {
+                    write_atomically(&kept, &outcome)?;
                 }
                 outcome
             };
@@ -73,8 +73,8 @@ fn main() -> Any<()> {
     Ok(())
 }
 
-/// Writes an outcome whole or not at all.
-fn keep(path: &Path, outcome: &Outcome) -> Any<()> {
+/// Writes an outcome atomically.
+fn write_atomically(path: &Path, outcome: &Outcome) -> AnyResult<()> {
     let part = path.with_extension("part");
     std::fs::write(&part, serde_json::to_vec_pretty(outcome)?)?;
     Ok(std::fs::rename(part, path)?)

@@ -1,4 +1,4 @@
-//! One package for one build: installed, audited, imported, and what came of it.
+//! Checks one package on one build: installs it, audits it and imports its modules.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,95 +6,95 @@ use std::path::Path;
 use std::process::Command;
 use ungil_bench::corpus::Package;
 use ungil_bench::install::{Installed, Installer};
-use ungil_bench::{Any, ungil};
+use ungil_bench::{AnyResult, ungil};
 
-/// What came of a package for a build.
+/// The result of a package on a build.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) build: String,
-    pub(crate) what: What,
+    pub(crate) what: PackageStatus,
 }
 
-/// How far it came.
+/// How far the check of a package got. The variant names are part of the kept files.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum What {
-    /// There is no wheel of it for this build.
+pub(crate) enum PackageStatus {
+    /// The index has no wheel for this build.
     NoWheel,
-    /// It could not be installed, because of this.
+    /// Why it could not be installed.
     Failed(String),
-    /// It was audited.
+    /// The package was audited.
     Audited {
-        /// The Python and ABI parts of its wheel's tags.
+        /// Python and ABI tags of its wheel.
         tags: String,
-        /// Its modules.
-        modules: Vec<Module>,
+        /// Extension modules.
+        modules: Vec<CheckedModule>,
         /// Why its dependencies could not be installed.
         missing: Option<String>,
     },
 }
 
-/// An extension module.
+/// An extension module. The field names are part of the kept files.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Module {
-    /// Its dotted name.
+pub(crate) struct CheckedModule {
+    /// Dotted name.
     pub(crate) name: String,
-    /// What the audit says it does: it switches the GIL on, or not; `None` if it does not know.
+    /// Whether it switches the GIL on, according to the audit; `None` if unknown.
     pub(crate) verdict: Option<bool>,
-    /// Why that is unknown.
+    /// Why the verdict is unknown.
     pub(crate) because: Option<String>,
-    /// What importing it did; `None` if it could not be imported.
+    /// Whether importing it switched the GIL on; `None` if it could not be imported.
     pub(crate) seen: Option<bool>,
-    /// Why it could not be.
+    /// Why it could not be imported.
     pub(crate) error: Option<String>,
 }
 
 impl Outcome {
-    /// Its modules.
-    pub(crate) fn modules(&self) -> &[Module] {
+    /// Returns the modules; none unless the package was audited.
+    pub(crate) fn modules(&self) -> &[CheckedModule] {
         match &self.what {
-            What::Audited { modules, .. } => modules,
+            PackageStatus::Audited { modules, .. } => modules,
             _ => &[],
         }
     }
 
-    /// A few words for who waits.
-    pub(crate) fn in_short(&self) -> String {
+    /// Returns a few words for the progress output.
+    pub(crate) fn summary(&self) -> String {
         let differ = self.modules().iter().filter(|one| one.differs()).count();
         let unseen = self.modules().iter().filter(|one| one.seen.is_none()).count();
         match &self.what {
-            What::NoWheel => "no wheel".into(),
-            What::Failed(why) => why.clone(),
-            What::Audited { modules, .. } => {
+            PackageStatus::NoWheel => "no wheel".into(),
+            PackageStatus::Failed(why) => why.clone(),
+            PackageStatus::Audited { modules, .. } => {
                 format!("{} modules, {differ} differ, {unseen} not imported", modules.len())
             }
         }
     }
 }
 
-impl Module {
-    /// Verdict and world are the same.
+impl CheckedModule {
+    /// Returns whether the verdict matches the import.
     pub(crate) fn agrees(&self) -> bool {
         self.verdict.is_some() && self.verdict == self.seen
     }
 
-    /// Verdict and world are not the same.
+    /// Returns whether verdict and import are both known and differ.
     pub(crate) fn differs(&self) -> bool {
-        self.verdict.zip(self.seen).is_some_and(|(said, seen)| said != seen)
+        self.verdict.zip(self.seen).is_some_and(|(verdict, seen)| verdict != seen)
     }
 }
 
 /// Installs a package, audits it and imports its modules.
-pub(crate) fn of(
+pub(crate) fn measure(
     package: &Package,
     build: &str,
     python: &Path,
     installer: &Installer,
-) -> Any<Outcome> {
+) -> AnyResult<Outcome> {
     let what = match installer.install(package, build, python)? {
-        Installed::NoWheel => What::NoWheel,
-        Installed::Failed(why) => What::Failed(why),
+        Installed::NoWheel => PackageStatus::NoWheel,
+        Installed::Failed(why) => PackageStatus::Failed(why),
         Installed::Done { own, others, missing } => {
             let mut audit = Command::new(ungil()?);
             audit
@@ -108,7 +108,7 @@ pub(crate) fn of(
                 return Err(format!("ungil audit of {} failed: {words}", package.name).into());
             }
             let report: Value = serde_json::from_slice(&output.stdout)?;
-            What::Audited { tags: tags(&report), modules: modules(&report, &own), missing }
+            PackageStatus::Audited { tags: tags(&report), modules: modules(&report, &own), missing }
         }
     };
     installer.remove(package, build)?;
@@ -124,7 +124,7 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// `cp314-cp314t`, `cp315-abi3.abi3t`.
+/// Returns the tags, such as `cp314-cp314t` or `cp315-abi3.abi3t`.
 fn tags(report: &Value) -> String {
     let Some(distribution) = items(&report["distributions"]).next() else { return String::new() };
     let mut parts: Vec<(String, Vec<String>)> = Vec::new();
@@ -142,9 +142,9 @@ fn tags(report: &Value) -> String {
     parts.join(", ")
 }
 
-/// The modules that the build would import, each with its verdict and with what importing it did.
-fn modules(report: &Value, own: &Path) -> Vec<Module> {
-    // The table is the same on every machine.
+/// Returns the modules that the build would import, with verdict and observed behaviour.
+fn modules(report: &Value, own: &Path) -> Vec<CheckedModule> {
+    // Paths are removed, so that the table is the same on every machine.
     let folder = format!("{}/", own.display());
     let found = items(&report["distributions"]).flat_map(|one| items(&one["modules"]));
     let found: Vec<&Value> = found.chain(items(&report["loose"])).collect();
@@ -159,7 +159,7 @@ fn modules(report: &Value, own: &Path) -> Vec<Module> {
             let because = judged.map_or(&one["unreadable"], |judged| &judged["because"]);
             Some(because.as_str().unwrap_or("no reason is given").to_owned())
         };
-        Module {
+        CheckedModule {
             verdict,
             because: if verdict.is_none() { because() } else { None },
             seen: seen["switched_on"].as_bool(),

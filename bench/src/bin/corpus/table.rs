@@ -1,11 +1,15 @@
-//! The outcomes as Markdown.
+//! Renders the outcomes as Markdown.
 
-use crate::outcome::{Module, Outcome, What};
+use crate::outcome::{CheckedModule, Outcome, PackageStatus};
 use std::fmt::Write;
-use ungil_bench::Any;
+use ungil_bench::AnyResult;
 
-/// The whole page.
-pub(crate) fn document(outcomes: &[Outcome], builds: &[&str], installer: &str) -> Any<String> {
+/// Renders the whole page.
+pub(crate) fn document(
+    outcomes: &[Outcome],
+    builds: &[&str],
+    installer: &str,
+) -> AnyResult<String> {
     let mut page = String::from(
         "# `ungil audit` against the interpreter\n\n\
          The verdict of the audit on every extension module of the packages in `bench/corpus.txt`, and what the\n\
@@ -39,9 +43,10 @@ pub(crate) fn document(outcomes: &[Outcome], builds: &[&str], installer: &str) -
                 .map(|one| format!("{} {}", one.name, one.version));
             names.collect::<Vec<_>>().join(", ")
         };
-        let no_wheel = names(&|one| matches!(one.what, What::NoWheel));
-        let pure =
-            names(&|one| matches!(one.what, What::Audited { .. }) && one.modules().is_empty());
+        let no_wheel = names(&|one| matches!(one.what, PackageStatus::NoWheel));
+        let pure = names(&|one| {
+            matches!(one.what, PackageStatus::Audited { .. }) && one.modules().is_empty()
+        });
         for (what, which) in
             [("There is no wheel", no_wheel), ("The wheel has no extension module", pure)]
         {
@@ -50,7 +55,7 @@ pub(crate) fn document(outcomes: &[Outcome], builds: &[&str], installer: &str) -
             }
         }
         for one in of_build() {
-            if let What::Failed(why) = &one.what {
+            if let PackageStatus::Failed(why) = &one.what {
                 writeln!(page, "\nNot installed: {} {}: {}", one.name, one.version, cell(why))?;
             }
         }
@@ -71,8 +76,8 @@ struct Counts {
     unseen: usize,
 }
 
-impl<'a> FromIterator<&'a Module> for Counts {
-    fn from_iter<I: IntoIterator<Item = &'a Module>>(modules: I) -> Counts {
+impl<'a> FromIterator<&'a CheckedModule> for Counts {
+    fn from_iter<I: IntoIterator<Item = &'a CheckedModule>>(modules: I) -> Counts {
         let mut counts = Counts::default();
         for module in modules {
             counts.modules += 1;
@@ -115,7 +120,7 @@ fn summary(page: &mut String, outcomes: &[Outcome], builds: &[&str]) -> std::fmt
 }
 
 fn row(page: &mut String, one: &Outcome) -> std::fmt::Result {
-    let What::Audited { tags, modules, .. } = &one.what else { return Ok(()) };
+    let PackageStatus::Audited { tags, modules, .. } = &one.what else { return Ok(()) };
     let c: Counts = modules.iter().collect();
     write!(page, "| {} | {} | {} | {} |", one.name, one.version, cell(tags), c.modules)?;
     let rest = [c.declare, c.switch, c.unknown, c.agree, c.differ, c.unseen];
@@ -123,9 +128,9 @@ fn row(page: &mut String, one: &Outcome) -> std::fmt::Result {
     writeln!(page, " {} |", rest.join(" | "))
 }
 
-/// What is not as it should be, module by module.
+/// Lists the modules that differ, are unknown or were not imported.
 fn details(page: &mut String, outcomes: &[&Outcome]) -> std::fmt::Result {
-    let list = |page: &mut String, title: &str, line: &dyn Fn(&Module) -> Option<String>| {
+    let list = |page: &mut String, title: &str, line: &dyn Fn(&CheckedModule) -> Option<String>| {
         let all =
             outcomes.iter().flat_map(|one| one.modules().iter().map(move |module| (one, module)));
         let lines: Vec<String> = all
@@ -141,8 +146,9 @@ fn details(page: &mut String, outcomes: &[&Outcome]) -> std::fmt::Result {
     };
     list(page, "Verdict and interpreter differ", &|module| {
         let words = |on: bool| if on { "switches it on" } else { "declares" };
-        let (said, seen) = module.verdict.zip(module.seen).filter(|(said, seen)| said != seen)?;
-        Some(format!(": the audit says {}, it {}", words(said), words(seen)))
+        let (verdict, seen) =
+            module.verdict.zip(module.seen).filter(|(verdict, seen)| verdict != seen)?;
+        Some(format!(": the audit says {}, it {}", words(verdict), words(seen)))
     })?;
     list(page, "Unknown", &|module| {
         let seen = match module.seen {
@@ -162,7 +168,7 @@ fn details(page: &mut String, outcomes: &[&Outcome]) -> std::fmt::Result {
         ))
     })?;
     for one in outcomes {
-        if let What::Audited { missing: Some(why), modules, .. } = &one.what
+        if let PackageStatus::Audited { missing: Some(why), modules, .. } = &one.what
             && !modules.is_empty()
         {
             writeln!(
@@ -177,7 +183,7 @@ fn details(page: &mut String, outcomes: &[&Outcome]) -> std::fmt::Result {
     Ok(())
 }
 
-/// A line of text that ends no cell and no code, and names no folder of this machine.
+/// Escapes a text for a table cell and shortens it.
 fn cell(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.replace('|', "\\|").replace('<', "&lt;").chars().take(300).collect()

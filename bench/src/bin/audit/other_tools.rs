@@ -1,36 +1,39 @@
-//! The tools, each run as its users run it, and what each says put in the same words.
+//! Runs each tool as its users do and converts its output to a common form.
 
-use crate::Module;
+use crate::ObservedModule;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use ungil_bench::install::Installer;
-use ungil_bench::{Any, ungil as program};
+use ungil_bench::{AnyResult, ungil as program};
 
-/// Their names, in the order of the arms.
+/// Names of the tools, in the order of the arms.
 pub(crate) const NAMES: [&str; 3] = ["ungil audit", "abi3t-doctor env", "ft-readiness --import"];
 
-/// What a tool says: of each module or, if it judges no modules, of each package.
-pub(crate) enum Said {
-    /// By module: it switches the GIL on, or not, or that is unknown.
+/// The result of a tool: for each module or, if it does not judge modules, for each package.
+pub(crate) enum Findings {
+    /// By module: whether it switches the GIL on; `None` if unknown.
     Modules(BTreeMap<String, Option<bool>>),
-    /// The packages that it says stand in the way.
+    /// The packages that the tool reports as blocking.
     Packages(BTreeSet<String>),
 }
 
-impl Said {
-    fn of(&self, module: &Module) -> Option<bool> {
+impl Findings {
+    fn finding(&self, module: &ObservedModule) -> Option<bool> {
         match self {
-            Said::Modules(modules) => modules.get(&module.name).copied().flatten(),
-            Said::Packages(packages) => Some(packages.contains(&module.package)),
+            Findings::Modules(modules) => modules.get(&module.name).copied().flatten(),
+            Findings::Packages(packages) => Some(packages.contains(&module.package)),
         }
     }
 
-    /// Cells of a table.
-    pub(crate) fn against(&self, modules: &[Module]) -> String {
-        let count = |said: Option<bool>, seen: bool| {
-            modules.iter().filter(|one| one.switches == Some(seen) && self.of(one) == said).count()
+    /// Returns the counts as cells of a Markdown table.
+    pub(crate) fn table_cells(&self, modules: &[ObservedModule]) -> String {
+        let count = |finding: Option<bool>, seen: bool| {
+            modules
+                .iter()
+                .filter(|one| one.switches == Some(seen) && self.finding(one) == finding)
+                .count()
         };
         let unknown = count(None, true) + count(None, false);
         let (finds, misses, wrong) =
@@ -38,35 +41,35 @@ impl Said {
         format!("{finds} | {misses} | {wrong} | {unknown} |")
     }
 
-    /// The packages it is wrong about, and how often.
-    pub(crate) fn wrong(&self, modules: &[Module]) -> Vec<String> {
+    /// Returns the packages that the tool is wrong about, with the number of wrong modules.
+    pub(crate) fn wrong_packages(&self, modules: &[ObservedModule]) -> Vec<String> {
         let mut counts: BTreeMap<(&str, bool), usize> = BTreeMap::new();
         for one in modules {
-            let differs = |(said, seen): &(bool, bool)| said != seen;
-            if let Some((said, _)) = self.of(one).zip(one.switches).filter(differs) {
-                *counts.entry((&one.package, said)).or_default() += 1;
+            let differs = |(finding, seen): &(bool, bool)| finding != seen;
+            if let Some((finding, _)) = self.finding(one).zip(one.switches).filter(differs) {
+                *counts.entry((&one.package, finding)).or_default() += 1;
             }
         }
-        let words = |said: bool| if said { "false" } else { "missed" };
+        let words = |finding: bool| if finding { "false" } else { "missed" };
         counts
             .into_iter()
-            .map(|((package, said), n)| format!("{package} ({n} {})", words(said)))
+            .map(|((package, finding), n)| format!("{package} ({n} {})", words(finding)))
             .collect()
     }
 }
 
-/// The members of an array, if it is one.
+/// Returns the elements of an array; none for any other value.
 pub(crate) fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// What `ungil audit` says of an environment.
-pub(crate) fn report(environment: &Path, build: &str) -> Any<Value> {
+/// Runs `ungil audit` on an environment and returns its JSON report.
+pub(crate) fn report(environment: &Path, build: &str) -> AnyResult<Value> {
     json(Command::new(program()?).arg("audit").arg(environment).args(["--for", build, "--json"]))
 }
 
-/// Its verdicts.
-pub(crate) fn ungil(environment: &Path, build: &str) -> Any<Said> {
+/// Returns the verdicts of `ungil audit`.
+pub(crate) fn ungil(environment: &Path, build: &str) -> AnyResult<Findings> {
     let report = report(environment, build)?;
     let found = items(&report["distributions"])
         .flat_map(|one| items(&one["modules"]))
@@ -83,24 +86,24 @@ pub(crate) fn ungil(environment: &Path, build: &str) -> Any<Said> {
         };
         Some((name.to_owned(), switches))
     });
-    Ok(Said::Modules(modules.collect()))
+    Ok(Findings::Modules(modules.collect()))
 }
 
-/// Where the others are installed.
-pub(crate) struct Neighbours {
+/// The other tools, installed in one folder.
+pub(crate) struct OtherTools {
     python: PathBuf,
     folder: PathBuf,
 }
 
-impl Neighbours {
-    /// Installs them once.
-    pub(crate) fn new(scratch: &Path, python: &Path) -> Any<Neighbours> {
+impl OtherTools {
+    /// Installs the tools if they are missing.
+    pub(crate) fn new(scratch: &Path, python: &Path) -> AnyResult<OtherTools> {
         let folder = scratch.join("neighbours");
         if !folder.join("bin/ft-readiness").is_file() {
             let tools = ["abi3t-doctor==0.1.0", "ft-readiness==0.1.0"].map(str::to_owned);
-            Installer::new(scratch)?.together(python, &folder, &tools)?;
+            Installer::new(scratch)?.install_all(python, &folder, &tools)?;
         }
-        Ok(Neighbours { python: python.to_owned(), folder })
+        Ok(OtherTools { python: python.to_owned(), folder })
     }
 
     fn tool(&self, name: &str) -> Command {
@@ -112,20 +115,24 @@ impl Neighbours {
         command
     }
 
-    /// What abi3t-doctor says of an environment.
-    pub(crate) fn abi3t_doctor(&self, environment: &Path, build: &str) -> Any<Said> {
+    /// Runs abi3t-doctor on an environment.
+    pub(crate) fn abi3t_doctor(&self, environment: &Path, build: &str) -> AnyResult<Findings> {
         let mut command = self.tool("abi3t-doctor");
         command.env("PYTHONPATH", &self.folder).arg("env").arg("--path").arg(environment);
         let report = json(command.args(["--format", "json", "--all", "--target", build]))?;
         let blocking = items(&report["distributions"])
             .filter(|one| one["blocks_migration"].as_bool() == Some(true));
-        Ok(Said::Packages(
+        Ok(Findings::Packages(
             blocking.filter_map(|one| one["name"].as_str()).map(str::to_owned).collect(),
         ))
     }
 
-    /// What ft-readiness says of each module.
-    pub(crate) fn ft_readiness(&self, environment: &Path, modules: &[Module]) -> Any<Said> {
+    /// Runs ft-readiness on each module.
+    pub(crate) fn ft_readiness(
+        &self,
+        environment: &Path,
+        modules: &[ObservedModule],
+    ) -> AnyResult<Findings> {
         let mut command = self.tool("ft-readiness");
         let path = std::env::join_paths([self.folder.as_path(), environment])?;
         command.env("PYTHONPATH", path).args(["--format", "json"]);
@@ -133,7 +140,7 @@ impl Neighbours {
             command.args(["--import", &module.name]);
         }
         let report = json(&mut command)?;
-        let said = items(&report["runtime_checks"]).filter_map(|one| {
+        let findings = items(&report["runtime_checks"]).filter_map(|one| {
             let switches = match one["status"].as_str()? {
                 "ok" => Some(false),
                 "gil_reenabled" => Some(true),
@@ -141,12 +148,12 @@ impl Neighbours {
             };
             Some((one["module"].as_str()?.to_owned(), switches))
         });
-        Ok(Said::Modules(said.collect()))
+        Ok(Findings::Modules(findings.collect()))
     }
 }
 
-/// Runs it; its exit code says what it found, so only what it prints is asked for.
-fn json(command: &mut Command) -> Any<Value> {
+/// Runs a command and parses its output. The exit code is ignored because it reports findings.
+fn json(command: &mut Command) -> AnyResult<Value> {
     let output = command.stdin(Stdio::null()).output()?;
     serde_json::from_slice(&output.stdout).map_err(|_| {
         let words = String::from_utf8_lossy(&output.stderr);

@@ -1,7 +1,7 @@
-//! The life of a process that is looked at: its main thread ends before the others, it becomes
-//! another program, it is the child of a fork that has not come back to Python. Every verb goes on
-//! until the process has really ended, and never gives an empty answer as a success.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests processes in unusual states: the main thread ends before the others, the process replaces
+//! itself by exec, a forked child has not returned to Python. Every command follows the process
+//! until it really ends, and never reports an empty result as success.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod profiles;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::process::{Command, Stdio};
 use ungil_tests::{BUILDS, Place, Target, eventually, metric, python};
 
-/// Names of the threads of a list, in their order.
+/// Names of the threads, in order.
 fn names(threads: &Value) -> Vec<String> {
     let mut names: Vec<String> = threads
         .as_array()
@@ -22,9 +22,9 @@ fn names(threads: &Value) -> Vec<String> {
     names
 }
 
-/// `ungil dump` itself is held against the same programs in dump_truth.rs.
+/// `dump_truth.rs` checks `ungil dump` on the same programs in detail.
 #[test]
-fn a_process_whose_main_thread_has_ended_is_looked_at_by_every_verb() {
+fn every_command_inspects_a_process_without_its_main_thread() {
     let rest = ["holder", "rest", "waiter"];
     for build in BUILDS {
         let place = Place::new();
@@ -64,7 +64,7 @@ fn a_process_whose_main_thread_has_ended_is_looked_at_by_every_verb() {
     }
 }
 
-/// Ends the main thread; `rest` runs in another one once it has ended.
+/// Ends the main thread; `rest` runs in another thread afterwards.
 const MAIN_ENDS: &str = "
 import ctypes, os, platform, sys, threading, time
 def main_has_ended():
@@ -79,8 +79,8 @@ ctypes.CDLL(None).syscall({'x86_64': 60, 'aarch64': 93}[platform.machine()], 0)
 ";
 
 #[test]
-fn a_program_that_is_started_runs_on_without_its_main_thread_and_ends_by_itself() {
-    // Without its main thread it runs for longer than with it.
+fn a_profiled_program_outlives_its_main_thread() {
+    // The process runs longer without its main thread than with it.
     let rest = "
 def rest():
     with open('/proc/self/stat') as stat: started = int(stat.read().rpartition(')')[2].split()[19]) / os.sysconf('SC_CLK_TCK')
@@ -101,7 +101,7 @@ def rest():
         let weight: f64 =
             stacks.iter().filter(|(stack, _)| stack.contains("rest")).map(|(_, w)| w).sum();
         assert!(weight > 0.5e9, "{build}: {stacks:?}");
-        // Once it has ended, the main thread has no time.
+        // After it ends, the main thread accumulates no time.
         let main = stacks
             .iter()
             .filter(|(stack, _)| stack.starts_with("MainThread"))
@@ -115,7 +115,7 @@ def rest():
 }
 
 #[test]
-fn compare_counts_the_memory_and_the_waits_of_a_process_without_its_main_thread() {
+fn compare_counts_memory_and_waits_without_the_main_thread() {
     let rest = "
 import sys, threading, time
 from ungil_phase import phase
@@ -154,7 +154,7 @@ def rest():
 }
 
 #[test]
-fn compare_ends_a_workload_without_its_main_thread_at_the_timeout() {
+fn compare_times_out_a_workload_without_its_main_thread() {
     let place = Place::new();
     place.write("w.py", format!("def rest(): time.sleep(1000)\n{MAIN_ENDS}"));
     let out = place.one_block(["w.py", "--python", "3.14", "--timeout", "2s"]).run();
@@ -167,7 +167,7 @@ fn compare_ends_a_workload_without_its_main_thread_at_the_timeout() {
     );
 }
 
-/// Computes, and then becomes what its argument says.
+/// Computes for a while, then executes the command in its arguments.
 const LAUNCHER: &str = "
 import os, sys, time
 def before_the_exec():
@@ -188,7 +188,7 @@ after_the_exec()
 sys.exit(7)
 ";
 
-/// A place with both, and the arguments that profile them.
+/// Creates a folder with both programs. Returns it with the arguments that profile them.
 fn launcher(build: &str) -> (Place, Vec<String>) {
     let place = Place::new();
     place.write("launcher.py", LAUNCHER);
@@ -217,7 +217,7 @@ fn weight_of(place: &Place, summary: &Value, function: &str) -> f64 {
 }
 
 #[test]
-fn a_program_that_becomes_a_python_by_exec_is_profiled_on() {
+fn profiling_continues_after_exec_of_another_python() {
     for build in BUILDS {
         for how in ["python", "shell"] {
             let (place, args) = launcher(build);
@@ -246,7 +246,7 @@ fn a_program_that_becomes_a_python_by_exec_is_profiled_on() {
 }
 
 #[test]
-fn a_program_that_becomes_no_python_ends_by_itself_and_that_is_said() {
+fn exec_of_a_program_other_than_python_is_reported() {
     for build in ["3.13", "3.15t"] {
         let (place, args) = launcher(build);
         let out = place.ungil(args).args(["other"]).run().ok();
@@ -264,7 +264,7 @@ fn a_program_that_becomes_no_python_ends_by_itself_and_that_is_said() {
     }
 }
 
-/// A program that waits for a word and then becomes the same program again, which waits for ever.
+/// Waits for input, then executes itself; the second instance waits forever.
 const AGAIN: &str = "
 import os, sys, time
 def first():
@@ -279,7 +279,7 @@ os.execv(sys.executable, [sys.executable, __file__, 'again'])
 ";
 
 #[test]
-fn a_live_process_that_becomes_its_own_executable_again() {
+fn a_process_that_executes_itself_again() {
     for build in BUILDS {
         let place = Place::new();
         let target = profiles::Target::start(&place, build, AGAIN);
@@ -295,7 +295,7 @@ fn a_live_process_that_becomes_its_own_executable_again() {
         });
         place.write("go", "");
         running.until("the program after the exec", || place.read("again"));
-        // top says so and ends; the profile goes on.
+        // top reports the exec and ends; the profile continues.
         top.wait().unwrap();
         let last: Value =
             serde_json::from_str(place.read("views").unwrap().lines().last().unwrap()).unwrap();
@@ -309,7 +309,7 @@ fn a_live_process_that_becomes_its_own_executable_again() {
 }
 
 #[test]
-fn the_child_of_a_fork_that_is_not_back_in_python_has_its_one_thread() {
+fn a_forked_child_outside_python_has_one_thread() {
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(build, &[], "at_fork");
@@ -329,21 +329,21 @@ fn the_child_of_a_fork_that_is_not_back_in_python_has_its_one_thread() {
 }
 
 #[test]
-fn a_machine_without_a_python_is_no_success() {
+fn a_machine_without_python_is_an_error() {
     let can = Command::new("unshare")
         .args(["-pf", "--mount-proc", "true"])
         .stderr(Stdio::null())
         .status();
     if !can.is_ok_and(|s| s.success()) {
-        eprintln!("left out: no pid namespace may be made here");
+        eprintln!("skipped: pid namespaces are not permitted here");
         return;
     }
     for verb in [["dump", "--all"], ["top", "--once"]] {
         let mut command = Command::new("unshare");
         command.args(["-pf", "--mount-proc"]).arg(ungil_tests::binary()).args(verb);
         let out = command.output().unwrap();
-        let said = String::from_utf8_lossy(&out.stderr);
-        assert_eq!((out.status.code(), said.lines().count()), (Some(1), 3), "{said}");
-        assert!(said.contains("no CPython"), "{said}");
+        let printed = String::from_utf8_lossy(&out.stderr);
+        assert_eq!((out.status.code(), printed.lines().count()), (Some(1), 3), "{printed}");
+        assert!(printed.contains("no CPython"), "{printed}");
     }
 }

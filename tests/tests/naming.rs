@@ -1,6 +1,6 @@
-//! What `dump`, `top` and `profile` call things: names as the program has them, counts in the
-//! singular where they are one.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests what `dump`, `top` and `profile` call things: names come from the program, and a count of
+//! one is singular.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod profiles;
 
@@ -24,7 +24,7 @@ fn thread(dump: &Value, name: &str) -> Value {
         .unwrap_or_else(|| panic!("no {name} in {dump}"))
 }
 
-/// A file whose name is not UTF-8, and a thread in it.
+/// Runs a thread in a file whose name is not UTF-8.
 const ODD_FILE: &str = r"
 import os, pathlib, runpy, sys, threading, time, types
 odd = os.fsdecode(b'caf\xe9 \xff.py')
@@ -36,12 +36,12 @@ time.sleep(1000)
 ";
 
 #[test]
-fn a_file_name_that_is_not_utf_8_keeps_its_bytes() {
+fn a_file_name_that_is_not_utf_8_is_preserved() {
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, ODD_FILE);
         let mut dump = Value::Null;
-        eventually("the thread in the odd file", || {
+        eventually("the thread in the file with the unusual name", || {
             dump = place.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
             let odd = threads(&dump).into_iter().find(|thread| thread["name"] == "odd file");
             odd.is_some_and(|thread| {
@@ -79,8 +79,8 @@ fn a_file_name_that_is_not_utf_8_keeps_its_bytes() {
     }
 }
 
-/// A queue's lock is held, and waited for inside of the standard library; an import lock is held; a
-/// thread that Python has no name for.
+/// One thread holds a queue's lock and another waits for it inside the standard library, one holds
+/// an import lock, and one has no name in Python.
 const NAMED: &str = "
 import _thread, os, queue, sys, threading, time
 os.makedirs('slow', exist_ok=True)
@@ -106,12 +106,12 @@ time.sleep(1000)
 ";
 
 #[test]
-fn locks_and_threads_have_the_programs_names() {
+fn locks_and_threads_are_named_as_in_the_program() {
     for build in BUILDS {
         let place = Place::new();
         let target = Target::start(&place, build, NAMED);
         let mut dump = Value::Null;
-        eventually("two threads that wait, and six in all", || {
+        eventually("two waiting threads of six", || {
             dump = place.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
             let all = threads(&dump);
             all.len() == 6
@@ -137,7 +137,7 @@ fn locks_and_threads_have_the_programs_names() {
 }
 
 #[test]
-fn a_thread_that_waits_for_itself_and_one_task_are_singular() {
+fn counts_of_one_are_singular() {
     let script = "
 import asyncio, threading
 def wait_for_itself():
@@ -161,7 +161,7 @@ asyncio.run(main())
 }
 
 #[test]
-fn a_stopped_target_is_said_to_be_stopped() {
+fn a_stopped_target_is_reported() {
     let place = Place::new();
     let target = Target::start(
         &place,

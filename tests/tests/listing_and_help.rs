@@ -1,11 +1,11 @@
-//! The verbs that measure nothing: the list of Pythons, help, completions, man pages.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests the commands that measure nothing: the list of Pythons, help, completions, man pages.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use std::process::Command;
 use ungil_tests::{PYTHONS, Place, python};
 
 #[test]
-fn pythons_lists_what_is_here_and_pairs_it() {
+fn pythons_are_listed_in_pairs() {
     let place = Place::new();
     let json = place.ungil(["pythons", "--json"]).run().ok().json();
     let list = json["interpreters"].as_array().unwrap();
@@ -38,7 +38,7 @@ fn pythons_lists_what_is_here_and_pairs_it() {
 }
 
 #[test]
-fn every_way_to_ask_for_help_gives_it() {
+fn every_form_of_help_works() {
     let place = Place::new();
     for args in [
         &["help"][..],
@@ -64,7 +64,7 @@ fn every_way_to_ask_for_help_gives_it() {
 }
 
 #[test]
-fn help_version_completions_and_man_pages_are_there() {
+fn help_version_completions_and_man_pages_are_printed() {
     let place = Place::new();
     for args in [
         &["--help"][..],
@@ -92,7 +92,7 @@ fn help_version_completions_and_man_pages_are_there() {
     let bash = place.write("c.bash", place.ungil(["completions", "bash"]).run().stdout);
     assert!(
         Command::new("bash").arg("-n").arg(bash).status().unwrap().success(),
-        "bash can read it"
+        "bash cannot parse it"
     );
     place.ungil(["man", "deep/folder"]).run().ok();
     let page = place.read("deep/folder/ungil-compare.1").unwrap();

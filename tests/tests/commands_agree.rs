@@ -1,7 +1,7 @@
-//! `dump`, `top`, `profile` and `compare` give one answer to what is contention and to what is one
-//! thread, on every build. Each program stays in its state for as long as anybody looks; shares are
-//! tested, and no time.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests that `dump`, `top`, `profile` and `compare` agree on what is contention and what is one
+//! thread, on every build. Each program stays in its state as long as it is observed; the tests
+//! check shares, not times.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod profiles;
 
@@ -10,8 +10,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use ungil_tests::{BUILDS, Place, eventually, metric};
 
-/// The main thread has left its script and waits for a thread that is no daemon.
-const AT_ITS_END: &str = "
+/// The main thread has left its script and waits for a non-daemon thread.
+const SHUTTING_DOWN: &str = "
 import os, threading, time
 def stay():
     while True:
@@ -23,8 +23,8 @@ def stay():
 threading.Thread(target=stay, name='worker').start()
 ";
 
-/// Eight threads make classes: on free-threaded builds each waits for the types mutex.
-const TYPES: &str = "
+/// Eight threads create classes: on free-threaded builds they contend for the types mutex.
+const TYPES_MUTEX: &str = "
 import threading
 def make():
     while True:
@@ -33,8 +33,8 @@ for i in range(8): threading.Thread(target=make).start()
 open('ready', 'w').close()
 ";
 
-/// Four threads feed one object of C code, which has a lock of its own.
-const INSIDE: &str = "
+/// Four threads feed one C object that has a lock of its own.
+const C_OBJECT: &str = "
 import lzma, os, threading
 shared, block = lzma.LZMACompressor(preset=0), os.urandom(1_000_000)
 def feed():
@@ -58,14 +58,14 @@ fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The threads of a dump.
+/// Returns the threads of a dump.
 fn threads(dump: &Value) -> impl Iterator<Item = &Value> {
     items(&dump["interpreters"]).iter().flat_map(|interpreter| items(&interpreter["threads"]))
 }
 
-/// The kind of lock for which `script` is contended, by every verb's word: seen by each, with
-/// nothing else said to be contended.
-fn contended(script: &str, builds: &[&str], kind: &str) {
+/// Checks that every command reports contention for one kind of lock in `script`, and for nothing
+/// else.
+fn assert_contended(script: &str, builds: &[&str], kind: &str) {
     for build in builds {
         let place = Place::new();
         let target = Target::start(&place, build, script);
@@ -104,20 +104,20 @@ fn contended(script: &str, builds: &[&str], kind: &str) {
 }
 
 #[test]
-fn an_objects_own_lock_in_c_code_is_a_lock() {
-    contended(INSIDE, &BUILDS, "inside:_lzma.LZMACompressor");
+fn the_lock_of_a_c_object_is_a_lock() {
+    assert_contended(C_OBJECT, &BUILDS, "inside:_lzma.LZMACompressor");
 }
 
 #[test]
-fn the_runtimes_own_mutexes_are_locks() {
-    contended(TYPES, &["3.14t", "3.15t"], "runtime:the types mutex");
+fn mutexes_of_the_runtime_are_locks() {
+    assert_contended(TYPES_MUTEX, &["3.14t", "3.15t"], "runtime:the types mutex");
 }
 
 #[test]
-fn waiting_for_threads_to_end_is_no_contention() {
+fn joining_threads_is_no_contention() {
     for build in BUILDS {
         let place = Place::new();
-        let target = Target::start(&place, build, AT_ITS_END);
+        let target = Target::start(&place, build, SHUTTING_DOWN);
         let dump = dump(&place, &target);
         let main = threads(&dump).find(|thread| thread["name"] == "MainThread").unwrap();
         assert_eq!(main["waits"]["kind"], "threading.Thread", "{build}: {main}");
@@ -137,7 +137,7 @@ fn waiting_for_threads_to_end_is_no_contention() {
         assert_eq!(summary["samples"], 0, "{build}: {summary}");
         drop(target);
         let ends =
-            AT_ITS_END.replace("time.sleep(1000)", "time.sleep(1); print('done', flush=True)");
+            SHUTTING_DOWN.replace("time.sleep(1000)", "time.sleep(1); print('done', flush=True)");
         place.write("work.py", ends);
         let record = place.one_block(["work.py", "--python", build]).run().ok().record();
         let run = record.run(build);
@@ -145,8 +145,8 @@ fn waiting_for_threads_to_end_is_no_contention() {
     }
 }
 
-/// A thread inside a subinterpreter waits for a lock that a thread of that interpreter has.
-const INSIDE_ANOTHER: &str = "
+/// A thread in a subinterpreter waits for a lock held by another thread of that interpreter.
+const SUBINTERPRETER: &str = "
 import os, threading, time
 try:
     from concurrent import interpreters
@@ -179,10 +179,10 @@ while not call().startswith('202 '): time.sleep(0.01)
 ";
 
 #[test]
-fn a_thread_inside_a_subinterpreter_is_one_thread() {
+fn a_thread_in_a_subinterpreter_counts_once() {
     for build in BUILDS {
         let place = Place::new();
-        let stays = format!("{INSIDE_ANOTHER}open('ready', 'w').close()\ntime.sleep(1000)\n");
+        let stays = format!("{SUBINTERPRETER}open('ready', 'w').close()\ntime.sleep(1000)\n");
         let target = Target::start(&place, build, &stays);
         let mut seen = Value::Null;
         eventually("a thread that waits", || {
@@ -248,7 +248,7 @@ fn a_thread_inside_a_subinterpreter_is_one_thread() {
         drop(target);
 
         let ends = "from ungil_phase import phase\nwith phase(): time.sleep(2)\nos.write(go, b'.')\ncaller.join()\nprint('done')\n";
-        place.write("work.py", format!("{INSIDE_ANOTHER}{ends}"));
+        place.write("work.py", format!("{SUBINTERPRETER}{ends}"));
         let record = place.one_block(["work.py", "--python", build]).run().ok().record();
         let run = record.run(build);
         let waiters = metric(run, "lock_wait_s") / metric(run, "wall_s");
