@@ -1,5 +1,5 @@
-//! A page in a real browser without a screen, which is spoken to over a pair of pipes in its
-//! DevTools protocol: no port, no driver, no library.
+//! Controls a page in headless Chromium over the DevTools protocol. `--remote-debugging-pipe` uses
+//! a pair of pipes, so that no port, driver or library is needed.
 
 use crate::HANG;
 use serde_json::{Value, json};
@@ -10,28 +10,28 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// A page in a browser of its own.
+/// A page in its own browser process.
 #[derive(Debug)]
 pub struct Page {
     browser: Child,
-    to: File,
-    from: Receiver<Value>,
+    commands: File,
+    answers: Receiver<Value>,
     session: String,
-    asked: u64,
-    /// Everything the page told meanwhile: requests, errors, what it wrote to its console.
+    last_id: u64,
+    /// Events received so far: requests, errors, console output.
     pub events: Vec<Value>,
     _home: tempfile::TempDir,
 }
 
 impl Page {
-    /// Opens a file and waits until `ready`, an expression in the page, is true.
+    /// Opens a file and waits until the JavaScript expression `ready` is true.
     pub fn open(file: &Path, width: u32, scheme: &str, ready: &str) -> Page {
         let mut page = Page::start();
         let target =
             page.ask("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let attached =
             page.ask("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
-        page.session = attached["sessionId"].as_str().expect("a browser that answers").into();
+        page.session = attached["sessionId"].as_str().expect("a session id").into();
         for domain in ["Page", "Runtime", "Log", "Network"] {
             page.ask(&format!("{domain}.enable"), json!({}));
         }
@@ -53,7 +53,7 @@ impl Page {
                 .arg(&commands)
                 .arg(&answers)
                 .status()
-                .expect("a browser that answers")
+                .expect("mkfifo runs")
                 .success()
         );
         let mut browser = Command::new("sh");
@@ -78,42 +78,41 @@ impl Page {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let there = std::env::var_os("PATH")
+        let is_installed = std::env::var_os("PATH")
             .is_some_and(|p| std::env::split_paths(&p).any(|d| d.join("chromium").is_file()));
-        assert!(there, "there is no chromium: `cargo xtask test` installs Debian's");
-        let browser = browser.spawn().expect("a browser that answers");
-        let to = File::options().write(true).open(commands).expect("a browser that answers");
-        let answers = File::open(answers).expect("a browser that answers");
-        let (told, from) = channel();
+        assert!(is_installed, "chromium is not installed: `cargo xtask test` installs Debian's");
+        let browser = browser.spawn().expect("chromium starts");
+        let commands = File::options().write(true).open(commands).expect("the command pipe");
+        let pipe = File::open(answers).expect("the answer pipe");
+        let (sender, answers) = channel();
         std::thread::spawn(move || {
-            for message in BufReader::new(answers).split(0).map_while(Result::ok) {
-                let _ =
-                    told.send(serde_json::from_slice(&message).expect("a browser that answers"));
+            for message in BufReader::new(pipe).split(0).map_while(Result::ok) {
+                let _ = sender.send(serde_json::from_slice(&message).expect("an answer in JSON"));
             }
         });
         Page {
             browser,
-            to,
-            from,
+            commands,
+            answers,
             session: String::new(),
-            asked: 0,
+            last_id: 0,
             events: Vec::new(),
             _home: home,
         }
     }
 
-    /// Sends a command and waits for its answer.
+    /// Sends a DevTools command and waits for its result.
     #[track_caller]
     pub fn ask(&mut self, method: &str, params: Value) -> Value {
-        self.asked += 1;
-        let mut message = json!({"id": self.asked, "method": method, "params": params});
+        self.last_id += 1;
+        let mut message = json!({"id": self.last_id, "method": method, "params": params});
         if !self.session.is_empty() {
             message["sessionId"] = self.session.clone().into();
         }
-        self.to.write_all(format!("{message}\0").as_bytes()).expect("a browser that answers");
+        self.commands.write_all(format!("{message}\0").as_bytes()).expect("the command is sent");
         loop {
-            let message = self.from.recv_timeout(HANG).expect("an answer from the browser");
-            if message["id"] == self.asked {
+            let message = self.answers.recv_timeout(HANG).expect("an answer from the browser");
+            if message["id"] == self.last_id {
                 assert!(message["error"].is_null(), "{method}: {message}");
                 return message["result"].clone();
             }
@@ -121,7 +120,7 @@ impl Page {
         }
     }
 
-    /// The value of an expression in the page.
+    /// Evaluates a JavaScript expression in the page and returns its value.
     #[track_caller]
     pub fn value(&mut self, expression: &str) -> Value {
         let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
@@ -130,16 +129,12 @@ impl Page {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression is true.
+    /// Waits until a JavaScript expression is true.
     #[track_caller]
     pub fn until(&mut self, expression: &str) {
         let deadline = Instant::now() + HANG;
         while self.value(&format!("!!({expression})")) != true {
-            assert!(
-                Instant::now() < deadline,
-                "{expression} did not come about: {:#?}",
-                self.events
-            );
+            assert!(Instant::now() < deadline, "{expression} is still false: {:#?}", self.events);
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -147,7 +142,7 @@ impl Page {
     /// Presses a key: `ArrowDown`, `Enter`, `a`.
     #[track_caller]
     pub fn press(&mut self, key: &str) {
-        // What a button listens to is not the key's name but its number and what it types.
+        // Buttons react to the key code and the typed text, not to the name of the key.
         let (typed, number) = match key {
             "Enter" => (Some("\r"), 13),
             " " => (Some(" "), 32),
@@ -168,22 +163,22 @@ impl Page {
         self.ask("Input.dispatchKeyEvent", up);
     }
 
-    /// Types a text where the focus is.
+    /// Types text into the focused element.
     #[track_caller]
     pub fn insert(&mut self, text: &str) {
         self.ask("Input.insertText", json!({"text": text}));
     }
 
-    /// The text of an element.
+    /// Returns the text of the element with this id.
     #[track_caller]
     pub fn text(&mut self, id: &str) -> String {
         self.value(&format!("document.getElementById({}).textContent", json!(id)))
             .as_str()
-            .expect("a browser that answers")
+            .expect("the text of the element")
             .into()
     }
 
-    /// Opens another file in the same window, and waits until it is there.
+    /// Opens another file in the same window and waits until it has loaded.
     #[track_caller]
     pub fn follow(&mut self, file: &Path) {
         self.events.clear();
@@ -192,36 +187,38 @@ impl Page {
         let deadline = Instant::now() + HANG;
         while !self.events.iter().any(loaded) {
             assert!(Instant::now() < deadline, "{} did not load", file.display());
-            let event = self.from.recv_timeout(HANG).expect("a browser that answers");
+            let event = self.answers.recv_timeout(HANG).expect("an event from the browser");
             self.events.push(event);
         }
     }
 
-    /// Fails if the page asked for anything outside of a folder, or complained.
+    /// Fails if the page requested anything outside a folder, or logged anything to its console.
     #[track_caller]
     pub fn stays_within(&mut self, folder: &Path) {
-        self.asks_only_for(&format!("file://{}/", folder.display()), true);
+        self.assert_requests(&format!("file://{}/", folder.display()), true);
     }
 
-    /// Fails if the page asked for anything but itself, or complained.
+    /// Fails if the page requested anything but itself, or logged anything to its console.
     #[track_caller]
     pub fn is_content(&mut self, file: &Path) {
-        self.asks_only_for(&format!("file://{}", file.display()), false);
+        self.assert_requests(&format!("file://{}", file.display()), false);
     }
 
+    /// Fails if a request is neither for `own` nor, with `below`, for a URL that starts with `own`.
     #[track_caller]
-    fn asks_only_for(&mut self, own: &str, below: bool) {
+    fn assert_requests(&mut self, own: &str, below: bool) {
+        // Events that precede the answer are in `events` afterwards.
         self.value("1");
         for event in &self.events {
             let params = &event["params"];
             match event["method"].as_str().unwrap_or_default() {
                 "Network.requestWillBeSent" => {
-                    let url = params["request"]["url"].as_str().expect("a browser that answers");
+                    let url = params["request"]["url"].as_str().expect("a URL");
                     let is_own = if below { url.starts_with(own) } else { url == own };
-                    assert!(is_own || url.starts_with("data:"), "the page asked for {url}");
+                    assert!(is_own || url.starts_with("data:"), "the page requested {url}");
                 }
                 "Runtime.exceptionThrown" | "Runtime.consoleAPICalled" | "Log.entryAdded" => {
-                    panic!("the page says: {event}")
+                    panic!("the page logged: {event}")
                 }
                 _ => {}
             }
@@ -231,7 +228,7 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        let _ = self.to.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
+        let _ = self.commands.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.browser.try_wait().is_ok_and(|s| s.is_none()) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));

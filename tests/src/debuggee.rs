@@ -1,32 +1,44 @@
-//! A program of `tests/debuggees` that runs until the test is over.
+//! Python programs for the tests to inspect.
+//!
+//! [`Debuggee`] is any program that creates a file when it is ready. [`Target`] also describes its
+//! own threads, so that a test can compare every detail of a dump.
 
-use crate::{Place, eventually, python};
-use std::path::Path;
-use std::process::{Child, Command};
+use crate::{HANG, Out, Place, Ungil, eventually, python};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Instant;
 
-/// A running program, ended with the test.
+/// Returns the folder `tests/debuggees`.
+pub fn looks() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("debuggees")
+}
+
+/// A running program, killed on drop.
 #[derive(Debug)]
 pub struct Debuggee(Child);
 
 impl Debuggee {
-    /// Starts `tests/debuggees/SCRIPT CASE` in the folder of `place`, and waits until it has made
-    /// the file `ready` there.
+    /// Starts `tests/debuggees/SCRIPT CASE` in `place` and waits until it has created the file
+    /// `ready` there.
     pub fn start(place: &Place, build: &str, script: &str, case: &str) -> Debuggee {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("debuggees").join(script);
         let mut command = Command::new(python(build));
-        command.arg(script).arg(case);
+        command.arg(looks().join(script)).arg(case);
         Debuggee::of(place, command)
     }
 
-    /// Starts a command that makes the file `ready`.
+    /// Starts a command in `place` and waits until it has created the file `ready` there.
     pub fn of(place: &Place, mut command: Command) -> Debuggee {
         let debuggee =
-            Debuggee(command.current_dir(place.path()).spawn().expect("the program starts"));
-        eventually("the program's word that it is ready", || place.read("ready").is_some());
+            Debuggee(command.current_dir(place.path()).spawn().expect("the debuggee starts"));
+        eventually("the debuggee is ready", || place.read("ready").is_some());
         debuggee
     }
 
-    /// Its process id, as an argument.
+    /// Returns the process id as an argument.
     pub fn pid(&self) -> String {
         self.0.id().to_string()
     }
@@ -36,5 +48,126 @@ impl Drop for Debuggee {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// A debuggee of `tests/debuggees` that prints the ground truth about its threads as one line of
+/// JSON, and then keeps its state until its standard input is closed.
+#[derive(Debug)]
+pub struct Target {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout_lines: mpsc::Receiver<String>,
+    started: Instant,
+    /// Ground truth: `pid`, `threads`, `deadlocks` and more. `tests/debuggees/look.py` defines it.
+    pub truth: Value,
+}
+
+impl Target {
+    /// Starts `tests/debuggees/NAME.py` on one of [`crate::BUILDS`] with options for the
+    /// interpreter, and waits for the ground truth.
+    #[track_caller]
+    pub fn start(build: &str, options: &[&str], name: &str) -> Target {
+        let mut command = Command::new(python(build));
+        command.args(options).arg(looks().join(format!("{name}.py")));
+        Target::of(command)
+    }
+
+    /// Starts a command that prints the ground truth as its first line.
+    #[track_caller]
+    pub fn of(mut command: Command) -> Target {
+        for name in
+            ["PYTHONPATH", "PYTHON_GIL", "PYTHONSTARTUP", "PYTHONTHREADDEBUG", "PYTHONASYNCIODEBUG"]
+        {
+            command.env_remove(name);
+        }
+        command
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PYTHONWARNINGS", "ignore")
+            .env("PYTHONUTF8", "1");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let started = Instant::now();
+        let mut child = command.spawn().expect("the debuggee starts");
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().expect("a pipe");
+        let (sender, stdout_lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut debuggee = Target { child, stdin, stdout_lines, started, truth: Value::Null };
+        let line = debuggee
+            .line()
+            .unwrap_or_else(|| panic!("{command:?} printed nothing: {}", debuggee.stderr()));
+        debuggee.truth = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e} in {line}"));
+        if let Some(teller) = debuggee.truth["teller"].as_i64() {
+            // The ground truth holds once the thread that printed it blocks in read(0, ...).
+            let call = format!("/proc/{}/task/{teller}/syscall", debuggee.pid());
+            let reads = |text: String| {
+                text.split(' ').nth(1) == Some("0x0") && !text.starts_with("running")
+            };
+            eventually("the reporting thread reads standard input", || {
+                std::fs::read_to_string(&call).is_ok_and(reads)
+            });
+        }
+        debuggee
+    }
+
+    /// Returns the next line of standard output; `None` at its end, or after [`HANG`].
+    pub fn line(&self) -> Option<String> {
+        self.stdout_lines.recv_timeout(HANG).ok()
+    }
+
+    /// Returns the id of the process to inspect: the started process, or a child of it.
+    pub fn pid(&self) -> i64 {
+        self.truth["pid"].as_i64().expect("a pid")
+    }
+
+    /// Returns the seconds since the start, an upper bound for the duration of every wait.
+    pub fn age(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// Runs `ungil dump PID --json` with more arguments.
+    pub fn look<S: Into<OsString>>(&self, more: impl IntoIterator<Item = S>) -> Out {
+        let args = ["dump".into(), self.pid().to_string(), "--json".into()];
+        Ungil::new(&looks()).args(args).args(more).run()
+    }
+
+    /// Returns whether the started process still runs.
+    pub fn alive(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|ended| ended.is_none())
+    }
+
+    /// Closes standard input, which ends the debuggee.
+    pub fn release(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Closes standard input and waits until the process ends by itself.
+    pub fn end(mut self) -> ExitStatus {
+        self.release();
+        eventually("the debuggee ends", || !self.alive());
+        self.child.wait().expect("the exit status")
+    }
+
+    /// Kills the process and returns its standard error.
+    fn stderr(&mut self) -> String {
+        self.release();
+        let _ = self.child.kill();
+        let mut text = String::new();
+        let _ = self.child.stderr.take().map(|mut e| e.read_to_string(&mut text));
+        text
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.release();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

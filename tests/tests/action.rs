@@ -1,4 +1,4 @@
-//! The GitHub Action's script with real interpreters, and a server in place of GitHub's API.
+//! Runs the GitHub Action's script with real interpreters against a fake of GitHub's API.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,20 +9,21 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use ungil_tests::{Place, binary, python};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../action/run.py");
-const SHORT: &str = "--workers 1 --blocks 1 --max-blocks 1 --warmup 0 --energy off --quiet";
+const ONE_SHORT_BLOCK: &str =
+    "--workers 1 --blocks 1 --max-blocks 1 --warmup 0 --energy off --quiet";
 
-/// A request that the script sent: method, path, body.
+/// A request of the script: method, path, body.
 type Request = (String, String, Value);
 
-/// Answers as the API of issue comments does: with the comments given for each page of a list, and
-/// with `status` to everything that writes.
-struct Api {
+/// A fake of the API for issue comments. Lists answer with one element of `pages` for each page,
+/// writes answer with `status`.
+struct FakeApi {
     url: String,
     requests: Receiver<Request>,
 }
 
-impl Api {
-    fn start(pages: Vec<Value>, status: u16) -> Api {
+impl FakeApi {
+    fn start(pages: Vec<Value>, status: u16) -> FakeApi {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
         let (sender, requests) = channel();
@@ -31,7 +32,7 @@ impl Api {
                 answer(stream, &pages, status, &sender);
             }
         });
-        Api { url, requests }
+        FakeApi { url, requests }
     }
 
     fn requests(&self) -> Vec<Request> {
@@ -105,7 +106,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A workload that fails if it gets the token, and its place.
+/// Creates a directory with a workload that fails if its environment contains the token.
 fn workload() -> Place {
     let place = Place::new();
     place.write(
@@ -117,8 +118,8 @@ fn workload() -> Place {
 
 #[test]
 fn writes_a_summary_and_a_comment() {
-    let (place, api) = (workload(), Api::start(vec![], 201));
-    let out = action(&place, &api.url, &[("COMPARE", &format!("work.py {SHORT}"))]);
+    let (place, api) = (workload(), FakeApi::start(vec![], 201));
+    let out = action(&place, &api.url, &[("COMPARE", &format!("work.py {ONE_SHORT_BLOCK}"))]);
     assert!(out.status.success(), "{}{}", text(&out.stdout), text(&out.stderr));
 
     let summary = place.read("summary.md").expect("a summary");
@@ -146,7 +147,7 @@ fn updates_its_own_comment() {
     let foreign = json!({"id": 1, "body": "quoted: <!-- ungil: free-threading -->"});
     let other = json!({"id": 2, "body": "<!-- ungil: other -->\n## other"});
     let own = json!({"id": 3, "body": "<!-- ungil: free-threading -->\n## Free threading"});
-    let api = Api::start(vec![json!([foreign, other]), json!([own])], 200);
+    let api = FakeApi::start(vec![json!([foreign, other]), json!([own])], 200);
     let place = Place::new();
     place.write("fine.py", "print(1)\n");
     let out = action(&place, &api.url, &[("AUDIT", "fine.py")]);
@@ -158,8 +159,8 @@ fn updates_its_own_comment() {
 }
 
 #[test]
-fn fails_for_a_crossed_bound_and_a_finding() {
-    let (place, api) = (workload(), Api::start(vec![], 201));
+fn crossed_bound_and_finding_fail_the_action() {
+    let (place, api) = (workload(), FakeApi::start(vec![], 201));
     place.write(
         "race.py",
         "import threading\ncounter = 0\ndef work():\n    global counter\n    counter += 1\n\
@@ -184,8 +185,8 @@ fn fails_for_a_crossed_bound_and_a_finding() {
 }
 
 #[test]
-fn a_token_that_cannot_write_is_a_warning() {
-    let (place, api) = (Place::new(), Api::start(vec![], 403));
+fn token_without_write_permission_is_a_warning() {
+    let (place, api) = (Place::new(), FakeApi::start(vec![], 403));
     place.write("fine.py", "print(1)\n");
     let out = action(&place, &api.url, &[("AUDIT", "fine.py")]);
     assert!(out.status.success(), "{}{}", text(&out.stdout), text(&out.stderr));
@@ -196,7 +197,7 @@ fn a_token_that_cannot_write_is_a_warning() {
 }
 
 #[test]
-fn says_what_is_wrong_with_its_inputs() {
+fn reports_invalid_inputs() {
     let place = Place::new();
     for (inputs, message) in [
         (&[][..], "::error::neither `compare` nor `audit` is set"),
@@ -210,7 +211,7 @@ fn says_what_is_wrong_with_its_inputs() {
 }
 
 #[test]
-fn installs_the_version_of_the_workspace() {
+fn default_version_is_that_of_the_workspace() {
     let action =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../action/action.yml"))
             .expect("the action");

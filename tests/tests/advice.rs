@@ -1,15 +1,16 @@
-//! What is advised rests on what was seen; the sentences themselves are tested in `report` on
-//! records that are made up.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Checks that the advice of `ungil compare` follows from what was measured. The crate `report`
+//! tests the sentences themselves on synthetic records.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use ungil_tests::{Out, Place, metric};
 
-fn says(out: &Out, words: &str) -> bool {
+/// Returns whether an item of the printed advice contains `words`.
+fn advises(out: &Out, words: &str) -> bool {
     out.stdout.lines().any(|l| l.starts_with("- ") && l.contains(words))
 }
 
 #[test]
-fn one_arm_alone_is_recommended_for_nothing() {
+fn single_arm_is_not_recommended() {
     let place = Place::new();
     place.write("w.py", "print(1)\n");
     let args = [
@@ -26,11 +27,11 @@ fn one_arm_alone_is_recommended_for_nothing() {
         "5",
     ];
     let out = place.ungil(args).run().ok();
-    assert!(says(&out, "3.14 is the only arm") && !says(&out, "Use "), "{}", out.stdout);
+    assert!(advises(&out, "3.14 is the only arm") && !advises(&out, "Use "), "{}", out.stdout);
 }
 
 #[test]
-fn modules_that_stay_without_byte_code_are_named_and_cached_ones_are_not() {
+fn names_only_modules_without_cached_bytecode() {
     let place = Place::new();
     place.write("helper.py", "import inner.part\nif False: import never\ndef f(): import later\n");
     place.write("inner/__init__.py", "from . import beside\n");
@@ -40,9 +41,9 @@ fn modules_that_stay_without_byte_code_are_named_and_cached_ones_are_not() {
     place.write("w.py", "import helper\ntry: import nowhere\nexcept ImportError: pass\nprint(1)\n");
     place.write("pkg/__init__.py", "");
     place.write("pkg/bench.py", "import helper\nprint(1)\n");
-    let run = |args: &[&str], write: bool| {
+    let run = |args: &[&str], writes_bytecode: bool| {
         let ungil = place.one_block(args.iter().copied()).args(["--python", "3.14,3.14t"]);
-        let ungil = if write { ungil } else { ungil.env("PYTHONDONTWRITEBYTECODE", "1") };
+        let ungil = if writes_bytecode { ungil } else { ungil.env("PYTHONDONTWRITEBYTECODE", "1") };
         ungil.run().ok().record()
     };
     let script = ["helper", "inner", "inner.beside", "inner.part"];
@@ -61,14 +62,14 @@ fn modules_that_stay_without_byte_code_are_named_and_cached_ones_are_not() {
         let record = run(args, true);
         assert!(record.runs().iter().all(|r| r.get("uncached").is_none()), "{:?}", record.runs());
     }
-    // Marked, what is imported before the phase is not in its time.
+    // Imports before the phase are not measured, so they are not reported.
     place.write("w.py", "import fresh\nfrom ungil_phase import phase\nwith phase(): pass\n");
     place.write("fresh.py", "");
     assert!(run(&["w.py"], false).runs().iter().all(|r| r.get("uncached").is_none()));
 }
 
 #[test]
-fn one_item_for_two_workers_is_counted() {
+fn reports_fewer_chunks_than_workers() {
     let place = Place::new();
     place.write("work.py", "def f(x):\n    return x\n");
     let task = |items: &str, chunk: &str| {
@@ -89,28 +90,28 @@ fn one_item_for_two_workers_is_counted() {
     for (items, chunk) in [("range(1)", "1"), ("range(8)", "8")] {
         let out = task(items, chunk);
         assert_eq!(metric(out.record().run("3.14t/threads/2"), "pieces"), 1.0);
-        assert!(says(&out, "had 1 piece of work for 2 workers"), "{}", out.stdout);
+        assert!(advises(&out, "had 1 piece of work for 2 workers"), "{}", out.stdout);
     }
     let out = task("range(8)", "2");
     assert_eq!(metric(out.record().run("3.14t/threads/2"), "pieces"), 4.0);
-    assert!(!says(&out, "of work for"), "{}", out.stdout);
+    assert!(!advises(&out, "of work for"), "{}", out.stdout);
 }
 
 #[test]
-fn a_workload_that_sleeps_is_not_recommended_an_interpreter() {
+fn sleeping_workload_gets_no_recommendation() {
     let place = Place::new();
     place
         .write("w.py", "import time\nfrom ungil_phase import phase\nwith phase(): time.sleep(1)\n");
     let out = place.one_block(["w.py", "--python", "3.14,3.14t"]).run().ok();
-    // On a machine without an idle core it may have been kept from computing, and nothing is said
-    // of waiting.
+    // Without an idle core the workload may have been waiting for a CPU, so `compare` does not
+    // conclude that it only sleeps.
     let record = out.record();
     let busy = record.runs().iter().any(|run| {
-        let around = &run["machine"];
-        let cores = around["per_core"].as_array().unwrap().len() as f64;
-        around["busy_cores"].as_f64().unwrap() + around["steal"].as_f64().unwrap() * cores
+        let machine = &run["machine"];
+        let cores = machine["per_core"].as_array().unwrap().len() as f64;
+        machine["busy_cores"].as_f64().unwrap() + machine["steal"].as_f64().unwrap() * cores
             > cores - 0.5
     });
-    assert_eq!(says(&out, "the GIL plays no part"), !busy, "{}", out.stdout);
-    assert!(busy || !says(&out, "Use ") && !says(&out, "Stay with"), "{}", out.stdout);
+    assert_eq!(advises(&out, "the GIL plays no part"), !busy, "{}", out.stdout);
+    assert!(busy || !advises(&out, "Use ") && !advises(&out, "Stay with"), "{}", out.stdout);
 }

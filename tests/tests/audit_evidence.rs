@@ -1,15 +1,14 @@
-//! `ungil audit` makes no statement out of missing evidence: a tag that every build gets is no
-//! claim, a listed wheel is no promise, a file that is not judged is named, and an audit of nothing
-//! is no clean result.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Checks that `ungil audit` does not draw conclusions from missing evidence: a platform tag that
+//! every local build gets is not a claim, a wheel listed in a lock file is not analyzed, skipped
+//! files are listed, and an audit of nothing is an error.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use std::process::Command;
 use ungil_tests::{Out, Place, python};
 
-/// A module that says nothing of the GIL, without Python's headers: an init function, and the
-/// symbols it would call.
-const SILENT: &str = "
+/// A module that does not declare whether it needs the GIL. Compiles without Python's headers.
+const UNDECLARED_MODULE: &str = "
 extern void *PyModuleDef_Init(void *);
 static void *slots[] = {0, 0};
 static struct {void *base[5]; const char *name, *doc; long size; void *methods, **slots, *rest[3];} def =
@@ -21,7 +20,7 @@ fn audit(place: &Place, args: &[&str]) -> Out {
     place.ungil(["audit"].iter().chain(args)).run()
 }
 
-fn compiled(place: &Place, source: &str, to: &str) {
+fn compile(place: &Place, source: &str, to: &str) {
     place.write("source.c", source);
     place.write(to, "");
     let mut cc = Command::new("cc");
@@ -29,8 +28,8 @@ fn compiled(place: &Place, source: &str, to: &str) {
     assert!(cc.status().unwrap().success());
 }
 
-/// Zips what lies in a folder.
-fn zipped(place: &Place, folder: &str, wheel: &str) {
+/// Zips the content of a folder.
+fn zip_folder(place: &Place, folder: &str, wheel: &str) {
     let code = "import os, sys, zipfile
 with zipfile.ZipFile(sys.argv[1], 'w') as z:
     for folder, _, files in os.walk('.'):
@@ -42,8 +41,8 @@ with zipfile.ZipFile(sys.argv[1], 'w') as z:
     assert!(zip.current_dir(place.at(folder)).status().unwrap().success());
 }
 
-/// The metadata of a distribution `blend` 2.0.
-fn info(place: &Place, folder: &str, tag: &str, headers: &str) {
+/// Writes the metadata of a distribution `blend` 2.0.
+fn write_metadata(place: &Place, folder: &str, tag: &str, headers: &str) {
     let info = format!("{folder}/blend-2.0.dist-info");
     let text = format!("Metadata-Version: 2.1\nName: blend\nVersion: 2.0\n{headers}");
     place.write(&format!("{info}/METADATA"), text);
@@ -57,7 +56,7 @@ fn standing(out: &Out) -> Value {
 }
 
 #[test]
-fn a_tag_that_every_local_build_gets_is_no_claim() {
+fn tag_of_every_local_build_is_not_a_claim() {
     let place = Place::new();
     let classifier = "Classifier: Programming Language :: Python :: Free Threading :: 3 - Stable\n";
     for (tag, headers, expected) in [
@@ -68,29 +67,29 @@ fn a_tag_that_every_local_build_gets_is_no_claim() {
         ("cp314-cp314t-linux_x86_64", classifier, "broken"),
     ] {
         let folder = format!("{tag}{}", headers.len());
-        info(&place, &folder, tag, headers);
-        compiled(&place, SILENT, &format!("{folder}/blend/_core.so"));
+        write_metadata(&place, &folder, tag, headers);
+        compile(&place, UNDECLARED_MODULE, &format!("{folder}/blend/_core.so"));
         let wheel = format!("{folder}/blend-2.0-{tag}.whl");
-        zipped(&place, &folder, &wheel);
-        let is_accused = expected == "broken";
+        zip_folder(&place, &folder, &wheel);
+        let is_broken_claim = expected == "broken";
         for target in [&wheel, &folder] {
             let out = audit(&place, &[target, "--for", "3.14t", "--json"]).ok();
             assert_eq!(standing(&out), expected, "{target}: {}", out.stdout);
             for form in ["table", "markdown", "sarif"] {
                 let out = audit(&place, &[target, "--for", "3.14t", "--format", form]).ok();
-                let is_said = out.stdout.contains("blend claims to run without the GIL");
-                assert_eq!(is_said, is_accused, "{target} {form}: {}", out.stdout);
+                let is_reported = out.stdout.contains("blend claims to run without the GIL");
+                assert_eq!(is_reported, is_broken_claim, "{target} {form}: {}", out.stdout);
                 let verdict = if form == "sarif" { "does not declare" } else { "(not declared)" };
                 assert!(out.stdout.contains(verdict), "{}", out.stdout);
             }
             let out = audit(&place, &[target, "--for", "3.14t", "--fail-on", "claim"]);
-            assert_eq!(out.code, if is_accused { 3 } else { 0 }, "{target}");
+            assert_eq!(out.code, if is_broken_claim { 3 } else { 0 }, "{target}");
         }
     }
 }
 
 #[test]
-fn a_listed_wheel_is_no_promise() {
+fn listed_wheels_are_reported_as_not_read() {
     let place = Place::new();
     let package = |name: &str, wheel: &str| {
         format!(
@@ -109,38 +108,38 @@ fn a_listed_wheel_is_no_promise() {
     let run = |args: &[&str]| audit(&place, &[&target[..], args].concat());
     for form in ["table", "markdown"] {
         let text = run(&["--format", form]).ok().stdout;
-        for words in [
+        for expected in [
             "1 compiled wheel for 3.14t not read: a wheel does not guarantee that its modules leave the GIL off",
             "install and audit the environment: lxml 1",
             "old 1: no wheel for 3.14t among 1 listed wheel",
             "3 requirements: 1 with a pure Python wheel, 1 with a compiled wheel for 3.14t (not read), 1 without a wheel",
         ] {
-            assert!(text.contains(words), "{form}: no {words:?} in\n{text}");
+            assert!(text.contains(expected), "{form}: no {expected:?} in\n{text}");
         }
     }
     let report = run(&["--json"]).ok().json();
-    let said: Vec<_> = report["wanted"]
+    let states: Vec<_> = report["wanted"]
         .as_array()
         .unwrap()
         .iter()
         .map(|one| one["gil"].as_str().unwrap())
         .collect();
-    assert_eq!(said, ["not-read", "no-wheel", "nothing-compiled"]);
+    assert_eq!(states, ["not-read", "no-wheel", "nothing-compiled"]);
     assert_eq!(report["wanted"][2]["wheel"], "pure-1-py3-none-any.whl");
     let sarif = run(&["--format", "sarif"]).ok().json();
     let results = sarif["runs"][0]["results"].as_array().unwrap();
     let ids: Vec<_> = results.iter().map(|one| one["ruleId"].as_str().unwrap()).collect();
     assert_eq!(ids, ["ungil/no-wheel", "ungil/wheel-not-read"]);
-    assert_eq!(run(&["--fail-on", "unknown"]).code, 3, "nothing is known of lxml");
+    assert_eq!(run(&["--fail-on", "unknown"]).code, 3, "lxml was not analyzed");
     assert_eq!(run(&["--fail-on", "gil"]).code, 0);
     place.write("uv.lock", ["version = 1\n".to_owned(), package("pure", "py3-none-any")].concat());
     assert_eq!(run(&["--fail-on", "unknown"]).code, 0);
 }
 
-/// A wheel for Linux, with what such wheels really have beside their modules.
-fn mixed(place: &Place) {
-    info(place, "w", "cp314-cp314t-manylinux_2_17_x86_64", "");
-    compiled(place, "int answer(void) { return 42; }\n", "w/blend/loader.so");
+/// Creates a wheel for Linux with the kinds of files that real wheels contain beside their modules.
+fn wheel_with_other_files(place: &Place) {
+    write_metadata(place, "w", "cp314-cp314t-manylinux_2_17_x86_64", "");
+    compile(place, "int answer(void) { return 42; }\n", "w/blend/loader.so");
     let library = std::fs::read(place.at("w/blend/loader.so")).unwrap();
     place.write("w/blend.libs/libopenblas64_p-r0-742d56dc.3.20.so", &library);
     place.write("w/blend/_core.pypy38-pp73-x86_64-linux-gnu.so", &library);
@@ -150,13 +149,13 @@ fn mixed(place: &Place) {
     place.write("w/blend/script.so", "/* GNU ld script */\nGROUP ( libc.so.6 )\n");
     place.write("w/blend/empty.so", "");
     place.write("w/blend/cut.cpython-314t-x86_64-linux-gnu.so", &library[..300]);
-    zipped(place, "w", "blend-2.0-cp314-cp314t-manylinux_2_17_x86_64.whl");
+    zip_folder(place, "w", "blend-2.0-cp314-cp314t-manylinux_2_17_x86_64.whl");
 }
 
 #[test]
-fn a_file_named_like_a_module_is_judged_or_named_with_the_reason() {
+fn skipped_files_are_listed_with_the_reason() {
     let place = Place::new();
-    mixed(&place);
+    wheel_with_other_files(&place);
     let wheel = "blend-2.0-cp314-cp314t-manylinux_2_17_x86_64.whl";
     let skipped = [
         ("blend/_win.cp314t-win_amd64.pyd", "other-platform", "its name is for win_amd64"),
@@ -182,7 +181,7 @@ fn a_file_named_like_a_module_is_judged_or_named_with_the_reason() {
             "no import statement can name it",
         ),
     ];
-    // As a wheel, and unpacked.
+    // The wheel, and the unpacked folder.
     for target in [wheel, "w"] {
         let report = audit(&place, &[target, "--for", "3.14t", "--json"]).ok().json();
         let modules = report["distributions"][0]["modules"].as_array().unwrap().iter();
@@ -220,7 +219,7 @@ fn a_file_named_like_a_module_is_judged_or_named_with_the_reason() {
         );
         assert_eq!(audit(&place, &[target, "--for", "3.14t", "--fail-on", "unknown"]).code, 3);
     }
-    // A module that is named by itself is judged, whatever its platform.
+    // A module given on the command line is analyzed whatever its platform.
     let text = audit(&place, &["w/blend/_win.cp314t-win_amd64.pyd"]).ok().stdout;
     assert!(
         text.lines().any(|line| line.starts_with("_win ") && line.contains("unknown: ")),
@@ -229,17 +228,17 @@ fn a_file_named_like_a_module_is_judged_or_named_with_the_reason() {
 }
 
 #[test]
-fn an_audit_of_nothing_is_no_clean_result() {
+fn audit_of_nothing_is_an_error() {
     let place = Place::new();
     std::fs::create_dir(place.at("empty")).unwrap();
     place.write("texts/README", "words");
     place.write("requirements.txt", "# none\n");
-    zipped(&place, "nothing", "nothing-1-py3-none-any.whl");
+    zip_folder(&place, "nothing", "nothing-1-py3-none-any.whl");
     place.write("venv/pyvenv.cfg", "home = /usr/bin\n");
     std::fs::create_dir_all(place.at("venv/lib/python3.14t/site-packages")).unwrap();
-    info(&place, "gil", "cp314-cp314-manylinux_2_28_x86_64", "");
+    write_metadata(&place, "gil", "cp314-cp314-manylinux_2_28_x86_64", "");
     place.write("gil/blend/_core.cpython-314-x86_64-linux-gnu.so", "x");
-    zipped(&place, "gil", "blend-2.0-cp314-cp314-manylinux_2_28_x86_64.whl");
+    zip_folder(&place, "gil", "blend-2.0-cp314-cp314-manylinux_2_28_x86_64.whl");
     let gil = "blend-2.0-cp314-cp314-manylinux_2_28_x86_64.whl";
     for target in ["empty", "texts", "requirements.txt", "nothing-1-py3-none-any.whl", "venv", gil]
     {
@@ -249,26 +248,26 @@ fn an_audit_of_nothing_is_no_clean_result() {
             assert!(!out.stdout.contains("keep the GIL off"), "{target}: {}", out.stdout);
         }
     }
-    let told = audit(&place, &[gil]).told(1);
-    assert!(told.why.starts_with("3.14t cannot import any of the 1 file"), "{told:?}");
-    // Beside something that was judged, it is a remark.
+    let error = audit(&place, &[gil]).told(1);
+    assert!(error.why.starts_with("3.14t cannot import any of the 1 file"), "{error:?}");
+    // Together with an analyzed target it is only a note.
     let out = audit(&place, &[gil, "gil/blend", "--for", "3.14t"]).ok();
     assert!(out.stdout.contains("its name is for CPython 3.14"), "{}", out.stdout);
 }
 
 #[test]
-fn a_distribution_without_modules_is_an_answer() {
+fn distribution_without_modules_passes() {
     let place = Place::new();
-    info(&place, "pure", "py3-none-any", "Requires-Dist: lxml\n");
-    zipped(&place, "pure", "blend-2.0-py3-none-any.whl");
+    write_metadata(&place, "pure", "py3-none-any", "Requires-Dist: lxml\n");
+    zip_folder(&place, "pure", "blend-2.0-py3-none-any.whl");
     let text = audit(&place, &["blend-2.0-py3-none-any.whl"]).ok().stdout;
-    let words = "0 extension modules for 3.14t: 1 distribution without any, so nothing enables the GIL; \
+    let expected = "0 extension modules for 3.14t: 1 distribution without any, so nothing enables the GIL; \
                  dependencies were not read";
-    assert!(text.contains(words), "{text}");
-    // Types alone are a distribution too.
+    assert!(text.contains(expected), "{text}");
+    // A distribution of stub files only.
     std::fs::rename(place.at("pure/blend/__init__.py"), place.at("pure/blend/__init__.pyi"))
         .unwrap();
-    zipped(&place, "pure", "blend-2.0-py3-none-any.whl");
+    zip_folder(&place, "pure", "blend-2.0-py3-none-any.whl");
     audit(&place, &["blend-2.0-py3-none-any.whl"]).ok();
     let out = audit(&place, &["pure", "--for", "3.14t"]).ok();
     assert!(
@@ -279,9 +278,9 @@ fn a_distribution_without_modules_is_an_answer() {
 }
 
 #[test]
-fn what_was_not_read_or_imported_is_noted() {
+fn notes_what_was_not_read_or_imported() {
     let place = Place::new();
-    mixed(&place);
+    wheel_with_other_files(&place);
     let python = python("3.14t").display().to_string();
     let wheel = "blend-2.0-cp314-cp314t-manylinux_2_17_x86_64.whl";
     let out = audit(&place, &[wheel, "--verify", "--python", &python]).ok();
@@ -295,7 +294,7 @@ fn what_was_not_read_or_imported_is_noted() {
         out.stdout
     );
     std::fs::create_dir_all(place.at("site-packages")).unwrap();
-    info(&place, "site-packages", "py3-none-any", "");
+    write_metadata(&place, "site-packages", "py3-none-any", "");
     place.write("site-packages/eggs.pth", "old.egg\n");
     place.write("site-packages/old.egg", "PK");
     let out = audit(&place, &["site-packages"]).ok();
