@@ -1,7 +1,7 @@
 //! Checks that `top` and `profile` report the same state and the same wait target as `dump` for
 //! each thread.
 
-use crate::{Place, Target};
+use crate::{TestDir, TruthfulDebuggee};
 use serde_json::Value;
 
 /// Returns the items of an array; nothing for any other value.
@@ -43,10 +43,10 @@ fn from_profile(profile: &Value, thread: &Value) -> ReportedThread {
 
 /// Runs `top` and `profile` on a debuggee whose state does not change, and compares each thread
 /// with `dump`. Skips threads that may be in several states according to the debuggee.
-pub fn disagreements(target: &Target, dump: &Value) -> Vec<String> {
+pub fn disagreements_with_dump(target: &TruthfulDebuggee, dump: &Value) -> Vec<String> {
     let pid = target.pid().to_string();
-    let place = Place::new();
-    let run = |args: &[&str]| place.ungil(args.iter().copied()).run().ok();
+    let dir = TestDir::new();
+    let run = |args: &[&str]| dir.ungil(args.iter().copied()).run().ok();
     let top = run(&["top", &pid, "--json", "-d", "150ms", "-n", "1"]);
     let top: Value =
         serde_json::from_str(top.stdout.lines().last().unwrap_or_default()).unwrap_or_default();

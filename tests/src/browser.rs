@@ -1,7 +1,7 @@
 //! Controls a page in headless Chromium over the DevTools protocol. `--remote-debugging-pipe` uses
 //! a pair of pipes, so that no port, driver or library is needed.
 
-use crate::HANG;
+use crate::HANG_TIMEOUT;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// A page in its own browser process.
 #[derive(Debug)]
-pub struct Page {
+pub struct BrowserPage {
     browser: Child,
     commands: File,
     answers: Receiver<Value>,
@@ -23,29 +23,29 @@ pub struct Page {
     _home: tempfile::TempDir,
 }
 
-impl Page {
+impl BrowserPage {
     /// Opens a file and waits until the JavaScript expression `ready` is true.
-    pub fn open(file: &Path, width: u32, scheme: &str, ready: &str) -> Page {
-        let mut page = Page::start();
+    pub fn open(file: &Path, width: u32, scheme: &str, ready: &str) -> BrowserPage {
+        let mut page = BrowserPage::start();
         let target =
-            page.ask("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
+            page.command("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let attached =
-            page.ask("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
+            page.command("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         page.session = attached["sessionId"].as_str().expect("a session id").into();
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            page.ask(&format!("{domain}.enable"), json!({}));
+            page.command(&format!("{domain}.enable"), json!({}));
         }
         let screen =
             json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
-        page.ask("Emulation.setDeviceMetricsOverride", screen);
+        page.command("Emulation.setDeviceMetricsOverride", screen);
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        page.ask("Emulation.setEmulatedMedia", json!({"features": features}));
-        page.ask("Page.navigate", json!({"url": format!("file://{}", file.display())}));
-        page.until(ready);
+        page.command("Emulation.setEmulatedMedia", json!({"features": features}));
+        page.command("Page.navigate", json!({"url": format!("file://{}", file.display())}));
+        page.wait_until(ready);
         page
     }
 
-    fn start() -> Page {
+    fn start() -> BrowserPage {
         let home = tempfile::tempdir().expect("a temporary directory");
         let [commands, answers] = ["commands", "answers"].map(|n| home.path().join(n));
         assert!(
@@ -90,7 +90,7 @@ impl Page {
                 let _ = sender.send(serde_json::from_slice(&message).expect("an answer in JSON"));
             }
         });
-        Page {
+        BrowserPage {
             browser,
             commands,
             answers,
@@ -103,7 +103,7 @@ impl Page {
 
     /// Sends a DevTools command and waits for its result.
     #[track_caller]
-    pub fn ask(&mut self, method: &str, params: Value) -> Value {
+    pub fn command(&mut self, method: &str, params: Value) -> Value {
         self.last_id += 1;
         let mut message = json!({"id": self.last_id, "method": method, "params": params});
         if !self.session.is_empty() {
@@ -111,7 +111,8 @@ impl Page {
         }
         self.commands.write_all(format!("{message}\0").as_bytes()).expect("the command is sent");
         loop {
-            let message = self.answers.recv_timeout(HANG).expect("an answer from the browser");
+            let message =
+                self.answers.recv_timeout(HANG_TIMEOUT).expect("an answer from the browser");
             if message["id"] == self.last_id {
                 assert!(message["error"].is_null(), "{method}: {message}");
                 return message["result"].clone();
@@ -122,18 +123,18 @@ impl Page {
 
     /// Evaluates a JavaScript expression in the page and returns its value.
     #[track_caller]
-    pub fn value(&mut self, expression: &str) -> Value {
+    pub fn evaluate(&mut self, expression: &str) -> Value {
         let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let answer = self.ask("Runtime.evaluate", params);
+        let answer = self.command("Runtime.evaluate", params);
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
         answer["result"]["value"].clone()
     }
 
     /// Waits until a JavaScript expression is true.
     #[track_caller]
-    pub fn until(&mut self, expression: &str) {
-        let deadline = Instant::now() + HANG;
-        while self.value(&format!("!!({expression})")) != true {
+    pub fn wait_until(&mut self, expression: &str) {
+        let deadline = Instant::now() + HANG_TIMEOUT;
+        while self.evaluate(&format!("!!({expression})")) != true {
             assert!(Instant::now() < deadline, "{expression} is still false: {:#?}", self.events);
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -159,20 +160,20 @@ impl Page {
             (down["windowsVirtualKeyCode"], up["windowsVirtualKeyCode"]) =
                 (json!(number), json!(number));
         }
-        self.ask("Input.dispatchKeyEvent", down);
-        self.ask("Input.dispatchKeyEvent", up);
+        self.command("Input.dispatchKeyEvent", down);
+        self.command("Input.dispatchKeyEvent", up);
     }
 
     /// Types text into the focused element.
     #[track_caller]
     pub fn insert(&mut self, text: &str) {
-        self.ask("Input.insertText", json!({"text": text}));
+        self.command("Input.insertText", json!({"text": text}));
     }
 
     /// Returns the text of the element with this id.
     #[track_caller]
     pub fn text(&mut self, id: &str) -> String {
-        self.value(&format!("document.getElementById({}).textContent", json!(id)))
+        self.evaluate(&format!("document.getElementById({}).textContent", json!(id)))
             .as_str()
             .expect("the text of the element")
             .into()
@@ -180,27 +181,27 @@ impl Page {
 
     /// Opens another file in the same window and waits until it has loaded.
     #[track_caller]
-    pub fn follow(&mut self, file: &Path) {
+    pub fn navigate(&mut self, file: &Path) {
         self.events.clear();
-        self.ask("Page.navigate", json!({"url": format!("file://{}", file.display())}));
+        self.command("Page.navigate", json!({"url": format!("file://{}", file.display())}));
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
-        let deadline = Instant::now() + HANG;
+        let deadline = Instant::now() + HANG_TIMEOUT;
         while !self.events.iter().any(loaded) {
             assert!(Instant::now() < deadline, "{} did not load", file.display());
-            let event = self.answers.recv_timeout(HANG).expect("an event from the browser");
+            let event = self.answers.recv_timeout(HANG_TIMEOUT).expect("an event from the browser");
             self.events.push(event);
         }
     }
 
     /// Fails if the page requested anything outside a folder, or logged anything to its console.
     #[track_caller]
-    pub fn stays_within(&mut self, folder: &Path) {
+    pub fn assert_loads_only_below(&mut self, folder: &Path) {
         self.assert_requests(&format!("file://{}/", folder.display()), true);
     }
 
     /// Fails if the page requested anything but itself, or logged anything to its console.
     #[track_caller]
-    pub fn is_content(&mut self, file: &Path) {
+    pub fn assert_self_contained(&mut self, file: &Path) {
         self.assert_requests(&format!("file://{}", file.display()), false);
     }
 
@@ -208,7 +209,7 @@ impl Page {
     #[track_caller]
     fn assert_requests(&mut self, own: &str, below: bool) {
         // Events that precede the answer are in `events` afterwards.
-        self.value("1");
+        self.evaluate("1");
         for event in &self.events {
             let params = &event["params"];
             match event["method"].as_str().unwrap_or_default() {
@@ -226,7 +227,7 @@ impl Page {
     }
 }
 
-impl Drop for Page {
+impl Drop for BrowserPage {
     fn drop(&mut self) {
         let _ = self.commands.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
         let deadline = Instant::now() + Duration::from_secs(20);

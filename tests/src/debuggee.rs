@@ -1,9 +1,9 @@
 //! Python programs for the tests to inspect.
 //!
-//! [`Debuggee`] is any program that creates a file when it is ready. [`Target`] also describes its
-//! own threads, so that a test can compare every detail of a dump.
+//! [`Debuggee`] is any program that creates a file when it is ready. [`TruthfulDebuggee`] also
+//! describes its own threads, so that a test can compare every detail of a dump.
 
-use crate::{HANG, Out, Place, Ungil, eventually, python};
+use crate::{HANG_TIMEOUT, Out, TestDir, Ungil, eventually, python};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 /// Returns the folder `tests/debuggees`.
-pub fn looks() -> PathBuf {
+pub fn debuggees_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("debuggees")
 }
 
@@ -22,19 +22,19 @@ pub fn looks() -> PathBuf {
 pub struct Debuggee(Child);
 
 impl Debuggee {
-    /// Starts `tests/debuggees/SCRIPT CASE` in `place` and waits until it has created the file
+    /// Starts `tests/debuggees/SCRIPT CASE` in `dir` and waits until it has created the file
     /// `ready` there.
-    pub fn start(place: &Place, build: &str, script: &str, case: &str) -> Debuggee {
+    pub fn start(dir: &TestDir, build: &str, script: &str, case: &str) -> Debuggee {
         let mut command = Command::new(python(build));
-        command.arg(looks().join(script)).arg(case);
-        Debuggee::of(place, command)
+        command.arg(debuggees_dir().join(script)).arg(case);
+        Debuggee::spawn(dir, command)
     }
 
-    /// Starts a command in `place` and waits until it has created the file `ready` there.
-    pub fn of(place: &Place, mut command: Command) -> Debuggee {
+    /// Starts a command in `dir` and waits until it has created the file `ready` there.
+    pub fn spawn(dir: &TestDir, mut command: Command) -> Debuggee {
         let debuggee =
-            Debuggee(command.current_dir(place.path()).spawn().expect("the debuggee starts"));
-        eventually("the debuggee is ready", || place.read("ready").is_some());
+            Debuggee(command.current_dir(dir.path()).spawn().expect("the debuggee starts"));
+        eventually("the debuggee is ready", || dir.read("ready").is_some());
         debuggee
     }
 
@@ -54,7 +54,7 @@ impl Drop for Debuggee {
 /// A debuggee of `tests/debuggees` that prints the ground truth about its threads as one line of
 /// JSON, and then keeps its state until its standard input is closed.
 #[derive(Debug)]
-pub struct Target {
+pub struct TruthfulDebuggee {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout_lines: mpsc::Receiver<String>,
@@ -63,19 +63,19 @@ pub struct Target {
     pub truth: Value,
 }
 
-impl Target {
+impl TruthfulDebuggee {
     /// Starts `tests/debuggees/NAME.py` on one of [`crate::BUILDS`] with options for the
     /// interpreter, and waits for the ground truth.
     #[track_caller]
-    pub fn start(build: &str, options: &[&str], name: &str) -> Target {
+    pub fn start(build: &str, options: &[&str], name: &str) -> TruthfulDebuggee {
         let mut command = Command::new(python(build));
-        command.args(options).arg(looks().join(format!("{name}.py")));
-        Target::of(command)
+        command.args(options).arg(debuggees_dir().join(format!("{name}.py")));
+        TruthfulDebuggee::spawn(command)
     }
 
     /// Starts a command that prints the ground truth as its first line.
     #[track_caller]
-    pub fn of(mut command: Command) -> Target {
+    pub fn spawn(mut command: Command) -> TruthfulDebuggee {
         for name in
             ["PYTHONPATH", "PYTHON_GIL", "PYTHONSTARTUP", "PYTHONTHREADDEBUG", "PYTHONASYNCIODEBUG"]
         {
@@ -98,9 +98,10 @@ impl Target {
                 }
             }
         });
-        let mut debuggee = Target { child, stdin, stdout_lines, started, truth: Value::Null };
+        let mut debuggee =
+            TruthfulDebuggee { child, stdin, stdout_lines, started, truth: Value::Null };
         let line = debuggee
-            .line()
+            .next_line()
             .unwrap_or_else(|| panic!("{command:?} printed nothing: {}", debuggee.stderr()));
         debuggee.truth = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e} in {line}"));
         if let Some(teller) = debuggee.truth["teller"].as_i64() {
@@ -116,9 +117,9 @@ impl Target {
         debuggee
     }
 
-    /// Returns the next line of standard output; `None` at its end, or after [`HANG`].
-    pub fn line(&self) -> Option<String> {
-        self.stdout_lines.recv_timeout(HANG).ok()
+    /// Returns the next line of standard output; `None` at its end, or after [`HANG_TIMEOUT`].
+    pub fn next_line(&self) -> Option<String> {
+        self.stdout_lines.recv_timeout(HANG_TIMEOUT).ok()
     }
 
     /// Returns the id of the process to inspect: the started process, or a child of it.
@@ -132,9 +133,9 @@ impl Target {
     }
 
     /// Runs `ungil dump PID --json` with more arguments.
-    pub fn look<S: Into<OsString>>(&self, more: impl IntoIterator<Item = S>) -> Out {
+    pub fn dump<S: Into<OsString>>(&self, more: impl IntoIterator<Item = S>) -> Out {
         let args = ["dump".into(), self.pid().to_string(), "--json".into()];
-        Ungil::new(&looks()).args(args).args(more).run()
+        Ungil::new(&debuggees_dir()).args(args).args(more).run()
     }
 
     /// Returns whether the started process still runs.
@@ -143,20 +144,20 @@ impl Target {
     }
 
     /// Closes standard input, which ends the debuggee.
-    pub fn release(&mut self) {
+    pub fn close_stdin(&mut self) {
         self.stdin = None;
     }
 
     /// Closes standard input and waits until the process ends by itself.
     pub fn end(mut self) -> ExitStatus {
-        self.release();
+        self.close_stdin();
         eventually("the debuggee ends", || !self.alive());
         self.child.wait().expect("the exit status")
     }
 
     /// Kills the process and returns its standard error.
     fn stderr(&mut self) -> String {
-        self.release();
+        self.close_stdin();
         let _ = self.child.kill();
         let mut text = String::new();
         let _ = self.child.stderr.take().map(|mut e| e.read_to_string(&mut text));
@@ -164,9 +165,9 @@ impl Target {
     }
 }
 
-impl Drop for Target {
+impl Drop for TruthfulDebuggee {
     fn drop(&mut self) {
-        self.release();
+        self.close_stdin();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -7,16 +7,16 @@
 mod agreement;
 mod browser;
 mod debuggee;
+mod dump_diff;
 mod program;
 mod record;
-mod verdict;
 
-pub use agreement::disagreements;
-pub use browser::Page;
-pub use debuggee::{Debuggee, Target, looks};
-pub use program::{Out, Running, Told, Ungil};
+pub use agreement::disagreements_with_dump;
+pub use browser::BrowserPage;
+pub use debuggee::{Debuggee, TruthfulDebuggee, debuggees_dir};
+pub use dump_diff::DumpDiff;
+pub use program::{ErrorMessage, Out, Running, Ungil};
 pub use record::{Record, hazards, metric};
-pub use verdict::Verdict;
 
 use serde_json::Value;
 use std::ffi::OsString;
@@ -33,7 +33,7 @@ pub const PYTHONS: [&str; 4] = ["3.14", "3.14t", "3.15", "3.15t"];
 pub const BUILDS: [&str; 5] = ["3.13", "3.14", "3.14t", "3.15", "3.15t"];
 
 /// Time after which a helper fails a test because of a hang.
-pub const HANG: Duration = Duration::from_secs(240);
+pub const HANG_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// One block, no warm-up, no energy: for tests in which the figures do not matter.
 pub const ONE_BLOCK: [&str; 11] = [
@@ -106,19 +106,19 @@ fn require_pythons() {
 
 /// A temporary directory for one test, deleted on drop.
 #[derive(Debug)]
-pub struct Place(tempfile::TempDir);
+pub struct TestDir(tempfile::TempDir);
 
-impl Default for Place {
-    fn default() -> Place {
-        Place::new()
+impl Default for TestDir {
+    fn default() -> TestDir {
+        TestDir::new()
     }
 }
 
-impl Place {
+impl TestDir {
     /// Creates a directory. Fails if one of [`PYTHONS`] is missing.
-    pub fn new() -> Place {
+    pub fn new() -> TestDir {
         require_pythons();
-        Place(tempfile::tempdir().expect("a temporary directory"))
+        TestDir(tempfile::tempdir().expect("a temporary directory"))
     }
 
     pub fn path(&self) -> &Path {
@@ -126,13 +126,13 @@ impl Place {
     }
 
     /// Returns the path of `name` in this directory.
-    pub fn at(&self, name: &str) -> PathBuf {
+    pub fn join(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
     /// Writes a file, creates its parent directories, and returns its path.
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.at(name);
+        let path = self.join(name);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).expect("a directory");
         }
@@ -142,7 +142,7 @@ impl Place {
 
     /// Returns the text of a file; `None` if the file cannot be read.
     pub fn read(&self, name: &str) -> Option<String> {
-        fs::read_to_string(self.at(name)).ok()
+        fs::read_to_string(self.join(name)).ok()
     }
 
     /// Reads process ids from a file, one per line.
@@ -161,8 +161,8 @@ impl Place {
     }
 
     /// Reads the newest record under `.ungil`.
-    pub fn newest(&self) -> Record {
-        let dir = self.at(".ungil");
+    pub fn newest_record(&self) -> Record {
+        let dir = self.join(".ungil");
         let files = fs::read_dir(&dir).expect("a folder of records").flatten().map(|e| e.path());
         let records = files.filter(|p| p.extension().is_some_and(|e| e == "jsonl"));
         let age = |p: &PathBuf| fs::metadata(p).and_then(|m| m.modified()).ok();
@@ -176,10 +176,10 @@ pub fn alive(pid: i32) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
 
-/// Polls until `condition` returns true. Fails after [`HANG`]; `what` names the condition.
+/// Polls until `condition` returns true. Fails after [`HANG_TIMEOUT`]; `what` names the condition.
 #[track_caller]
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + HANG;
+    let deadline = Instant::now() + HANG_TIMEOUT;
     while !condition() {
         assert!(Instant::now() < deadline, "timed out: {what}");
         std::thread::sleep(Duration::from_millis(5));

@@ -1,6 +1,6 @@
 //! Runs `ungil` and collects its exit code, output and record.
 
-use crate::{HANG, Record, binary, eventually};
+use crate::{HANG_TIMEOUT, Record, binary, eventually};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
@@ -96,9 +96,10 @@ impl Running {
         self.child.try_wait().expect("a child of this process").is_some()
     }
 
-    /// Polls until `poll` returns a value. Fails if the program ends first, or after [`HANG`].
+    /// Polls until `poll` returns a value. Fails if the program ends first, or after
+    /// [`HANG_TIMEOUT`].
     pub fn until<T>(&mut self, what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + HANG;
+        let deadline = Instant::now() + HANG_TIMEOUT;
         loop {
             if let Some(found) = poll() {
                 return found;
@@ -162,7 +163,7 @@ pub struct Out {
 
 /// The three lines of an error message.
 #[derive(Debug)]
-pub struct Told {
+pub struct ErrorMessage {
     /// Line 1: what happened.
     pub what: String,
     /// Line 2: why.
@@ -182,7 +183,7 @@ impl Out {
     /// Asserts that the exit code is `code` and that standard error is one error message of three
     /// lines, optionally preceded by notes.
     #[track_caller]
-    pub fn told(&self, code: i32) -> Told {
+    pub fn expect_error(&self, code: i32) -> ErrorMessage {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         let lines: Vec<&str> = self.stderr.lines().filter(|l| !l.starts_with("note: ")).collect();
         let [what, why, help] = lines[..] else { panic!("not three lines:\n{}", self.stderr) };
@@ -193,7 +194,11 @@ impl Out {
             assert!(!rest.trim().is_empty(), "nothing after '{head}':\n{}", self.stderr);
             rest.to_string()
         };
-        Told { what: part(what, "ungil: "), why: part(why, "  why: "), help: part(help, "  try: ") }
+        ErrorMessage {
+            what: part(what, "ungil: "),
+            why: part(why, "  why: "),
+            help: part(help, "  try: "),
+        }
     }
 
     /// Reads the record that standard output names.

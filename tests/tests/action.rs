@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use ungil_tests::{Place, binary, python};
+use ungil_tests::{TestDir, binary, python};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../action/run.py");
 const ONE_SHORT_BLOCK: &str =
@@ -78,19 +78,19 @@ fn answer(mut stream: TcpStream, pages: &[Value], status: u16, sender: &Sender<R
 }
 
 /// Runs the script for pull request 7 with these inputs.
-fn action(place: &Place, api: &str, inputs: &[(&str, &str)]) -> Output {
-    place.write("event.json", r#"{"pull_request": {"number": 7}}"#);
+fn action(dir: &TestDir, api: &str, inputs: &[(&str, &str)]) -> Output {
+    dir.write("event.json", r#"{"pull_request": {"number": 7}}"#);
     let mut command = Command::new(python("3.14"));
     command
         .arg(SCRIPT)
-        .current_dir(place.path())
+        .current_dir(dir.path())
         .env("UNGIL", binary())
-        .env("RUNNER_TEMP", place.path())
+        .env("RUNNER_TEMP", dir.path())
         .env("GITHUB_API_URL", api)
-        .env("GITHUB_EVENT_PATH", place.at("event.json"))
-        .env("GITHUB_OUTPUT", place.at("output"))
+        .env("GITHUB_EVENT_PATH", dir.join("event.json"))
+        .env("GITHUB_OUTPUT", dir.join("output"))
         .env("GITHUB_REPOSITORY", "owner/project")
-        .env("GITHUB_STEP_SUMMARY", place.at("summary.md"))
+        .env("GITHUB_STEP_SUMMARY", dir.join("summary.md"))
         .env("INPUT_COMMENT", "true")
         .env("INPUT_PYTHON", "3.14,3.14t")
         .env("INPUT_TITLE", "Free threading")
@@ -107,25 +107,25 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Creates a directory with a workload that fails if its environment contains the token.
-fn workload() -> Place {
-    let place = Place::new();
-    place.write(
+fn workload() -> TestDir {
+    let dir = TestDir::new();
+    dir.write(
         "work.py",
         "import os\nassert 'secret' not in os.environ.values()\nprint(sum(range(1000)))\n",
     );
-    place
+    dir
 }
 
 #[test]
 fn writes_a_summary_and_a_comment() {
-    let (place, api) = (workload(), FakeApi::start(vec![], 201));
-    let out = action(&place, &api.url, &[("COMPARE", &format!("work.py {ONE_SHORT_BLOCK}"))]);
+    let (dir, api) = (workload(), FakeApi::start(vec![], 201));
+    let out = action(&dir, &api.url, &[("COMPARE", &format!("work.py {ONE_SHORT_BLOCK}"))]);
     assert!(out.status.success(), "{}{}", text(&out.stdout), text(&out.stderr));
 
-    let summary = place.read("summary.md").expect("a summary");
+    let summary = dir.read("summary.md").expect("a summary");
     assert!(summary.starts_with("# Free threading\n\n# work.py: "), "{summary}");
     assert!(summary.contains("95 % interval") && summary.contains("| 3.14t/1 |"), "{summary}");
-    let output = place.read("output").expect("an output");
+    let output = dir.read("output").expect("an output");
     let record = output.trim().strip_prefix("record=").expect("the path of the record");
     assert!(Path::new(record).is_file(), "{output}");
 
@@ -148,9 +148,9 @@ fn updates_its_own_comment() {
     let other = json!({"id": 2, "body": "<!-- ungil: other -->\n## other"});
     let own = json!({"id": 3, "body": "<!-- ungil: free-threading -->\n## Free threading"});
     let api = FakeApi::start(vec![json!([foreign, other]), json!([own])], 200);
-    let place = Place::new();
-    place.write("fine.py", "print(1)\n");
-    let out = action(&place, &api.url, &[("AUDIT", "fine.py")]);
+    let dir = TestDir::new();
+    dir.write("fine.py", "print(1)\n");
+    let out = action(&dir, &api.url, &[("AUDIT", "fine.py")]);
     assert!(out.status.success(), "{}{}", text(&out.stdout), text(&out.stderr));
     let requests = api.requests();
     let methods: Vec<&str> = requests.iter().map(|request| request.0.as_str()).collect();
@@ -160,8 +160,8 @@ fn updates_its_own_comment() {
 
 #[test]
 fn crossed_bound_and_finding_fail_the_action() {
-    let (place, api) = (workload(), FakeApi::start(vec![], 201));
-    place.write(
+    let (dir, api) = (workload(), FakeApi::start(vec![], 201));
+    dir.write(
         "race.py",
         "import threading\ncounter = 0\ndef work():\n    global counter\n    counter += 1\n\
          for _ in range(4):\n    threading.Thread(target=work).start()\n",
@@ -173,7 +173,7 @@ fn crossed_bound_and_finding_fail_the_action() {
         ("AUDIT", "race.py"),
         ("FAIL_ON", "gil,hazard"),
     ];
-    let out = action(&place, &api.url, &inputs);
+    let out = action(&dir, &api.url, &inputs);
     assert_eq!(out.status.code(), Some(3), "{}{}", text(&out.stdout), text(&out.stderr));
     let requests = api.requests();
     let comment = requests.last().expect("a comment").2["body"].as_str().expect("a text");
@@ -186,25 +186,25 @@ fn crossed_bound_and_finding_fail_the_action() {
 
 #[test]
 fn token_without_write_permission_is_a_warning() {
-    let (place, api) = (Place::new(), FakeApi::start(vec![], 403));
-    place.write("fine.py", "print(1)\n");
-    let out = action(&place, &api.url, &[("AUDIT", "fine.py")]);
+    let (dir, api) = (TestDir::new(), FakeApi::start(vec![], 403));
+    dir.write("fine.py", "print(1)\n");
+    let out = action(&dir, &api.url, &[("AUDIT", "fine.py")]);
     assert!(out.status.success(), "{}{}", text(&out.stdout), text(&out.stderr));
     assert!(text(&out.stdout).contains("::warning::the comment could not be written: HTTP Error"));
-    assert!(place.read("summary.md").expect("a summary").contains("1 source read"));
-    let silent = action(&place, &api.url, &[("AUDIT", "fine.py"), ("COMMENT", "false")]);
+    assert!(dir.read("summary.md").expect("a summary").contains("1 source read"));
+    let silent = action(&dir, &api.url, &[("AUDIT", "fine.py"), ("COMMENT", "false")]);
     assert!(silent.status.success() && !text(&silent.stdout).contains("warning"));
 }
 
 #[test]
 fn reports_invalid_inputs() {
-    let place = Place::new();
+    let dir = TestDir::new();
     for (inputs, message) in [
         (&[][..], "::error::neither `compare` nor `audit` is set"),
         (&[("COMPARE", "work.py 'half")], "::error::the input `compare` has unbalanced quotes"),
         (&[("COMPARE", "missing.py")], "::error::ungil compare ended with exit code 2"),
     ] {
-        let out = action(&place, "http://127.0.0.1:1", inputs);
+        let out = action(&dir, "http://127.0.0.1:1", inputs);
         assert_eq!(out.status.code(), Some(1), "{}{}", text(&out.stdout), text(&out.stderr));
         assert!(text(&out.stdout).contains(message), "{}{}", text(&out.stdout), text(&out.stderr));
     }

@@ -2,7 +2,7 @@
 //! tests the sentences themselves on synthetic records.
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
-use ungil_tests::{Out, Place, metric};
+use ungil_tests::{Out, TestDir, metric};
 
 /// Returns whether an item of the printed advice contains `words`.
 fn advises(out: &Out, words: &str) -> bool {
@@ -11,8 +11,8 @@ fn advises(out: &Out, words: &str) -> bool {
 
 #[test]
 fn single_arm_is_not_recommended() {
-    let place = Place::new();
-    place.write("w.py", "print(1)\n");
+    let dir = TestDir::new();
+    dir.write("w.py", "print(1)\n");
     let args = [
         "compare",
         "w.py",
@@ -26,23 +26,23 @@ fn single_arm_is_not_recommended() {
         "--max-blocks",
         "5",
     ];
-    let out = place.ungil(args).run().ok();
+    let out = dir.ungil(args).run().ok();
     assert!(advises(&out, "3.14 is the only arm") && !advises(&out, "Use "), "{}", out.stdout);
 }
 
 #[test]
 fn names_only_modules_without_cached_bytecode() {
-    let place = Place::new();
-    place.write("helper.py", "import inner.part\nif False: import never\ndef f(): import later\n");
-    place.write("inner/__init__.py", "from . import beside\n");
+    let dir = TestDir::new();
+    dir.write("helper.py", "import inner.part\nif False: import never\ndef f(): import later\n");
+    dir.write("inner/__init__.py", "from . import beside\n");
     for name in ["inner/part.py", "inner/beside.py", "never.py", "later.py"] {
-        place.write(name, "x = 1\n");
+        dir.write(name, "x = 1\n");
     }
-    place.write("w.py", "import helper\ntry: import nowhere\nexcept ImportError: pass\nprint(1)\n");
-    place.write("pkg/__init__.py", "");
-    place.write("pkg/bench.py", "import helper\nprint(1)\n");
+    dir.write("w.py", "import helper\ntry: import nowhere\nexcept ImportError: pass\nprint(1)\n");
+    dir.write("pkg/__init__.py", "");
+    dir.write("pkg/bench.py", "import helper\nprint(1)\n");
     let run = |args: &[&str], writes_bytecode: bool| {
-        let ungil = place.one_block(args.iter().copied()).args(["--python", "3.14,3.14t"]);
+        let ungil = dir.one_block(args.iter().copied()).args(["--python", "3.14,3.14t"]);
         let ungil = if writes_bytecode { ungil } else { ungil.env("PYTHONDONTWRITEBYTECODE", "1") };
         ungil.run().ok().record()
     };
@@ -63,15 +63,15 @@ fn names_only_modules_without_cached_bytecode() {
         assert!(record.runs().iter().all(|r| r.get("uncached").is_none()), "{:?}", record.runs());
     }
     // Imports before the phase are not measured, so they are not reported.
-    place.write("w.py", "import fresh\nfrom ungil_phase import phase\nwith phase(): pass\n");
-    place.write("fresh.py", "");
+    dir.write("w.py", "import fresh\nfrom ungil_phase import phase\nwith phase(): pass\n");
+    dir.write("fresh.py", "");
     assert!(run(&["w.py"], false).runs().iter().all(|r| r.get("uncached").is_none()));
 }
 
 #[test]
 fn reports_fewer_chunks_than_workers() {
-    let place = Place::new();
-    place.write("work.py", "def f(x):\n    return x\n");
+    let dir = TestDir::new();
+    dir.write("work.py", "def f(x):\n    return x\n");
     let task = |items: &str, chunk: &str| {
         let args = [
             "--task",
@@ -85,7 +85,7 @@ fn reports_fewer_chunks_than_workers() {
             "--chunk",
             chunk,
         ];
-        place.one_block(args).args(["--python", "3.14,3.14t"]).run().ok()
+        dir.one_block(args).args(["--python", "3.14,3.14t"]).run().ok()
     };
     for (items, chunk) in [("range(1)", "1"), ("range(8)", "8")] {
         let out = task(items, chunk);
@@ -99,10 +99,9 @@ fn reports_fewer_chunks_than_workers() {
 
 #[test]
 fn sleeping_workload_gets_no_recommendation() {
-    let place = Place::new();
-    place
-        .write("w.py", "import time\nfrom ungil_phase import phase\nwith phase(): time.sleep(1)\n");
-    let out = place.one_block(["w.py", "--python", "3.14,3.14t"]).run().ok();
+    let dir = TestDir::new();
+    dir.write("w.py", "import time\nfrom ungil_phase import phase\nwith phase(): time.sleep(1)\n");
+    let out = dir.one_block(["w.py", "--python", "3.14,3.14t"]).run().ok();
     // Without an idle core the workload may have been waiting for a CPU, so `compare` does not
     // conclude that it only sleeps.
     let record = out.record();

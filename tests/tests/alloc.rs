@@ -6,7 +6,7 @@ mod allocations;
 use allocations::{kind, line};
 use serde_json::Value;
 use std::process::Command;
-use ungil_tests::{BUILDS, Place, Ungil, python};
+use ungil_tests::{BUILDS, TestDir, Ungil, python};
 
 /// Allocates blocks of known sizes on known lines, kept and freed, in the main thread and three
 /// others.
@@ -42,9 +42,8 @@ const KEEP_LINE: u64 = 7;
 const CHURN_LINE: u64 = 11;
 const NODE_LINE: u64 = 14;
 
-fn alloc(place: &Place, build: &str, args: &[&str]) -> Ungil {
-    place
-        .ungil(["profile", "--mode", "alloc", "--python"])
+fn alloc(dir: &TestDir, build: &str, args: &[&str]) -> Ungil {
+    dir.ungil(["profile", "--mode", "alloc", "--python"])
         .args([python(build).into_os_string()])
         .args(args.iter().copied())
 }
@@ -67,9 +66,9 @@ fn live_by_thread(report: &Value, number: u64, name: &str) -> Vec<(u64, u64)> {
 #[test]
 fn exact_mode_attributes_every_block_to_line_type_and_thread() {
     for build in BUILDS {
-        let place = Place::new();
-        place.write("work.py", KNOWN_ALLOCATIONS);
-        let report = alloc(&place, build, &["--every", "1", "--json", "work.py"]).run().ok().json();
+        let dir = TestDir::new();
+        dir.write("work.py", KNOWN_ALLOCATIONS);
+        let report = alloc(&dir, build, &["--every", "1", "--json", "work.py"]).run().ok().json();
         let header_bytes = if build.ends_with('t') { 49.0 } else { 33.0 };
         assert_eq!(report["exact"], true);
         assert_eq!(report["end"], "whole", "{build}");
@@ -135,10 +134,9 @@ keep(20_000)
 churn(200_000)
 ";
     for build in ["3.13", "3.14t", "3.15"] {
-        let place = Place::new();
-        place.write("work.py", program);
-        let report =
-            alloc(&place, build, &["--every", "16k", "--json", "work.py"]).run().ok().json();
+        let dir = TestDir::new();
+        dir.write("work.py", program);
+        let report = alloc(&dir, build, &["--every", "16k", "--json", "work.py"]).run().ok().json();
         let header_bytes = if build.ends_with('t') { 49.0 } else { 33.0 };
         for (number, fate, truth) in [
             (4, "live", 20_000.0 * (3000.0 + header_bytes)),
@@ -183,25 +181,25 @@ def fail(): raise ValueError('as it must')
 fail()
 ";
     for build in ["3.13", "3.15t"] {
-        let place = Place::new();
-        place.write("sub/work.py", program);
-        let out = alloc(&place, build, &["sub/work.py", "--", "a", "--b"]).run();
+        let dir = TestDir::new();
+        dir.write("sub/work.py", program);
+        let out = alloc(&dir, build, &["sub/work.py", "--", "a", "--b"]).run();
         assert_eq!(out.code, 1, "{build}: the program failed: {}", out.stderr);
         let mut alone = Command::new(python(build));
         let alone =
-            alone.args(["sub/work.py", "a", "--b"]).current_dir(place.path()).output().unwrap();
+            alone.args(["sub/work.py", "a", "--b"]).current_dir(dir.path()).output().unwrap();
         let expected = String::from_utf8_lossy(&alone.stdout);
         assert!(out.stdout.starts_with(&*expected), "{build}: {}\nalone:\n{expected}", out.stdout);
         let trace = String::from_utf8_lossy(&alone.stderr);
-        let ours = out.stderr.replace(&format!("{}/", place.path().display()), "");
-        let theirs = trace.replace(&format!("{}/", place.path().display()), "");
+        let ours = out.stderr.replace(&format!("{}/", dir.path().display()), "");
+        let theirs = trace.replace(&format!("{}/", dir.path().display()), "");
         assert!(ours.starts_with(&theirs), "{build}: {ours}\nalone:\n{theirs}");
         assert!(out.stdout.contains("The program ended with exit status: 1."), "{}", out.stdout);
     }
-    let place = Place::new();
-    place.write("pkg/__init__.py", "");
-    place.write("pkg/__main__.py", "import sys\nprint(sys.argv[1:], __name__, __package__)\n");
-    let out = alloc(&place, "3.14", &["-m", "pkg", "--", "x"]).run().ok();
+    let dir = TestDir::new();
+    dir.write("pkg/__init__.py", "");
+    dir.write("pkg/__main__.py", "import sys\nprint(sys.argv[1:], __name__, __package__)\n");
+    let out = alloc(&dir, "3.14", &["-m", "pkg", "--", "x"]).run().ok();
     assert!(out.stdout.starts_with("['x'] __main__ pkg\n"), "{}", out.stdout);
 }
 
@@ -219,9 +217,9 @@ fn keeps_figures_however_the_program_ends() {
             "another tool",
         ),
     ] {
-        let place = Place::new();
-        place.write("work.py", format!("{begin}{end}\n"));
-        let out = alloc(&place, build, &["--every", "1k", "--json", "work.py"]).run();
+        let dir = TestDir::new();
+        dir.write("work.py", format!("{begin}{end}\n"));
+        let out = alloc(&dir, build, &["--every", "1k", "--json", "work.py"]).run();
         let report = out.json();
         assert_eq!(out.code, i32::from(report["exit_code"] != 0), "{build} {end}: {}", out.stderr);
         assert!(
@@ -261,9 +259,9 @@ def main():
 if __name__ == '__main__': main()
 ";
     for build in BUILDS {
-        let place = Place::new();
-        place.write("work.py", program);
-        let out = alloc(&place, build, &["--every", "64", "work.py"]).run().ok();
+        let dir = TestDir::new();
+        dir.write("work.py", program);
+        let out = alloc(&dir, build, &["--every", "64", "work.py"]).run().ok();
         assert!(out.stdout.starts_with("passed\n"), "{build}: {}\n{}", out.stdout, out.stderr);
         assert_eq!(out.stderr, "", "{build}");
         assert!(
@@ -276,13 +274,13 @@ if __name__ == '__main__': main()
 
 #[test]
 fn writes_collapsed_stacks_and_a_recording() {
-    let place = Place::new();
-    place.write("work.py", KNOWN_ALLOCATIONS);
-    let out = alloc(&place, "3.14t", &["--every", "1", "--json", "-o", "p.collapsed", "work.py"])
+    let dir = TestDir::new();
+    dir.write("work.py", KNOWN_ALLOCATIONS);
+    let out = alloc(&dir, "3.14t", &["--every", "1", "--json", "-o", "p.collapsed", "work.py"])
         .run()
         .ok();
     let report = out.json();
-    let text = place.read("p.collapsed").unwrap();
+    let text = dir.read("p.collapsed").unwrap();
     let weight = |line: &str| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap();
     let sum: f64 = text.lines().map(weight).sum();
     let truth =
@@ -290,20 +288,19 @@ fn writes_collapsed_stacks_and_a_recording() {
     assert_eq!(sum, truth);
     assert!(text.lines().any(|l| l.contains("keep") && l.contains("bytes")), "{text}");
     assert!(!text.contains("alloc_start"), "ungil's own frames are removed");
-    let replayed = place
-        .ungil(["profile", "--json", "--replay"])
-        .args([report["recording"].as_str().unwrap()]);
+    let replayed =
+        dir.ungil(["profile", "--json", "--replay"]).args([report["recording"].as_str().unwrap()]);
     let replayed = replayed.run().ok().json();
     assert_eq!(replayed["weight"].as_f64(), Some(truth), "the recording and the file agree");
     assert_eq!(replayed["header"]["mode"], "alloc");
-    let error = alloc(&place, "3.14t", &["-o", "p.what", "work.py"]).run().told(2);
+    let error = alloc(&dir, "3.14t", &["-o", "p.what", "work.py"]).run().expect_error(2);
     assert!(error.what.contains("p.what"), "{}", error.what);
 }
 
 #[test]
 fn rejects_options_that_do_not_apply() {
-    let place = Place::new();
-    place.write("work.py", "");
+    let dir = TestDir::new();
+    dir.write("work.py", "");
     let alloc = ["--mode", "alloc", "work.py"];
     for (mode, option) in [
         (&alloc[..], &["--rate", "5khz"][..]),
@@ -322,7 +319,7 @@ fn rejects_options_that_do_not_apply() {
         (&["--mode", "alloc", "1"], &["--", "argument"]),
         (&["--replay", "p.ungil"], &["--every", "1"]),
     ] {
-        let error = place.ungil(["profile"]).args(mode).args(option).run().told(2);
+        let error = dir.ungil(["profile"]).args(mode).args(option).run().expect_error(2);
         assert!(error.what.contains(option[0]), "{mode:?}: {error:?}");
     }
 }

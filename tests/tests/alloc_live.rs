@@ -7,10 +7,10 @@ mod allocations;
 use allocations::{kind, line};
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
-use ungil_tests::{Place, Ungil, alive, eventually, python};
+use ungil_tests::{TestDir, Ungil, alive, eventually, python};
 
-fn profile_alloc(place: &Place) -> Ungil {
-    place.ungil(["profile", "--mode", "alloc"])
+fn profile_alloc(dir: &TestDir) -> Ungil {
+    dir.ungil(["profile", "--mode", "alloc"])
 }
 
 /// Allocates in a thread until the file `end` exists. The main thread evaluates bytecode meanwhile,
@@ -34,18 +34,18 @@ else:
 ";
 
 struct Server<'a> {
-    place: &'a Place,
+    dir: &'a TestDir,
     child: Child,
 }
 
 impl Server<'_> {
-    fn start<'a>(place: &'a Place, build: &str, how: &str, env: &[(&str, &str)]) -> Server<'a> {
-        place.write("work.py", SERVER);
+    fn start<'a>(dir: &'a TestDir, build: &str, how: &str, env: &[(&str, &str)]) -> Server<'a> {
+        dir.write("work.py", SERVER);
         let mut command = Command::new(python(build));
-        command.args(["work.py", how]).current_dir(place.path()).envs(env.iter().copied());
+        command.args(["work.py", how]).current_dir(dir.path()).envs(env.iter().copied());
         let child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let server = Server { place, child };
-        eventually("the server is ready", || place.at("ready").exists());
+        let server = Server { dir, child };
+        eventually("the server is ready", || dir.join("ready").exists());
         server
     }
 
@@ -55,7 +55,7 @@ impl Server<'_> {
 
     /// Lets the server end by itself. Fails unless it succeeds without output on standard error.
     fn end(mut self) {
-        self.place.write("end", "");
+        self.dir.write("end", "");
         let pid = i32::try_from(self.child.id()).unwrap();
         eventually("the server ends", || !alive(pid));
         let mut stderr = String::new();
@@ -74,11 +74,11 @@ impl Drop for Server<'_> {
 #[test]
 fn profiles_live_process_and_restores_its_allocators() {
     for build in ["3.14", "3.14t", "3.15", "3.15t"] {
-        let place = Place::new();
-        let server = Server::start(&place, build, "turning", &[]);
+        let dir = TestDir::new();
+        let server = Server::start(&dir, build, "turning", &[]);
         for round in 0..2 {
             let args = ["--duration", "300ms", "--every", "4k", "--json", "--patience", "200s"];
-            let report = profile_alloc(&place).args(args).args([server.pid()]).run().ok().json();
+            let report = profile_alloc(&dir).args(args).args([server.pid()]).run().ok().json();
             assert_eq!(report["end"], "whole", "{build}, round {round}: {:#}", report["notes"]);
             assert_eq!(
                 report["notes"],
@@ -101,24 +101,26 @@ fn profiles_live_process_and_restores_its_allocators() {
 
 #[test]
 fn explains_why_a_process_cannot_be_profiled() {
-    let place = Place::new();
-    let old = Server::start(&place, "3.13", "turning", &[]);
-    let error = profile_alloc(&place).args([old.pid()]).run().told(1);
+    let dir = TestDir::new();
+    let old = Server::start(&dir, "3.13", "turning", &[]);
+    let error = profile_alloc(&dir).args([old.pid()]).run().expect_error(1);
     assert!(error.what.contains("3.13") && error.why.contains("PEP 768"), "{error:?}");
     old.end();
 
-    let place = Place::new();
-    let disabled =
-        Server::start(&place, "3.15", "turning", &[("PYTHON_DISABLE_REMOTE_DEBUG", "1")]);
-    let error = profile_alloc(&place).args([disabled.pid()]).run().told(1);
+    let dir = TestDir::new();
+    let disabled = Server::start(&dir, "3.15", "turning", &[("PYTHON_DISABLE_REMOTE_DEBUG", "1")]);
+    let error = profile_alloc(&dir).args([disabled.pid()]).run().expect_error(1);
     assert!(error.what.contains("does not accept sys.remote_exec"), "{error:?}");
     assert!(error.help.contains("PYTHON_DISABLE_REMOTE_DEBUG"), "{error:?}");
     disabled.end();
 
-    let place = Place::new();
-    let blocked = Server::start(&place, "3.14t", "still", &[]);
-    let error =
-        profile_alloc(&place).args(["--patience", "300ms"]).args([blocked.pid()]).run().told(1);
+    let dir = TestDir::new();
+    let blocked = Server::start(&dir, "3.14t", "still", &[]);
+    let error = profile_alloc(&dir)
+        .args(["--patience", "300ms"])
+        .args([blocked.pid()])
+        .run()
+        .expect_error(1);
     assert!(
         error.what.contains("did not respond") && error.why.contains("system call"),
         "{error:?}"
@@ -134,14 +136,14 @@ fn explains_why_a_process_cannot_be_profiled() {
     blocked.end();
     assert_eq!(request_files(), 0, "the request deletes its file when it runs");
 
-    let error = profile_alloc(&place).args([i32::MAX.to_string()]).run().told(1);
+    let error = profile_alloc(&dir).args([i32::MAX.to_string()]).run().expect_error(1);
     assert!(error.what.contains("no process"), "{error:?}");
 }
 
 /// Starts the server on a copy of an interpreter, which the test may replace.
-fn start_on_copy<'a>(place: &'a Place, build: &str) -> (Server<'a>, std::path::PathBuf) {
-    place.write("work.py", SERVER);
-    let (original, copy) = (python(build).canonicalize().unwrap(), place.at("python"));
+fn start_on_copy<'a>(dir: &'a TestDir, build: &str) -> (Server<'a>, std::path::PathBuf) {
+    dir.write("work.py", SERVER);
+    let (original, copy) = (python(build).canonicalize().unwrap(), dir.join("python"));
     std::fs::copy(&original, &copy).unwrap();
     let home = original.ancestors().nth(2).unwrap();
     let mut command = Command::new(&copy);
@@ -149,12 +151,12 @@ fn start_on_copy<'a>(place: &'a Place, build: &str) -> (Server<'a>, std::path::P
     command.env("PYTHONHOME", home).env("LD_LIBRARY_PATH", home.join("lib"));
     let child = command
         .args(["work.py", "turning"])
-        .current_dir(place.path())
+        .current_dir(dir.path())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let server = Server { place, child };
-    eventually("the server is ready", || place.at("ready").exists());
+    let server = Server { dir, child };
+    eventually("the server is ready", || dir.join("ready").exists());
     (server, copy)
 }
 
@@ -162,14 +164,14 @@ fn start_on_copy<'a>(place: &'a Place, build: &str) -> (Server<'a>, std::path::P
 fn profiles_process_whose_executable_was_replaced() {
     for build in ["3.14", "3.14t", "3.15", "3.15t"] {
         for replaced in [false, true] {
-            let place = Place::new();
-            let (server, copy) = start_on_copy(&place, build);
+            let dir = TestDir::new();
+            let (server, copy) = start_on_copy(&dir, build);
             std::fs::remove_file(&copy).unwrap();
             if replaced {
                 std::fs::copy("/bin/false", &copy).unwrap();
             }
             let args = ["--duration", "300ms", "--json", "--patience", "200s"];
-            let report = profile_alloc(&place).args(args).args([server.pid()]).run().ok().json();
+            let report = profile_alloc(&dir).args(args).args([server.pid()]).run().ok().json();
             assert_eq!(report["end"], "whole", "{build}: {report:#}");
             server.end();
         }
@@ -178,14 +180,14 @@ fn profiles_process_whose_executable_was_replaced() {
 
 #[test]
 fn process_stopped_by_a_signal_is_not_reported_as_ended() {
-    let place = Place::new();
-    let server = Server::start(&place, "3.14", "turning", &[]);
+    let dir = TestDir::new();
+    let server = Server::start(&dir, "3.14", "turning", &[]);
     let signal = |name: &str| {
         let done = Command::new("kill").args([name, &server.pid()]).status();
         assert!(done.is_ok_and(|status| status.success()), "kill {name}");
     };
     let mut running =
-        profile_alloc(&place).args(["--json", "--patience", "20s", &server.pid()]).start();
+        profile_alloc(&dir).args(["--json", "--patience", "20s", &server.pid()]).start();
     let maps = format!("/proc/{}/maps", server.pid());
     running.until("the target has loaded the library", || {
         std::fs::read_to_string(&maps).ok().filter(|maps| maps.contains("ungil_hook"))

@@ -2,44 +2,44 @@
 //! exit code.
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
-use ungil_tests::Place;
+use ungil_tests::TestDir;
 
 const PRINTS: &str = "print('same')\n";
 
 #[test]
 fn missing_interpreter_is_named_with_the_nearest_version() {
-    let place = Place::new();
-    place.write("a.py", PRINTS);
-    let error = place.one_block(["a.py", "--python", "3.14,3.99t"]).run().told(2);
+    let dir = TestDir::new();
+    dir.write("a.py", PRINTS);
+    let error = dir.one_block(["a.py", "--python", "3.14,3.99t"]).run().expect_error(2);
     assert!(error.what.contains("3.99t"), "{error:?}");
     assert!(error.why.contains("the nearest is 3.1"), "{error:?}");
-    let error = place.one_block(["a.py", "--python", "./nowhere/python"]).run().told(2);
+    let error = dir.one_block(["a.py", "--python", "./nowhere/python"]).run().expect_error(2);
     assert!(error.what.contains("./nowhere/python"), "{error:?}");
 }
 
 #[test]
 fn rejects_missing_script_and_directory() {
-    let place = Place::new();
-    std::fs::create_dir(place.at("folder")).unwrap();
-    let error = place.one_block(["no_such.py"]).run().told(2);
+    let dir = TestDir::new();
+    std::fs::create_dir(dir.join("folder")).unwrap();
+    let error = dir.one_block(["no_such.py"]).run().expect_error(2);
     assert!(error.what.contains("no_such.py"), "{error:?}");
-    let error = place.one_block(["folder"]).run().told(2);
+    let error = dir.one_block(["folder"]).run().expect_error(2);
     assert!(error.why.contains("directory"), "{error:?}");
-    let error = place.one_block(["--python", "3.14"]).run().told(2);
+    let error = dir.one_block(["--python", "3.14"]).run().expect_error(2);
     assert!(error.what.contains("nothing to compare"), "{error:?}");
-    assert!(!place.at(".ungil").exists(), "a rejected request leaves no record");
+    assert!(!dir.join(".ungil").exists(), "a rejected request leaves no record");
 }
 
 #[test]
 fn syntax_error_names_its_file() {
-    let place = Place::new();
-    place.write("broken.py", "def f(:\n");
-    let out = place.one_block(["broken.py", "--python", "3.14,3.14t"]).run();
-    let error = out.told(1);
+    let dir = TestDir::new();
+    dir.write("broken.py", "def f(:\n");
+    let out = dir.one_block(["broken.py", "--python", "3.14,3.14t"]).run();
+    let error = out.expect_error(1);
     assert!(error.what.starts_with("3.14") && error.what.contains("exit code 1"), "{error:?}");
     assert!(error.why.contains("SyntaxError"), "{error:?}");
     assert!(error.help.contains("broken.py"), "{error:?}");
-    let record = place.newest();
+    let record = dir.newest_record();
     let run = record.runs()[0];
     assert_eq!(
         (run["outcome"]["kind"].as_str(), run["outcome"]["code"].as_i64()),
@@ -50,20 +50,20 @@ fn syntax_error_names_its_file() {
 
 #[test]
 fn reports_exit_code_and_signal() {
-    let place = Place::new();
-    place.write(
+    let dir = TestDir::new();
+    dir.write(
         "seven.py",
         "import sys\nprint('last line of stderr', file=sys.stderr)\nsys.exit(7)\n",
     );
-    let error = place.one_block(["seven.py", "--python", "3.14,3.14t"]).run().told(1);
+    let error = dir.one_block(["seven.py", "--python", "3.14,3.14t"]).run().expect_error(1);
     assert!(
         error.what.contains("exit code 7") && error.why.contains("last line of stderr"),
         "{error:?}"
     );
-    place.write("crash.py", "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n");
-    let error = place.one_block(["crash.py", "--python", "3.14,3.14t"]).run().told(1);
+    dir.write("crash.py", "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n");
+    let error = dir.one_block(["crash.py", "--python", "3.14,3.14t"]).run().expect_error(1);
     assert!(error.what.contains("SIGSEGV"), "{error:?}");
-    let record = place.newest();
+    let record = dir.newest_record();
     let run = record.runs()[0];
     assert_eq!(
         (run["outcome"]["kind"].as_str(), run["outcome"]["signal"].as_i64()),
@@ -73,12 +73,12 @@ fn reports_exit_code_and_signal() {
 
 #[test]
 fn keep_going_leaves_out_failed_arms_but_not_the_baseline() {
-    let place = Place::new();
-    place.write("fails.py", "import sys\nsys.exit('t' if sys._is_gil_enabled() is False else 0)\n");
-    let error = place.one_block(["fails.py", "--python", "3.14,3.14t,3.15"]).run().told(1);
+    let dir = TestDir::new();
+    dir.write("fails.py", "import sys\nsys.exit('t' if sys._is_gil_enabled() is False else 0)\n");
+    let error = dir.one_block(["fails.py", "--python", "3.14,3.14t,3.15"]).run().expect_error(1);
     assert!(error.what.contains("3.14t failed"), "{error:?}");
     let keep = ["compare", "fails.py", "--keep-going", "--blocks", "3", "--max-blocks", "3"];
-    let out = place.ungil(keep).args([
+    let out = dir.ungil(keep).args([
         "--warmup",
         "0",
         "--energy",
@@ -94,21 +94,22 @@ fn keep_going_leaves_out_failed_arms_but_not_the_baseline() {
     assert!(failed.as_str().unwrap().contains("exit code 1"), "{failed}");
     // It fails nonetheless if the baseline failed, or if no other arm is left.
     for arms in ["3.14t,3.14,3.15", "3.14,3.14t"] {
-        let error = place.one_block(["fails.py", "--keep-going", "--python", arms]).run().told(1);
+        let error =
+            dir.one_block(["fails.py", "--keep-going", "--python", arms]).run().expect_error(1);
         assert!(error.what.contains("3.14t failed"), "{error:?}");
     }
 }
 
 #[test]
 fn different_output_is_an_error_that_shows_the_first_difference() {
-    let place = Place::new();
-    place.write("differs.py", "import sys\nprint('first')\nprint('gil', sys._is_gil_enabled())\n");
-    let error = place.one_block(["differs.py", "--python", "3.14,3.14t"]).run().told(1);
+    let dir = TestDir::new();
+    dir.write("differs.py", "import sys\nprint('first')\nprint('gil', sys._is_gil_enabled())\n");
+    let error = dir.one_block(["differs.py", "--python", "3.14,3.14t"]).run().expect_error(1);
     assert!(error.what.contains("print different output"), "{error:?}");
     assert!(error.why.contains("line 2"), "{error:?}");
     assert!(error.why.contains("'gil True'") && error.why.contains("'gil False'"), "{error:?}");
     assert!(error.help.contains("--allow-different-output"), "{error:?}");
-    let out = place
+    let out = dir
         .one_block(["differs.py", "--python", "3.14,3.14t", "--allow-different-output"])
         .run()
         .ok();
@@ -118,8 +119,8 @@ fn different_output_is_an_error_that_shows_the_first_difference() {
 
 #[test]
 fn rejects_invalid_arguments() {
-    let place = Place::new();
-    place.write("a.py", PRINTS);
+    let dir = TestDir::new();
+    dir.write("a.py", PRINTS);
     let cases: &[(&[&str], &str)] = &[
         (&["a.py", "--models", "threads"], "--models needs --task"),
         (&["a.py", "--python", "3.14+gil"], "3.14+gil"),
@@ -144,17 +145,17 @@ fn rejects_invalid_arguments() {
         (&["--command", "{python} a.py", "--", "x"], "--"),
     ];
     for (args, named) in cases {
-        let out = place.ungil(["compare", "-q"]).args(args.iter().copied()).run();
-        let error = out.told(2);
+        let out = dir.ungil(["compare", "-q"]).args(args.iter().copied()).run();
+        let error = out.expect_error(2);
         assert!(format!("{error:?}").contains(named), "{args:?}: {error:?}");
     }
-    assert!(!place.at(".ungil").exists(), "a rejected request leaves no record");
+    assert!(!dir.join(".ungil").exists(), "a rejected request leaves no record");
 }
 
 #[test]
 fn script_arguments_without_separator_are_shown_after_it() {
-    let place = Place::new();
-    place.write("s.py", "import sys\nprint(sys.argv[1:])\n");
+    let dir = TestDir::new();
+    dir.write("s.py", "import sys\nprint(sys.argv[1:])\n");
     let cases: &[(&[&str], &str)] = &[
         (&["compare", "s.py", "arg"], "ungil compare s.py -- arg"),
         (
@@ -166,21 +167,21 @@ fn script_arguments_without_separator_are_shown_after_it() {
         (&["profile", "s.py", "arg"], "ungil profile s.py -- arg"),
     ];
     for (args, line) in cases {
-        let error = place.ungil(args.iter().copied()).run().told(2);
+        let error = dir.ungil(args.iter().copied()).run().expect_error(2);
         assert_eq!(error.help, format!("arguments follow `--`: {line}"), "{args:?}");
     }
     // The suggested command line works. A misspelt option of ungil is not taken for an argument of
     // the script.
     let line = ["s.py", "--python", "3.14", "--", "--n", "5"];
-    assert_eq!(place.one_block(line).run().ok().record().runs().len(), 1);
-    let error = place.ungil(["compare", "s.py", "--block", "5"]).run().told(2);
+    assert_eq!(dir.one_block(line).run().ok().record().runs().len(), 1);
+    let error = dir.ungil(["compare", "s.py", "--block", "5"]).run().expect_error(2);
     assert!(format!("{error:?}").contains("--blocks"), "{error:?}");
 }
 
 #[test]
 fn crossed_bound_exits_with_code_3() {
-    let place = Place::new();
-    place.write(
+    let dir = TestDir::new();
+    dir.write(
         "a.py",
         "import sys\nx = bytearray((1 if sys._is_gil_enabled() else 200) << 20)\nprint(len(x) > 0)\n",
     );
@@ -189,7 +190,7 @@ fn crossed_bound_exits_with_code_3() {
         let flags = bounds.iter().flat_map(|b| ["--fail-if", b]);
         let args =
             ["compare", "a.py", "-q", "--energy", "off", "--warmup", "0", "--max-blocks", "5"];
-        place.ungil(args).args(["--python", "3.14,3.14t"]).args(flags).run()
+        dir.ungil(args).args(["--python", "3.14,3.14t"]).args(flags).run()
     };
     let out = bound(&["rss(3.14t) > 2", "rss(3.14t) < 0.5"]);
     assert_eq!(out.code, 3, "{}", out.stderr);

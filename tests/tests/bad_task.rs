@@ -1,7 +1,7 @@
 //! Checks the errors for a task that cannot be loaded, has no items, or cannot be sent to a worker.
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
-use ungil_tests::{Out, Place, Told};
+use ungil_tests::{ErrorMessage, Out, TestDir};
 
 const MODULE: &str = "\
 number = 3
@@ -21,15 +21,15 @@ async def later(x):
     return x
 ";
 
-fn task(place: &Place, target: &str, items: &str, models: &str) -> Out {
-    place.write("work.py", MODULE);
+fn task(dir: &TestDir, target: &str, items: &str, models: &str) -> Out {
+    dir.write("work.py", MODULE);
     let task =
         ["--task", target, "--items", items, "--models", models, "--workers", "2", "--chunk", "2"];
-    place.one_block(task).args(["--python", "3.14,3.14t"]).run()
+    dir.one_block(task).args(["--python", "3.14,3.14t"]).run()
 }
 
-fn task_error(target: &str, items: &str, models: &str) -> Told {
-    task(&Place::new(), target, items, models).told(1)
+fn task_error(target: &str, items: &str, models: &str) -> ErrorMessage {
+    task(&TestDir::new(), target, items, models).expect_error(1)
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn unpicklable_item_is_named_by_its_index() {
         assert!(error.help.contains("--models"), "{error:?}");
     }
     // The same task runs without that item.
-    task(&Place::new(), "work:double", "items(2)", "threads,spawn").ok();
+    task(&TestDir::new(), "work:double", "items(2)", "threads,spawn").ok();
 }
 
 #[test]
@@ -91,18 +91,18 @@ fn asyncio_requires_an_async_function() {
 
 #[test]
 fn dead_worker_fails_the_run_without_a_hang() {
-    let place = Place::new();
-    place.write(
+    let dir = TestDir::new();
+    dir.write(
         "dies.py",
         "import os\ndef f(x):\n    os._exit(9) if x == 3 else None\n    return x\n",
     );
     for model in ["fork", "spawn", "forkserver"] {
         let task = ["--task", "dies:f", "--items", "range(8)", "--models", model, "--workers", "2"];
-        let error = place
+        let error = dir
             .one_block(task)
             .args(["--python", "3.14,3.14t", "--timeout", "100s"])
             .run()
-            .told(1);
+            .expect_error(1);
         assert!(!error.what.contains("--timeout"), "{model}: {error:?}");
         assert!(error.why.contains("process"), "{model}: {error:?}");
     }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use std::process::{Command, Stdio};
-use ungil_tests::{Place, Ungil};
+use ungil_tests::{TestDir, Ungil};
 
 /// Fails with a message that contains everything that an arm determines, so that a run under other
 /// conditions fails with another message.
@@ -37,9 +37,9 @@ fn last_line(text: &str) -> &str {
 /// Runs `ungil`, which must fail, and then the command it suggests, from another directory. Checks
 /// that both fail alike, and returns the failed run.
 #[track_caller]
-fn assert_fails_by_hand(place: &Place, ungil: Ungil) -> Value {
-    let error = ungil.run().told(1);
-    let record = place.newest();
+fn assert_fails_by_hand(dir: &TestDir, ungil: Ungil) -> Value {
+    let error = ungil.run().expect_error(1);
+    let record = dir.newest_record();
     let run = (*record.runs().last().unwrap()).clone();
     let (_, line) =
         error.help.split_once("by hand: ").unwrap_or_else(|| panic!("no command in {error:?}"));
@@ -64,9 +64,9 @@ fn assert_fails_by_hand(place: &Place, ungil: Ungil) -> Value {
 
 #[test]
 fn scripts_modules_and_commands_fail_alike_on_every_build() {
-    let place = Place::new();
-    place.write("it's/conditions.py", SHOWS_CONDITIONS);
-    place.write("pkg/bench.py", SHOWS_CONDITIONS);
+    let dir = TestDir::new();
+    dir.write("it's/conditions.py", SHOWS_CONDITIONS);
+    dir.write("pkg/bench.py", SHOWS_CONDITIONS);
     let odd = ["--", "{workers}", "a  b", "it's $HOME", "two\nlines", "größe"];
     let calls: [&[&str]; 3] = [
         &["it's/conditions.py"],
@@ -76,8 +76,8 @@ fn scripts_modules_and_commands_fail_alike_on_every_build() {
     for (i, call) in calls.into_iter().enumerate() {
         for python in ["3.14", "3.14t", "3.14t+gil"] {
             let args =
-                place.one_block(call.iter().copied()).args(["--python", python, "--workers", "2"]);
-            let run = assert_fails_by_hand(&place, if i < 2 { args.args(odd) } else { args });
+                dir.one_block(call.iter().copied()).args(["--python", python, "--workers", "2"]);
+            let run = assert_fails_by_hand(&dir, if i < 2 { args.args(odd) } else { args });
             assert!(run["stderr"].as_str().unwrap().contains("ValueError"), "{run}");
         }
     }
@@ -85,16 +85,16 @@ fn scripts_modules_and_commands_fail_alike_on_every_build() {
 
 #[test]
 fn script_under_a_model_fails_alike() {
-    let place = Place::new();
-    place.write("conditions.py", SHOWS_CONDITIONS);
+    let dir = TestDir::new();
+    dir.write("conditions.py", SHOWS_CONDITIONS);
     let args = ["conditions.py", "--models", "fork", "--workers", "2", "--python", "3.14t"];
-    assert_fails_by_hand(&place, place.one_block(args).args(["--", "{model}", "{workers}"]));
+    assert_fails_by_hand(&dir, dir.one_block(args).args(["--", "{model}", "{workers}"]));
 }
 
 #[test]
 fn task_fails_alike_under_every_model() {
-    let place = Place::new();
-    place.write("work.py", FAILS_IN_WORKERS);
+    let dir = TestDir::new();
+    dir.write("work.py", FAILS_IN_WORKERS);
     let models =
         ["threads", "fork", "spawn", "forkserver", "interpreters"].map(|m| ("work:elsewhere", m));
     for (task, model) in
@@ -113,7 +113,7 @@ fn task_fails_alike_under_every_model() {
                 "--python",
                 python,
             ];
-            let run = assert_fails_by_hand(&place, place.one_block(args));
+            let run = assert_fails_by_hand(&dir, dir.one_block(args));
             assert!(run["stderr"].as_str().unwrap().contains("RuntimeError"), "{model}: {run}");
         }
     }
@@ -121,45 +121,38 @@ fn task_fails_alike_under_every_model() {
 
 #[test]
 fn other_programs_and_crashes_fail_alike() {
-    let place = Place::new();
-    place.write("fine.py", "print('same')\n");
+    let dir = TestDir::new();
+    dir.write("fine.py", "print('same')\n");
     let also = "fails=sh -c 'echo \"$UNGIL_ARM: no  luck\" >&2; exit 3'";
     // The order of a block is random. Only the second arm fails.
     assert_fails_by_hand(
-        &place,
-        place.one_block([
-            "fine.py",
-            "--python",
-            "3.14",
-            "--also",
-            also,
-            "--allow-different-output",
-        ]),
+        &dir,
+        dir.one_block(["fine.py", "--python", "3.14", "--also", also, "--allow-different-output"]),
     );
-    place.write(
+    dir.write(
         "crash.py",
         "import os, sys\nprint('before', file=sys.stderr, flush=True)\nos.abort()\n",
     );
-    let run = assert_fails_by_hand(&place, place.one_block(["crash.py", "--python", "3.14"]));
+    let run = assert_fails_by_hand(&dir, dir.one_block(["crash.py", "--python", "3.14"]));
     assert_eq!(run["outcome"]["signal"], 6);
 }
 
 #[test]
 fn reason_is_the_exception_and_the_line_that_raised_it() {
-    let place = Place::new();
-    place.write(
+    let dir = TestDir::new();
+    dir.write(
         "bad.py",
         "import sys\ndef check(x):\n    raise ValueError('%s\\nis not valid' % x)\ncheck(3)\n",
     );
-    let error = place.one_block(["bad.py", "--python", "3.14"]).run().told(1);
+    let error = dir.one_block(["bad.py", "--python", "3.14"]).run().expect_error(1);
     assert!(
         error.why.contains("ValueError: 3") && error.why.contains("raise ValueError("),
         "{error:?}"
     );
     // A phase without an end has its own message. A run by hand would show nothing, so none is
     // suggested.
-    place.write("open.py", "import ungil_phase\nungil_phase.start()\n");
-    let error = place.one_block(["open.py", "--python", "3.14"]).run().told(1);
+    dir.write("open.py", "import ungil_phase\nungil_phase.start()\n");
+    let error = dir.one_block(["open.py", "--python", "3.14"]).run().expect_error(1);
     assert!(
         error.what.contains("phase has no end") && error.help.contains("with phase():"),
         "{error:?}"

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
-use ungil_tests::{Place, Target, looks, metric};
+use ungil_tests::{TestDir, TruthfulDebuggee, debuggees_dir, metric};
 
 /// The modules that debuggees share, and `ordered`, whose threads may be in several states.
 const EXCLUDED: [&str; 3] = ["look", "tasks", "ordered"];
@@ -21,7 +21,7 @@ fn waiters(truth: &Value) -> Option<usize> {
 
 /// Returns the names of the debuggees in alphabetical order.
 fn programs() -> Vec<String> {
-    let files = std::fs::read_dir(looks()).unwrap().flatten();
+    let files = std::fs::read_dir(debuggees_dir()).unwrap().flatten();
     let stems =
         files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()));
     let mut programs: Vec<String> =
@@ -41,13 +41,13 @@ fn assert_lock_waits_match(build: &str, first: usize) {
         {
             continue;
         }
-        let target = Target::start(build, &[], &program);
+        let target = TruthfulDebuggee::start(build, &[], &program);
         let Some(waiters) = waiters(&target.truth) else { continue };
         target.end();
-        let place = Place::new();
-        let path = looks().join(format!("{program}.py"));
+        let dir = TestDir::new();
+        let path = debuggees_dir().join(format!("{program}.py"));
         let command = format!("sh -c 'sleep 1 | {{python}} {} > /dev/null'", path.display());
-        let out = place.one_block(["--command", &command, "--python", build]).run();
+        let out = dir.one_block(["--command", &command, "--python", build]).run();
         assert_eq!(out.code, 0, "{program}: {}", out.stderr);
         let record = out.record();
         let run = record.run(build);

@@ -9,26 +9,28 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use ungil_tests::{BUILDS, Out, Place, Target, Ungil, Verdict, eventually, looks, python};
+use ungil_tests::{
+    BUILDS, DumpDiff, Out, TestDir, TruthfulDebuggee, Ungil, debuggees_dir, eventually, python,
+};
 
 const FREE_THREADED: [&str; 2] = ["3.14t", "3.15t"];
 
 /// Writes a core of a live process with gdb's `gcore`.
 #[track_caller]
-fn gcore(place: &Place, pid: i64) -> PathBuf {
+fn gcore(dir: &TestDir, pid: i64) -> PathBuf {
     let out = Command::new("gcore")
         .arg("-o")
-        .arg(place.at("core"))
+        .arg(dir.join("core"))
         .arg(pid.to_string())
         .output()
         .unwrap();
-    let core = place.at(&format!("core.{pid}"));
+    let core = dir.join(&format!("core.{pid}"));
     assert!(core.is_file(), "gcore: {}", String::from_utf8_lossy(&out.stderr));
     core
 }
 
 fn ungil(verb: &str, core: &Path, more: &[&str]) -> Out {
-    Ungil::new(&looks()).args([OsStr::new(verb), core.as_os_str()]).args(more).run()
+    Ungil::new(&debuggees_dir()).args([OsStr::new(verb), core.as_os_str()]).args(more).run()
 }
 
 fn dump(core: &Path, more: &[&str]) -> Out {
@@ -67,23 +69,23 @@ fn clear_unknown(value: &mut Value) {
 /// Compares the dump of a core with the ground truth and with the dump of the live process.
 fn assert_core_matches_live(builds: &[&str], name: &str) {
     for build in builds {
-        let place = Place::new();
-        let mut target = Target::start(build, &[], name);
-        let live = target.look(Vec::<&str>::new());
-        let core = gcore(&place, target.pid());
+        let dir = TestDir::new();
+        let mut target = TruthfulDebuggee::start(build, &[], name);
+        let live = target.dump(Vec::<&str>::new());
+        let core = gcore(&dir, target.pid());
         let out = dump(&core, &[]);
         assert_eq!(out.code, live.code, "{build}: {}{}", live.stderr, out.stderr);
         let found = out.json();
         assert_eq!(found["core"], json!({"file": core.to_str(), "killed": null}), "{build}");
         let (found, live) = (normalize(found), normalize(live.json()));
         assert_eq!(found, live, "{build}: {found:#}\n{live:#}");
-        let verdict = Verdict::of(&target.truth, &out.json(), out.code, target.age());
-        assert!(verdict.differences.is_empty(), "{build}: {:#?}", verdict.differences);
+        let diff = DumpDiff::new(&target.truth, &out.json(), out.code, target.age());
+        assert!(diff.differences.is_empty(), "{build}: {:#?}", diff.differences);
         // The kernel restarts the system calls that gdb interrupted under other numbers. The wait
         // targets stay the same.
-        let again = target.look(Vec::<&str>::new());
-        let verdict = Verdict::of(&target.truth, &again.json(), again.code, target.age());
-        assert!(verdict.differences.is_empty(), "{build}, after gcore: {:#?}", verdict.differences);
+        let again = target.dump(Vec::<&str>::new());
+        let diff = DumpDiff::new(&target.truth, &again.json(), again.code, target.age());
+        assert!(diff.differences.is_empty(), "{build}, after gcore: {:#?}", diff.differences);
         assert!(target.alive() && target.end().success(), "{build}");
     }
 }
@@ -105,21 +107,21 @@ core_matches_live! {
 /// wrote.
 #[track_caller]
 fn crash(
-    place: &Place,
+    dir: &TestDir,
     python: &Path,
     arguments: &[&OsStr],
     kill: Option<&str>,
 ) -> (Value, PathBuf) {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\""]).arg(python).args(arguments);
-    command.current_dir(place.path());
-    let mut target = Target::of(command);
+    command.current_dir(dir.path());
+    let mut target = TruthfulDebuggee::spawn(command);
     if let Some(signal) = kill {
         let status = Command::new("kill").args([signal, &target.pid().to_string()]).status();
         assert!(status.unwrap().success());
     }
     eventually("the debuggee crashes", || !target.alive());
-    let files = fs::read_dir(place.path()).unwrap().flatten().map(|entry| entry.path());
+    let files = fs::read_dir(dir.path()).unwrap().flatten().map(|entry| entry.path());
     let is_core = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("core");
     let core = files.into_iter().find(is_core);
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
@@ -150,13 +152,13 @@ fn core_of_killed_deadlock_shows_deadlock_and_signal() {
         return;
     }
     for build in BUILDS {
-        let place = Place::new();
-        let script = looks().join("cycle_mixed.py");
-        let (truth, core) = crash(&place, &python(build), &[script.as_os_str()], Some("-ABRT"));
+        let dir = TestDir::new();
+        let script = debuggees_dir().join("cycle_mixed.py");
+        let (truth, core) = crash(&dir, &python(build), &[script.as_os_str()], Some("-ABRT"));
         let out = dump(&core, &[]);
         let found = out.json();
-        let verdict = Verdict::of(&truth, &found, out.code, f64::MAX);
-        assert!(verdict.differences.is_empty(), "{build}: {:#?}", verdict.differences);
+        let diff = DumpDiff::new(&truth, &found, out.code, f64::MAX);
+        assert!(diff.differences.is_empty(), "{build}: {:#?}", diff.differences);
         let killed = &found["core"]["killed"];
         assert_eq!(
             (&killed["signal"], &killed["signal_name"]),
@@ -195,10 +197,10 @@ fn names_the_thread_that_crashed() {
     }
     for build in BUILDS {
         for (how, name) in [("null", "SIGSEGV"), ("abort", "SIGABRT")] {
-            let place = Place::new();
-            let script = place.write("crashes.py", CRASHES);
+            let dir = TestDir::new();
+            let script = dir.write("crashes.py", CRASHES);
             let (truth, core) =
-                crash(&place, &python(build), &[script.as_os_str(), how.as_ref()], None);
+                crash(&dir, &python(build), &[script.as_os_str(), how.as_ref()], None);
             let found = dump(&core, &[]).ok().json();
             let killed = &found["core"]["killed"];
             assert_eq!(killed["thread"], truth["thread"], "{build}: {killed}");
@@ -233,7 +235,7 @@ fn core_of_a_process_in_a_pid_namespace() {
                   for pair in (a, b), (b, a): threading.Thread(target=take, args=pair, daemon=True).start()\n\
                   sys.stdin.read()";
     for build in BUILDS {
-        let place = Place::new();
+        let dir = TestDir::new();
         let mut outside = Command::new("unshare");
         outside
             .args(["-pf", "--mount-proc"])
@@ -245,11 +247,11 @@ fn core_of_a_process_in_a_pid_namespace() {
         let inside = || fs::read_to_string(&children).ok()?.trim().parse::<i64>().ok();
         eventually("the child runs", || inside().is_some());
         let pid = inside().unwrap();
-        let live = || place.ungil(["dump", &pid.to_string(), "--json"]).run();
+        let live = || dir.ungil(["dump", &pid.to_string(), "--json"]).run();
         eventually("the threads are deadlocked", || live().code == 4);
         let live = live().json();
         assert_eq!(live["interpreters"][0]["threads"][0]["native_id"], 1, "{build}");
-        let found = dump(&gcore(&place, pid), &[]);
+        let found = dump(&gcore(&dir, pid), &[]);
         assert_eq!((found.code, normalize(found.json())), (4, normalize(live)), "{build}");
         drop(outside.stdin.take());
         outside.wait().unwrap();
@@ -259,9 +261,9 @@ fn core_of_a_process_in_a_pid_namespace() {
 /// A core that gdb writes at a signal contains the signal, like a core of the kernel.
 #[test]
 fn core_of_a_crash_under_gdb() {
-    let place = Place::new();
-    let script = place.write("crashes.py", CRASHES);
-    let core = place.at("core");
+    let dir = TestDir::new();
+    let script = dir.write("crashes.py", CRASHES);
+    let core = dir.join("core");
     let mut gdb = Command::new("gdb");
     gdb.args(["-batch", "-nx", "-ex", "run", "-ex"])
         .arg(format!("generate-core-file {}", core.display()));
@@ -275,11 +277,11 @@ fn core_of_a_crash_under_gdb() {
 #[test]
 fn heap_of_core_matches_live_process() {
     for build in BUILDS {
-        let place = Place::new();
-        let target = Target::start(build, &[], "lock_with");
+        let dir = TestDir::new();
+        let target = TruthfulDebuggee::start(build, &[], "lock_with");
         let pid = target.pid().to_string();
-        let live = Ungil::new(&looks()).args(["heap", &pid, "--json"]).run().ok().json();
-        let core = gcore(&place, target.pid());
+        let live = Ungil::new(&debuggees_dir()).args(["heap", &pid, "--json"]).run().ok().json();
+        let core = gcore(&dir, target.pid());
         let found = ungil("heap", &core, &["--json"]).ok().json();
         for key in
             ["pid", "command", "version", "coverage", "objects", "bytes", "types", "pymalloc"]
@@ -300,14 +302,14 @@ fn heap_of_core_matches_live_process() {
 
 #[test]
 fn reads_compressed_core() {
-    let place = Place::new();
-    let target = Target::start("3.14", &[], "cycle_2");
-    let core = gcore(&place, target.pid());
+    let dir = TestDir::new();
+    let target = TruthfulDebuggee::start("3.14", &[], "cycle_2");
+    let core = gcore(&dir, target.pid());
     let plain = normalize(dump(&core, &[]).json());
     for (program, end) in [("gzip", "gz"), ("zstd", "zst")] {
         let status = Command::new(program).args(["-k", "-q", "-1"]).arg(&core).status().unwrap();
         assert!(status.success(), "{program}");
-        let packed = place.at(&format!("core.{}.{end}", target.pid()));
+        let packed = dir.join(&format!("core.{}.{end}", target.pid()));
         let out = dump(&packed, &[]);
         assert_eq!(
             (out.code, normalize(out.json())),
@@ -315,44 +317,44 @@ fn reads_compressed_core() {
             "{program}: {}",
             out.stderr
         );
-        let half = place.at(&format!("half.{end}"));
+        let half = dir.join(&format!("half.{end}"));
         let bytes = fs::read(&packed).unwrap();
         fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
-        let error = dump(&half, &[]).told(1);
+        let error = dump(&half, &[]).expect_error(1);
         assert!(error.why.contains("decompression"), "{error:?}");
         fs::write(&half, "no core").unwrap();
         fs::remove_file(&packed).unwrap();
         Command::new(program).args(["-k", "-q", "-f"]).arg(&half).status().unwrap();
-        let error = dump(&place.at(&format!("half.{end}.{end}")), &[]).told(1);
+        let error = dump(&dir.join(&format!("half.{end}.{end}")), &[]).expect_error(1);
         assert!(error.why.contains("not a core"), "{error:?}");
     }
 }
 
 #[test]
 fn rejects_files_that_are_not_cores_of_python() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let assert_rejected = |path: &Path, word: &str| {
         for verb in ["dump", "heap"] {
-            let error = ungil(verb, path, &[]).told(1);
+            let error = ungil(verb, path, &[]).expect_error(1);
             assert!(error.why.contains(word), "{verb} {}: {error:?}", path.display());
         }
     };
-    assert_rejected(&place.at("missing"), "No such file");
-    assert_rejected(&place.write("empty", ""), "empty");
-    assert_rejected(place.path(), "directory");
-    assert_rejected(&place.write("random", "\u{1b}[31m what\0ever".repeat(1000)), "ELF");
-    assert_rejected(&place.write("xz", b"\xfd7zXZ\0 and more"), "xz");
-    assert_rejected(&place.write("lz4", b"\x04\x22\x4d\x18 and more"), "lz4");
-    assert_rejected(&place.write("short", b"\x7fELF\x02\x01\x01"), "ends within its headers");
-    assert_rejected(&place.write("narrow", b"\x7fELF\x01\x01\x01"), "32-bit");
+    assert_rejected(&dir.join("missing"), "No such file");
+    assert_rejected(&dir.write("empty", ""), "empty");
+    assert_rejected(dir.path(), "directory");
+    assert_rejected(&dir.write("random", "\u{1b}[31m what\0ever".repeat(1000)), "ELF");
+    assert_rejected(&dir.write("xz", b"\xfd7zXZ\0 and more"), "xz");
+    assert_rejected(&dir.write("lz4", b"\x04\x22\x4d\x18 and more"), "lz4");
+    assert_rejected(&dir.write("short", b"\x7fELF\x02\x01\x01"), "ends within its headers");
+    assert_rejected(&dir.write("narrow", b"\x7fELF\x01\x01\x01"), "32-bit");
     assert_rejected(ungil_tests::binary(), "executable");
     assert_rejected(Path::new("/dev/zero"), "regular file");
-    let fifo = place.at("fifo");
+    let fifo = dir.join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     assert_rejected(&fifo, "regular file");
 
     let mut cat = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-    let core = gcore(&place, cat.id().into());
+    let core = gcore(&dir, cat.id().into());
     drop(cat.stdin.take());
     cat.wait().unwrap();
     assert_rejected(&core, "3.13");
@@ -369,7 +371,7 @@ fn rejects_files_that_are_not_cores_of_python() {
 
 #[test]
 fn rejects_core_of_an_older_python() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let mut old = Command::new("python3");
     old.args([
         "-c",
@@ -383,7 +385,7 @@ fn rejects_core_of_an_older_python() {
     )
     .unwrap();
     if line == "False\n" {
-        let error = dump(&gcore(&place, old.id().into()), &[]).told(1);
+        let error = dump(&gcore(&dir, old.id().into()), &[]).expect_error(1);
         assert!(error.what.contains("no CPython") && error.help.contains("pystack"), "{error:?}");
     } else {
         eprintln!("skipped: the system's python3 is not older than 3.13");
@@ -394,18 +396,18 @@ fn rejects_core_of_an_older_python() {
 
 #[test]
 fn rejects_options_for_processes_on_cores_and_vice_versa() {
-    let place = Place::new();
-    let core = place.write("core.1", "");
-    ungil("dump", &core, &["--native", "--stop"]).told(2);
-    ungil("heap", &core, &["--diff", "1s"]).told(2);
+    let dir = TestDir::new();
+    let core = dir.write("core.1", "");
+    ungil("dump", &core, &["--native", "--stop"]).expect_error(2);
+    ungil("heap", &core, &["--diff", "1s"]).expect_error(2);
     let own = std::process::id().to_string();
     for verb in ["dump", "heap"] {
-        place.ungil([verb, &own, "--root", "/"]).run().told(2);
-        place.ungil([verb, &own, "--exe", "/bin/true"]).run().told(2);
+        dir.ungil([verb, &own, "--root", "/"]).run().expect_error(2);
+        dir.ungil([verb, &own, "--exe", "/bin/true"]).run().expect_error(2);
         // A name without a slash is a core file if that file exists. Digits are a process id.
-        let error = place.ungil([verb, "core.1"]).run().told(1);
+        let error = dir.ungil([verb, "core.1"]).run().expect_error(1);
         assert!(error.why.contains("empty"), "{error:?}");
-        place.ungil([verb, "core.2"]).run().told(2);
+        dir.ungil([verb, "core.2"]).run().expect_error(2);
     }
 }
 
@@ -416,17 +418,17 @@ fn missing_executable_is_named_and_can_be_given_with_exe() {
         return;
     }
     for build in BUILDS {
-        let place = Place::new();
+        let dir = TestDir::new();
         let original = python(build).canonicalize().unwrap();
         let home = original.ancestors().nth(2).unwrap();
-        let copy = place.at("inside/python");
-        fs::create_dir(place.at("inside")).unwrap();
+        let copy = dir.join("inside/python");
+        fs::create_dir(dir.join("inside")).unwrap();
         fs::copy(&original, &copy).unwrap();
         let set = format!("PYTHONHOME={}", home.display());
         let libraries = format!("LD_LIBRARY_PATH={}", home.join("lib").display());
-        let script = looks().join("cycle_mixed.py");
+        let script = debuggees_dir().join("cycle_mixed.py");
         let arguments = [set.as_ref(), libraries.as_ref(), copy.as_os_str(), script.as_os_str()];
-        let (truth, core) = crash(&place, Path::new("env"), &arguments, Some("-ABRT"));
+        let (truth, core) = crash(&dir, Path::new("env"), &arguments, Some("-ABRT"));
         let with_executable = dump(&core, &[]);
         fs::remove_file(&copy).unwrap();
         let without = dump(&core, &[]);
@@ -438,9 +440,10 @@ fn missing_executable_is_named_and_can_be_given_with_exe() {
         );
         let given = dump(&core, &["--exe", original.to_str().unwrap()]);
         assert_eq!(normalize(given.json()), normalize(with_executable.json()), "{build}");
-        let verdict = Verdict::of(&truth, &given.json(), given.code, f64::MAX);
-        assert!(verdict.differences.is_empty(), "{build}: {:#?}", verdict.differences);
-        let error = dump(&core, &["--exe", ungil_tests::binary().to_str().unwrap()]).told(1);
+        let diff = DumpDiff::new(&truth, &given.json(), given.code, f64::MAX);
+        assert!(diff.differences.is_empty(), "{build}: {:#?}", diff.differences);
+        let error =
+            dump(&core, &["--exe", ungil_tests::binary().to_str().unwrap()]).expect_error(1);
         assert!(error.why.contains("not the file that was mapped"), "{build}: {error:?}");
     }
 }
@@ -451,10 +454,10 @@ fn core_without_private_memory_names_coredump_filter() {
     if !has_kernel_cores() {
         return;
     }
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "import json, os, sys\nopen('/proc/self/coredump_filter', 'w').write('0x10')\n\
                   print(json.dumps({'pid': os.getpid()}), flush=True)\nos.abort()";
-    let (_, core) = crash(&place, &python("3.14"), &["-c".as_ref(), script.as_ref()], None);
-    let error = dump(&core, &[]).told(1);
+    let (_, core) = crash(&dir, &python("3.14"), &["-c".as_ref(), script.as_ref()], None);
+    let error = dump(&core, &[]).expect_error(1);
     assert!(format!("{error:?}").contains("coredump_filter"), "{error:?}");
 }

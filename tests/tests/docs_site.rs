@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use ungil_tests::{Page, Place, binary};
+use ungil_tests::{BrowserPage, TestDir, binary};
 
 /// Defines one test per page, which runs the page's commands.
 macro_rules! commands {
@@ -47,8 +47,8 @@ commands! {
 }
 
 /// Builds the site and returns its folder.
-fn build_site(place: &Place) -> PathBuf {
-    let site = place.at("site");
+fn build_site(dir: &TestDir) -> PathBuf {
+    let site = dir.join("site");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut xtask = Command::new(cargo);
     xtask.current_dir(root()).args(["run", "--quiet", "--package", "xtask", "--", "docs"]);
@@ -60,8 +60,8 @@ fn build_site(place: &Place) -> PathBuf {
 
 #[test]
 fn site_builds_without_warnings_and_pages_fit() {
-    let place = Place::new();
-    let site = build_site(&place);
+    let dir = TestDir::new();
+    let site = build_site(&dir);
     let mut files = Vec::new();
     pages::collect(&site, "html", &mut files);
     assert!(files.len() > 40, "{} pages", files.len());
@@ -125,17 +125,17 @@ const TOO_WIDE: &str = "(() => { \
 #[track_caller]
 fn assert_pages_fit(site: &Path, files: &[PathBuf]) {
     for width in [400, 1400] {
-        let mut page = Page::open(&site.join("index.html"), width, "light", "document.body");
+        let mut page = BrowserPage::open(&site.join("index.html"), width, "light", "document.body");
         for file in files {
-            page.follow(file);
-            let wide = page.value(TOO_WIDE);
+            page.navigate(file);
+            let wide = page.evaluate(TOO_WIDE);
             assert_eq!(
                 wide,
                 serde_json::json!([]),
                 "{} at {width} pixels",
                 file.strip_prefix(site).unwrap().display()
             );
-            page.stays_within(site);
+            page.assert_loads_only_below(site);
         }
     }
 }

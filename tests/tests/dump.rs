@@ -4,18 +4,18 @@
 
 use std::path::Path;
 use std::process::Command;
-use ungil_tests::{BUILDS, Out, Place, Target, looks, python};
+use ungil_tests::{BUILDS, Out, TestDir, TruthfulDebuggee, debuggees_dir, python};
 
 /// Starts a script that uses [`REPORT`].
-fn start(build: &str, program: &Path) -> Target {
+fn start(build: &str, program: &Path) -> TruthfulDebuggee {
     let mut command = Command::new(python(build));
     command.arg(program);
-    Target::of(command)
+    TruthfulDebuggee::spawn(command)
 }
 
 fn dump(pids: &[i64], more: &[&str]) -> Out {
     let pids = pids.iter().map(ToString::to_string);
-    Place::new().ungil(["dump"]).args(pids).args(more).run()
+    TestDir::new().ungil(["dump"]).args(pids).args(more).run()
 }
 
 /// `report` prints the process id and blocks until standard input is closed.
@@ -29,10 +29,10 @@ def report():
 #[test]
 fn prints_every_edge_of_a_deadlock() {
     for build in BUILDS {
-        let target = Target::start(build, &[], "cycle_2");
+        let target = TruthfulDebuggee::start(build, &[], "cycle_2");
         let out = dump(&[target.pid()], &[]);
         assert_eq!(out.code, 4, "{build}: {}", out.stderr);
-        let program = looks().join("cycle_2.py").display().to_string();
+        let program = debuggees_dir().join("cycle_2.py").display().to_string();
         for expected in [
             "Found one deadlock\n  2 threads wait for each other:",
             "which \"",
@@ -54,13 +54,13 @@ fn prints_every_edge_of_a_deadlock() {
 
 #[test]
 fn control_characters_of_the_target_are_not_printed() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let hostile = "\u{1b}[2J\u{9b}31m\u{202e}";
     let program = format!(
         "{REPORT}\nimport threading\nL = threading.Lock()\ndef hold():\n    with L: report()  # {hostile}\n\
          t = threading.Thread(target=hold, name='one{hostile}two')\nt.start()\nt.join()\n"
     );
-    let path = place.write(&format!("a{hostile}b.py"), program);
+    let path = dir.write(&format!("a{hostile}b.py"), program);
     let target = start("3.15t", &path);
     let out = dump(&[target.pid()], &[]);
     assert_eq!(out.code, 0, "{}", out.stderr);
@@ -80,8 +80,10 @@ fn control_characters_of_the_target_are_not_printed() {
 
 #[test]
 fn dumps_several_processes_and_skips_missing_ones() {
-    let (one, two) =
-        (Target::start("3.13", &[], "lock_plain"), Target::start("3.15", &[], "cycle_2"));
+    let (one, two) = (
+        TruthfulDebuggee::start("3.13", &[], "lock_plain"),
+        TruthfulDebuggee::start("3.15", &[], "cycle_2"),
+    );
     let missing = i64::from(i32::MAX);
     let out = dump(&[one.pid(), missing, two.pid()], &["--json", "--no-source"]);
     assert_eq!(out.code, 4, "{}", out.stderr);
@@ -102,7 +104,7 @@ fn dumps_several_processes_and_skips_missing_ones() {
 
 #[test]
 fn all_finds_every_python_process() {
-    let target = Target::start("3.14", &[], "lock_plain");
+    let target = TruthfulDebuggee::start("3.14", &[], "lock_plain");
     let out = dump(&[], &["--all", "--json"]);
     assert!([0, 4].contains(&out.code), "{}", out.stderr);
     let value = out.json();
@@ -114,11 +116,11 @@ fn all_finds_every_python_process() {
 
 #[test]
 fn collapses_repeated_frames() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let program = format!(
         "{REPORT}\ndef again(n):\n    return again(n - 1) if n else report()\nagain(500)\n"
     );
-    let target = start("3.14t", &place.write("deep.py", program));
+    let target = start("3.14t", &dir.write("deep.py", program));
     let out = dump(&[target.pid()], &[]);
     assert_eq!(out.stdout.matches("at again (").count(), 1, "{}", out.stdout);
     assert!(out.stdout.contains("501 times"), "{}", out.stdout);
@@ -126,13 +128,13 @@ fn collapses_repeated_frames() {
 
 #[test]
 fn warns_of_source_modified_since_start() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let program = format!("{REPORT}\nreport()\n");
-    let path = place.write("app.py", &program);
+    let path = dir.write("app.py", &program);
     let target = start("3.15", &path);
     let unmodified = dump(&[target.pid()], &[]);
     assert!(!unmodified.stdout.contains("modified since"), "{}", unmodified.stdout);
-    place.write("app.py", format!("# one line more\n{program}"));
+    dir.write("app.py", format!("# one line more\n{program}"));
     let out = dump(&[target.pid()], &[]);
     let note = out
         .stdout
@@ -161,7 +163,7 @@ fn process_without_python_is_a_three_line_error() {
 
 #[test]
 fn native_stack_contains_every_python_frame_in_order() {
-    let target = Target::start("3.14t", &[], "lock_with");
+    let target = TruthfulDebuggee::start("3.14t", &[], "lock_with");
     let out = dump(&[target.pid()], &["--native"]);
     assert!(out.stdout.contains("_PyMutex_LockTimed"), "{}", out.stdout);
     let value = dump(&[target.pid()], &["--native", "--json"]).json();

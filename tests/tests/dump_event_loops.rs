@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
-use ungil_tests::{Debuggee, Place, eventually};
+use ungil_tests::{Debuggee, TestDir, eventually};
 
 /// Builds whose debug offsets describe asyncio tasks.
 const WITH_TASKS: [&str; 4] = ["3.14", "3.14t", "3.15", "3.15t"];
@@ -11,14 +11,14 @@ const WITH_TASKS: [&str; 4] = ["3.14", "3.14t", "3.15", "3.15t"];
 /// Checks the deadlocks of a program. `expected` has the waiting thread, the kind of the wait
 /// target, and its holder.
 fn assert_deadlocks(build: &str, case: &str, expected: &[(&str, &str, &str)]) {
-    let place = Place::new();
-    let program = Debuggee::start(&place, build, "event_loops.py", case);
+    let dir = TestDir::new();
+    let program = Debuggee::start(&dir, build, "event_loops.py", case);
     let pid = program.pid();
-    let mut out = place.ungil(["dump", &pid, "--json"]).run();
+    let mut out = dir.ungil(["dump", &pid, "--json"]).run();
     let code = if expected.is_empty() { 0 } else { 4 };
     if code == 4 {
         eventually(&format!("{build} {case}: a deadlock"), || {
-            out = place.ungil(["dump", &pid, "--json"]).run();
+            out = dir.ungil(["dump", &pid, "--json"]).run();
             out.code == 4
         });
     }
@@ -72,10 +72,10 @@ fn event_loop_that_can_proceed_is_not_deadlocked() {
 #[test]
 fn lock_held_across_an_await_names_its_task() {
     for build in WITH_TASKS {
-        let place = Place::new();
+        let dir = TestDir::new();
         let program =
-            Debuggee::start(&place, build, "event_loops.py", "holds_a_lock_across_an_await");
-        let out = place.ungil(["dump", &program.pid()]).run();
+            Debuggee::start(&dir, build, "event_loops.py", "holds_a_lock_across_an_await");
+        let out = dir.ungil(["dump", &program.pid()]).run();
         let held = "held by task \"keeper\" of \"MainThread\" across an await";
         assert!(out.stdout.contains(held), "{build}: {}", out.stdout);
         let edge = "which task \"keeper\" of \"MainThread\"";

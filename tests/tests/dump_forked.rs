@@ -5,7 +5,7 @@
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use ungil_tests::{BUILDS, Place, eventually, python};
+use ungil_tests::{BUILDS, TestDir, eventually, python};
 
 /// A running `forked_children.py`, and the process ids of its children by name.
 struct Parent {
@@ -53,13 +53,13 @@ const WAITING: [&str; 7] = ["pipe", "timer", "timeout", "event", "select", "own_
 #[test]
 fn lock_held_at_the_fork_is_a_deadlock_and_other_waits_are_not() {
     for build in BUILDS {
-        let (place, parent) = (Place::new(), Parent::start(build));
+        let (dir, parent) = (TestDir::new(), Parent::start(build));
         let parent_pid = parent.process.id();
         for (name, kind, holder) in STRANDED {
             let pid = parent.child(name);
             let mut dump = Value::Null;
             eventually(&format!("{build}: the deadlock of {name}"), || {
-                let out = place.ungil(["dump", &pid, "--json"]).run();
+                let out = dir.ungil(["dump", &pid, "--json"]).run();
                 dump = out.json();
                 out.code == 4
             });
@@ -67,7 +67,7 @@ fn lock_held_at_the_fork_is_a_deadlock_and_other_waits_are_not() {
             assert_eq!(stranded["kind"], kind, "{build} {name}: {dump}");
             assert_eq!(stranded["forked_from"], parent_pid, "{build} {name}: {dump}");
             assert_eq!(stranded["holder"].as_str(), holder, "{build} {name}: {dump}");
-            let text = place.ungil(["dump", &pid]).run();
+            let text = dir.ungil(["dump", &pid]).run();
             let expected = format!(
                 "when this process was forked from {parent_pid}: no thread here can release it"
             );
@@ -82,7 +82,7 @@ fn lock_held_at_the_fork_is_a_deadlock_and_other_waits_are_not() {
                 })
             };
             eventually(&format!("{build}: {name} is blocked"), || {
-                let out = place.ungil(["dump", &pid, "--json"]).run();
+                let out = dir.ungil(["dump", &pid, "--json"]).run();
                 assert_eq!(out.code, 0, "{build} {name}: {}", out.stdout);
                 is_blocked(&out.json())
             });

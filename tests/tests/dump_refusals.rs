@@ -4,46 +4,46 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use ungil_tests::{BUILDS, Place, Target, Verdict, eventually, looks, python};
+use ungil_tests::{BUILDS, DumpDiff, TestDir, TruthfulDebuggee, debuggees_dir, eventually, python};
 
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n")
 }
 
-fn dump(place: &Place, pid: &str) -> ungil_tests::Out {
-    place.ungil(["dump", pid, "--json"]).run()
+fn dump(dir: &TestDir, pid: &str) -> ungil_tests::Out {
+    dir.ungil(["dump", pid, "--json"]).run()
 }
 
 #[test]
 fn rejects_invalid_process_ids() {
-    let place = Place::new();
+    let dir = TestDir::new();
     for word in ["0", "-1", "python3", "", "99999999999999999999"] {
-        place.ungil(["dump", word]).run().told(2);
+        dir.ungil(["dump", word]).run().expect_error(2);
     }
-    assert_eq!(place.ungil(["dump"]).run().code, 2);
-    dump(&place, "4294967295").told(1);
+    assert_eq!(dir.ungil(["dump"]).run().code, 2);
+    dump(&dir, "4294967295").expect_error(1);
 }
 
 #[test]
 fn rejects_missing_process_and_zombie() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let mut gone = Command::new("true").spawn().unwrap();
     let stat = format!("/proc/{}/stat", gone.id());
     eventually("the process is a zombie", || {
         std::fs::read_to_string(&stat).is_ok_and(|s| s.contains(") Z "))
     });
-    let zombie = dump(&place, &gone.id().to_string()).told(1);
+    let zombie = dump(&dir, &gone.id().to_string()).expect_error(1);
     assert!(zombie.what.contains("zombie"), "{zombie:?}");
     gone.wait().unwrap();
-    let none = dump(&place, &gone.id().to_string()).told(1);
+    let none = dump(&dir, &gone.id().to_string()).expect_error(1);
     assert!(none.what.contains("no process"), "{none:?}");
 }
 
 #[test]
 fn rejects_process_that_is_not_python() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let mut cat = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-    let error = dump(&place, &cat.id().to_string()).told(1);
+    let error = dump(&dir, &cat.id().to_string()).expect_error(1);
     assert!(format!("{error:?}").contains("Python"), "{error:?}");
     drop(cat.stdin.take());
     cat.wait().unwrap();
@@ -51,7 +51,7 @@ fn rejects_process_that_is_not_python() {
     let shell = Command::new("sh")
         .args(["-c", "exec \"$0\" dump $$"])
         .arg(ungil_tests::binary())
-        .current_dir(place.path())
+        .current_dir(dir.path())
         .output()
         .unwrap();
     assert_eq!(shell.status.code(), Some(1));
@@ -61,11 +61,11 @@ fn rejects_process_that_is_not_python() {
 /// The name of an executable can contain anything.
 #[test]
 fn escape_sequence_in_process_name_is_not_printed() {
-    let place = Place::new();
-    let path = place.path().join("cat\u{1b}[31m\u{202e}");
+    let dir = TestDir::new();
+    let path = dir.path().join("cat\u{1b}[31m\u{202e}");
     std::fs::copy("/bin/cat", &path).unwrap();
     let mut cat = Command::new(&path).stdin(Stdio::piped()).spawn().unwrap();
-    let out = dump(&place, &cat.id().to_string());
+    let out = dump(&dir, &cat.id().to_string());
     drop(cat.stdin.take());
     cat.wait().unwrap();
     assert_eq!(out.code, 1, "{}", out.stderr);
@@ -94,14 +94,14 @@ fn rejects_kernel_thread() {
         eprintln!("skipped: no kernel thread is visible (in a container)");
         return;
     };
-    dump(&Place::new(), &pid).told(1);
+    dump(&TestDir::new(), &pid).expect_error(1);
 }
 
-/// Copies a file into `place`, readable and executable for other users.
-fn copy_for_other_users(place: &Place, from: &Path) -> std::path::PathBuf {
-    let to = place.at(from.file_name().unwrap().to_str().unwrap());
+/// Copies a file into `dir`, readable and executable for other users.
+fn copy_for_other_users(dir: &TestDir, from: &Path) -> std::path::PathBuf {
+    let to = dir.join(from.file_name().unwrap().to_str().unwrap());
     std::fs::copy(from, &to).unwrap();
-    let chmod = Command::new("chmod").arg("0755").args([place.path(), &to]).status();
+    let chmod = Command::new("chmod").arg("0755").args([dir.path(), &to]).status();
     assert!(chmod.unwrap().success());
     to
 }
@@ -112,9 +112,9 @@ fn rejects_process_of_another_user() {
         eprintln!("skipped: only root can become another user");
         return;
     }
-    let place = Place::new();
-    let ungil = copy_for_other_users(&place, ungil_tests::binary());
-    let mut target = Target::start("3.14t", &[], "lock_with");
+    let dir = TestDir::new();
+    let ungil = copy_for_other_users(&dir, ungil_tests::binary());
+    let mut target = TruthfulDebuggee::start("3.14t", &[], "lock_with");
     let mut as_nobody = Command::new("setpriv");
     as_nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&ungil);
     let out =
@@ -128,8 +128,8 @@ fn rejects_process_of_another_user() {
 
 #[test]
 fn dumps_process_in_another_mount_namespace() {
-    let place = Place::new();
-    let inside = place.at("inside");
+    let dir = TestDir::new();
+    let inside = dir.join("inside");
     std::fs::create_dir(&inside).unwrap();
     let unshare = Command::new("unshare").args(["-m", "true"]).stderr(Stdio::null()).status();
     if !unshare.is_ok_and(|s| s.success()) {
@@ -141,10 +141,10 @@ fn dumps_process_in_another_mount_namespace() {
         let script = "mount -t tmpfs none \"$1\" && mkdir \"$1/home\" && mount --bind \"$2\" \"$1/home\" && \
                       cp \"$3\"/*.py \"$1\" && exec \"$1/home/bin/$4\" \"$1/cycle_2.py\"";
         let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", script, "sh"]).arg(&inside).arg(home).arg(looks());
+        command.args(["-m", "sh", "-c", script, "sh"]).arg(&inside).arg(home).arg(debuggees_dir());
         command.arg(python(build).file_name().unwrap());
-        let mut target = Target::of(command);
-        let out = target.look(Vec::<&str>::new());
+        let mut target = TruthfulDebuggee::spawn(command);
+        let out = target.dump(Vec::<&str>::new());
         let mut dump = out.json();
         // The dump has the source lines although the files are invisible outside the namespace.
         for thread in dump["interpreters"][0]["threads"].as_array_mut().unwrap() {
@@ -152,7 +152,7 @@ fn dumps_process_in_another_mount_namespace() {
                 let file = Path::new(frame["file"].as_str().unwrap()).to_path_buf();
                 let Ok(relative) = file.strip_prefix(&inside) else { continue };
                 if !relative.starts_with("home") {
-                    let text = std::fs::read_to_string(looks().join(relative)).unwrap();
+                    let text = std::fs::read_to_string(debuggees_dir().join(relative)).unwrap();
                     let line = text
                         .lines()
                         .nth(frame["line"].as_u64().unwrap() as usize - 1)
@@ -163,8 +163,8 @@ fn dumps_process_in_another_mount_namespace() {
                 frame["source"] = serde_json::Value::Null;
             }
         }
-        let verdict = Verdict::of(&target.truth, &dump, out.code, target.age());
-        assert!(verdict.differences.is_empty(), "{build}: {:#?}", verdict.differences);
+        let diff = DumpDiff::new(&target.truth, &dump, out.code, target.age());
+        assert!(diff.differences.is_empty(), "{build}: {:#?}", diff.differences);
         assert!(target.alive() && target.end().success(), "{build}");
     }
 }
@@ -172,20 +172,20 @@ fn dumps_process_in_another_mount_namespace() {
 #[test]
 fn dumps_process_whose_interpreter_was_deleted() {
     for build in BUILDS {
-        let place = Place::new();
+        let dir = TestDir::new();
         let original = python(build).canonicalize().unwrap();
-        let copy = place.at("python");
+        let copy = dir.join("python");
         std::fs::copy(&original, &copy).unwrap();
         let mut command = Command::new(&copy);
         let home = original.ancestors().nth(2).unwrap();
         // Some builds put the interpreter into a shared library next to the executable.
         command.env("PYTHONHOME", home).env("LD_LIBRARY_PATH", home.join("lib"));
-        command.arg(looks().join("cycle_2.py"));
-        let target = Target::of(command);
+        command.arg(debuggees_dir().join("cycle_2.py"));
+        let target = TruthfulDebuggee::spawn(command);
         std::fs::remove_file(&copy).unwrap();
-        let out = target.look(Vec::<&str>::new());
+        let out = target.dump(Vec::<&str>::new());
         assert_eq!(out.code, 4, "{build}: {}", out.stderr);
-        let verdict = Verdict::of(&target.truth, &out.json(), out.code, target.age());
-        assert!(verdict.differences.is_empty(), "{build}: {:#?}", verdict.differences);
+        let diff = DumpDiff::new(&target.truth, &out.json(), out.code, target.age());
+        assert!(diff.differences.is_empty(), "{build}: {:#?}", diff.differences);
     }
 }

@@ -5,7 +5,9 @@
 use serde_json::Value;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use ungil_tests::{BUILDS, Out, Place, Target, Ungil, Verdict, eventually, looks, python};
+use ungil_tests::{
+    BUILDS, DumpDiff, Out, TestDir, TruthfulDebuggee, Ungil, debuggees_dir, eventually, python,
+};
 
 /// Returns the number of dumps for each build: `$UNGIL_DUMPS`, else 200.
 fn dumps_per_build() -> usize {
@@ -13,18 +15,18 @@ fn dumps_per_build() -> usize {
 }
 
 /// Starts a program that prints its process id and then executes `code`.
-fn start_code(build: &str, code: &str) -> Target {
+fn start_code(build: &str, code: &str) -> TruthfulDebuggee {
     let mut command = std::process::Command::new(python(build));
     let head = "import json, os, sys, threading, time\nprint(json.dumps({'pid': os.getpid()}), flush=True)\n";
     command.arg("-c").arg(format!("{head}{code}"));
-    Target::of(command)
+    TruthfulDebuggee::spawn(command)
 }
 
 /// Returns whether the dump succeeded. Fails unless it is complete or a three-line error.
 #[track_caller]
 fn is_complete(out: &Out) -> bool {
     if out.code != 0 {
-        out.told(1);
+        out.expect_error(1);
         return false;
     }
     assert_eq!(out.json()["schema"], "ungil.dump/2", "{}", out.stdout);
@@ -34,21 +36,22 @@ fn is_complete(out: &Out) -> bool {
 #[test]
 fn dumps_of_busy_program_are_correct_and_harmless() {
     for build in BUILDS {
-        let mut target = Target::start(build, &[], "ordered");
+        let mut target = TruthfulDebuggee::start(build, &[], "ordered");
         for round in 0..dumps_per_build() {
-            let out = target.look(Vec::<&str>::new());
+            let out = target.dump(Vec::<&str>::new());
             assert_eq!(out.code, 0, "{build}, dump {round}: {}{}", out.stdout, out.stderr);
-            let verdict = Verdict::of(&target.truth, &out.json(), out.code, target.age());
+            let diff = DumpDiff::new(&target.truth, &out.json(), out.code, target.age());
             assert!(
-                verdict.differences.is_empty(),
+                diff.differences.is_empty(),
                 "{build}, dump {round}: {:#?}\n{}",
-                verdict.differences,
+                diff.differences,
                 out.stdout
             );
         }
-        target.release();
+        target.close_stdin();
         let sums: Value =
-            serde_json::from_str(&target.line().unwrap_or_else(|| panic!("{build} died"))).unwrap();
+            serde_json::from_str(&target.next_line().unwrap_or_else(|| panic!("{build} died")))
+                .unwrap();
         assert!(sums["right"] == true && sums["rounds"].as_u64() > Some(0), "{build}: {sums}");
         assert!(target.end().success(), "{build}");
     }
@@ -57,10 +60,10 @@ fn dumps_of_busy_program_are_correct_and_harmless() {
 #[test]
 fn killed_dump_does_not_harm_the_target() {
     for build in BUILDS {
-        let mut target = Target::start(build, &[], "ordered");
+        let mut target = TruthfulDebuggee::start(build, &[], "ordered");
         for step in 0..40 {
             let args = ["dump".to_string(), target.pid().to_string(), "--native".into()];
-            let mut command = Ungil::new(&looks()).args(args).command();
+            let mut command = Ungil::new(&debuggees_dir()).args(args).command();
             let mut dump = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             // Kills the dump at a different point of its work each time.
             let until = Instant::now() + Duration::from_micros(500 * step);
@@ -71,10 +74,11 @@ fn killed_dump_does_not_harm_the_target() {
             dump.wait().unwrap();
         }
         assert!(target.alive(), "{build}");
-        assert!(is_complete(&target.look(["--no-source"])), "{build}");
-        target.release();
+        assert!(is_complete(&target.dump(["--no-source"])), "{build}");
+        target.close_stdin();
         let sums: Value =
-            serde_json::from_str(&target.line().unwrap_or_else(|| panic!("{build} died"))).unwrap();
+            serde_json::from_str(&target.next_line().unwrap_or_else(|| panic!("{build} died")))
+                .unwrap();
         assert_eq!(sums["right"], true, "{build}");
         assert!(target.end().success(), "{build}");
     }
@@ -87,12 +91,12 @@ fn target_that_exits_during_the_dump() {
         for step in 0..15 {
             let mut target = start_code(build, waits_and_exits);
             let args = ["dump".to_string(), target.pid().to_string(), "--json".into()];
-            let dump = Ungil::new(&looks()).args(args).start();
+            let dump = Ungil::new(&debuggees_dir()).args(args).start();
             let until = Instant::now() + Duration::from_millis(step);
             while Instant::now() < until {
                 std::thread::yield_now();
             }
-            target.release();
+            target.close_stdin();
             is_complete(&dump.wait());
         }
     }
@@ -101,19 +105,19 @@ fn target_that_exits_during_the_dump() {
 #[test]
 fn target_that_execs_itself_repeatedly() {
     for build in BUILDS {
-        let place = Place::new();
+        let dir = TestDir::new();
         // Every dump finds an interpreter at some point of its startup.
         let script = "import os, sys\nos.path.exists('stop') or os.execv(sys.executable, [sys.executable, '-B', __file__])\n";
-        let path = place.write("again.py", script);
+        let path = dir.write("again.py", script);
         let mut command = std::process::Command::new(python(build));
-        command.current_dir(place.path()).arg("-B").arg(&path).stdin(Stdio::null());
+        command.current_dir(dir.path()).arg("-B").arg(&path).stdin(Stdio::null());
         let mut again = command.spawn().unwrap();
         for _ in 0..30 {
             let args = ["dump".to_string(), again.id().to_string(), "--json".into()];
-            is_complete(&place.ungil(args).run());
+            is_complete(&dir.ungil(args).run());
         }
         assert!(again.try_wait().unwrap().is_none(), "{build}: the target did not survive");
-        place.write("stop", "");
+        dir.write("stop", "");
         eventually("the target ends", || again.try_wait().unwrap().is_some());
         assert!(again.wait().unwrap().success(), "{build}");
     }
@@ -135,7 +139,7 @@ os._exit(0)
     for build in BUILDS {
         let mut target = start_code(build, forks);
         for _ in 0..30 {
-            assert!(is_complete(&target.look(["--no-source"])), "{build}");
+            assert!(is_complete(&target.dump(["--no-source"])), "{build}");
         }
         assert!(target.alive() && target.end().success(), "{build}");
     }
@@ -147,7 +151,7 @@ os._exit(0)
 #[ignore = "takes an hour"]
 fn dumps_every_debuggee_a_hundred_times() {
     let rounds = std::env::var("UNGIL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
-    let files = std::fs::read_dir(looks()).unwrap().flatten();
+    let files = std::fs::read_dir(debuggees_dir()).unwrap().flatten();
     let mut names: Vec<String> = files
         .filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()))
         .collect();
@@ -162,19 +166,19 @@ fn dumps_every_debuggee_a_hundred_times() {
             name.starts_with("object_") && name != "object_suspended" || name == "gil_on";
         let options: &[&str] = if name == "gil_on" { &["-X", "gil=1"] } else { &[] };
         for build in BUILDS.into_iter().filter(|b| !free_threaded || b.ends_with('t')) {
-            let mut target = Target::start(build, options, &name);
+            let mut target = TruthfulDebuggee::start(build, options, &name);
             for round in 0..rounds {
-                let out = target.look(Vec::<&str>::new());
+                let out = target.dump(Vec::<&str>::new());
                 assert!(
                     out.code == 0 || out.code == 4,
                     "{build} {name}, dump {round}: {}",
                     out.stderr
                 );
-                let verdict = Verdict::of(&target.truth, &out.json(), out.code, target.age());
+                let diff = DumpDiff::new(&target.truth, &out.json(), out.code, target.age());
                 assert!(
-                    verdict.differences.is_empty(),
+                    diff.differences.is_empty(),
                     "{build} {name}, dump {round}: {:#?}",
-                    verdict.differences
+                    diff.differences
                 );
             }
             assert!(target.alive() && target.end().success(), "{build} {name}");

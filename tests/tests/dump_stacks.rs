@@ -5,7 +5,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;
-use ungil_tests::{Place, Target, python};
+use ungil_tests::{TestDir, TruthfulDebuggee, python};
 
 /// File, line and function of each frame, outermost first, by thread.
 type Stacks = BTreeMap<i64, Vec<(String, u64, String)>>;
@@ -17,7 +17,7 @@ fn reference_stacks(build: &str, pid: i64) -> Stacks {
         .args(["-B", "-m", "profiling.sampling", "dump", "-a", &pid.to_string()])
         .env("NO_COLOR", "1");
     // It shortens the names of files below the working directory, so there must be none.
-    let elsewhere = Place::new();
+    let elsewhere = TestDir::new();
     command.current_dir(elsewhere.path());
     let out = command.output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
@@ -62,10 +62,10 @@ fn dumped_stacks(dump: &Value) -> Stacks {
 fn stacks_match_profiling_sampling() {
     for build in ["3.15", "3.15t"] {
         for name in ["hot", "kinds_of_code", "non_ascii", "cycle_mixed"] {
-            let target = Target::start(build, &[], name);
+            let target = TruthfulDebuggee::start(build, &[], name);
             let (expected, dumped) = (
                 reference_stacks(build, target.pid()),
-                dumped_stacks(&target.look(["--no-source"]).json()),
+                dumped_stacks(&target.dump(["--no-source"]).json()),
             );
             assert_eq!(
                 expected.keys().collect::<Vec<_>>(),

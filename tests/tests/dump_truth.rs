@@ -3,39 +3,39 @@
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use std::collections::BTreeSet;
-use ungil_tests::{BUILDS, Target, Verdict, disagreements, looks};
+use ungil_tests::{BUILDS, DumpDiff, TruthfulDebuggee, debuggees_dir, disagreements_with_dump};
 
 const FREE_THREADED: [&str; 2] = ["3.14t", "3.15t"];
 
 /// Returns how often to dump a debuggee: once if its state is constant, else repeatedly.
-fn dump_count(target: &Target) -> usize {
+fn dump_count(target: &TruthfulDebuggee) -> usize {
     let threads = target.truth["threads"].as_array().map_or(&[][..], Vec::as_slice);
     if threads.iter().any(|t| t["frames"] == "moving") { 20 } else { 1 }
 }
 
 /// Returns the differences between the dumps of a debuggee and its ground truth.
 fn differences(build: &str, options: &[&str], name: &str) -> Vec<String> {
-    let mut target = Target::start(build, options, name);
+    let mut target = TruthfulDebuggee::start(build, options, name);
     let (mut all, mut last) = (Vec::new(), None);
     for _ in 0..dump_count(&target) {
-        let out = target.look(Vec::<&str>::new());
+        let out = target.dump(Vec::<&str>::new());
         if out.code != 0 && out.code != 4 {
             all.push(format!("ungil dump ended with {}: {}", out.code, out.stderr));
             break;
         }
         let dump = out.json();
-        let mut verdict = Verdict::of(&target.truth, &dump, out.code, target.age());
+        let mut diff = DumpDiff::new(&target.truth, &dump, out.code, target.age());
         if build != "3.13" {
-            verdict.timed(&dump);
+            diff.require_wait_times(&dump);
         }
-        if !verdict.differences.is_empty() {
-            all.append(&mut verdict.differences);
+        if !diff.differences.is_empty() {
+            all.append(&mut diff.differences);
             all.push(format!("warnings: {}", dump["warnings"]));
             break;
         }
         last = Some(dump);
     }
-    all.extend(last.iter().flat_map(|dump| disagreements(&target, dump)));
+    all.extend(last.iter().flat_map(|dump| disagreements_with_dump(&target, dump)));
     if !target.alive() {
         all.push("the target did not survive".into());
     }
@@ -72,7 +72,7 @@ agrees! {
 
 #[test]
 fn every_debuggee_has_a_test() {
-    let files = std::fs::read_dir(looks()).unwrap().flatten();
+    let files = std::fs::read_dir(debuggees_dir()).unwrap().flatten();
     let stems =
         files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()));
     // `look` and `tasks` are shared modules; dump_robust.rs tests `ordered`.

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use std::fs;
-use ungil_tests::{Place, Ungil, metric};
+use ungil_tests::{TestDir, Ungil, metric};
 
 /// Range of the counters in microjoules. They wrap after a little more than a joule, within a few
 /// runs.
@@ -41,7 +41,7 @@ print('same')
 
 /// Creates a powercap tree with the kernel's layout: two packages with DRAM, one of them with
 /// cores.
-fn create_powercap_tree(place: &Place) {
+fn create_powercap_tree(dir: &TestDir) {
     let zones = [
         ("intel-rapl:0", "package-0"),
         ("intel-rapl:0/intel-rapl:0:0", "dram"),
@@ -50,19 +50,19 @@ fn create_powercap_tree(place: &Place) {
         ("intel-rapl:1/intel-rapl:1:0", "dram"),
     ];
     for (path, name) in zones {
-        let dir = format!("powercap/intel-rapl/{path}");
-        place.write(&format!("{dir}/name"), format!("{name}\n"));
-        place.write(&format!("{dir}/energy_uj"), "900000\n");
-        place.write(&format!("{dir}/max_energy_range_uj"), format!("{COUNTER_RANGE_UJ}\n"));
-        let flat = place.at("powercap").join(path.rsplit('/').next().unwrap_or(path));
-        std::os::unix::fs::symlink(place.at(&dir), flat).expect("a link");
+        let zone_dir = format!("powercap/intel-rapl/{path}");
+        dir.write(&format!("{zone_dir}/name"), format!("{name}\n"));
+        dir.write(&format!("{zone_dir}/energy_uj"), "900000\n");
+        dir.write(&format!("{zone_dir}/max_energy_range_uj"), format!("{COUNTER_RANGE_UJ}\n"));
+        let flat = dir.join("powercap").join(path.rsplit('/').next().unwrap_or(path));
+        std::os::unix::fs::symlink(dir.join(&zone_dir), flat).expect("a link");
     }
 }
 
-fn compare(place: &Place, mode: &str) -> Ungil {
-    create_powercap_tree(place);
-    place.write("w.py", ADVANCES_COUNTERS.replace("RANGE", &COUNTER_RANGE_UJ.to_string()));
-    let energy = format!("powercap={}", place.at("powercap").display());
+fn compare(dir: &TestDir, mode: &str) -> Ungil {
+    create_powercap_tree(dir);
+    dir.write("w.py", ADVANCES_COUNTERS.replace("RANGE", &COUNTER_RANGE_UJ.to_string()));
+    let energy = format!("powercap={}", dir.join("powercap").display());
     let args = [
         "compare",
         "w.py",
@@ -75,12 +75,12 @@ fn compare(place: &Place, mode: &str) -> Ungil {
         "--max-blocks",
         "3",
     ];
-    place.ungil(args).args(["-q", "--idle", "0", "--energy", &energy, "--", "powercap", mode])
+    dir.ungil(args).args(["-q", "--idle", "0", "--energy", &energy, "--", "powercap", mode])
 }
 
 /// Reads the sums that the workload wrote, one for each run.
-fn sums(place: &Place) -> Vec<u64> {
-    place.read("sums").unwrap().lines().map(|l| l.parse().unwrap()).collect()
+fn sums(dir: &TestDir) -> Vec<u64> {
+    dir.read("sums").unwrap().lines().map(|l| l.parse().unwrap()).collect()
 }
 
 fn microjoules(run: &Value) -> Option<u64> {
@@ -89,9 +89,9 @@ fn microjoules(run: &Value) -> Option<u64> {
 
 #[test]
 fn energy_is_exact_across_counter_wraps() {
-    let place = Place::new();
-    let out = compare(&place, "exact").run().ok();
-    let (record, sums) = (out.record(), sums(&place));
+    let dir = TestDir::new();
+    let out = compare(&dir, "exact").run().ok();
+    let (record, sums) = (out.record(), sums(&dir));
     assert_eq!((record.runs().len(), sums.len()), (6, 6));
     // Each run spends more than a third of the range, so six runs wrap every counter.
     assert!(sums.iter().all(|&s| s > 1_000_000));
@@ -116,9 +116,9 @@ fn energy_is_exact_across_counter_wraps() {
 
 #[test]
 fn vanished_zone_invalidates_only_the_energy_of_that_run() {
-    let place = Place::new();
-    let record = compare(&place, "vanish").run().ok().record();
-    let sums = sums(&place);
+    let dir = TestDir::new();
+    let record = compare(&dir, "vanish").run().ok().record();
+    let sums = sums(&dir);
     assert_eq!(record.runs().len(), 6);
     for (i, run) in record.runs().into_iter().enumerate() {
         if i % 2 == 0 {
@@ -138,14 +138,14 @@ fn vanished_zone_invalidates_only_the_energy_of_that_run() {
 
 #[test]
 fn counter_reset_invalidates_only_the_energy_of_that_run() {
-    let place = Place::new();
-    let call = compare(&place, "jump");
+    let dir = TestDir::new();
+    let call = compare(&dir, "jump");
     // With the range of a real package, a counter that went back to 10 would have wrapped after
     // 262 kJ, which no package spends in a run.
-    place.write("powercap/intel-rapl/intel-rapl:0/max_energy_range_uj", "262143328850\n");
-    place.write("w.py", ADVANCES_COUNTERS.replace("RANGE", "262143328850"));
+    dir.write("powercap/intel-rapl/intel-rapl:0/max_energy_range_uj", "262143328850\n");
+    dir.write("w.py", ADVANCES_COUNTERS.replace("RANGE", "262143328850"));
     let out = call.run().ok();
-    let (record, sums) = (out.record(), sums(&place));
+    let (record, sums) = (out.record(), sums(&dir));
     for (i, run) in record.runs().into_iter().enumerate() {
         if i % 2 == 0 {
             assert_eq!(microjoules(run), Some(sums[i]), "{run}");
@@ -161,15 +161,15 @@ fn counter_reset_invalidates_only_the_energy_of_that_run() {
 
 #[test]
 fn energy_above_idle_is_shown_beside_total_energy() {
-    let place = Place::new();
-    create_powercap_tree(&place);
-    place.write("w.py", ADVANCES_COUNTERS.replace("RANGE", &COUNTER_RANGE_UJ.to_string()));
-    let energy = format!("powercap={}", place.at("powercap").display());
+    let dir = TestDir::new();
+    create_powercap_tree(&dir);
+    dir.write("w.py", ADVANCES_COUNTERS.replace("RANGE", &COUNTER_RANGE_UJ.to_string()));
+    let energy = format!("powercap={}", dir.join("powercap").display());
     let args = [
         "compare", "w.py", "--python", "3.14", "--warmup", "0", "--blocks", "1", "--idle", "200ms",
     ];
     let out =
-        place.ungil(args).args(["-q", "--energy", &energy, "--", "powercap", "exact"]).run().ok();
+        dir.ungil(args).args(["-q", "--energy", &energy, "--", "powercap", "exact"]).run().ok();
     assert!(
         out.stdout.contains("energy (counter)") && out.stdout.contains(" above idle"),
         "{}",
@@ -185,9 +185,9 @@ fn energy_above_idle_is_shown_beside_total_energy() {
 
 #[test]
 fn missing_energy_is_not_reported_as_zero() {
-    let place = Place::new();
-    place.write("a.py", "print('same')\n");
-    let out = place.one_block(["a.py", "--python", "3.14,3.14t"]).run().ok();
+    let dir = TestDir::new();
+    dir.write("a.py", "print('same')\n");
+    let out = dir.one_block(["a.py", "--python", "3.14,3.14t"]).run().ok();
     let record = out.record();
     assert_eq!(record.lines[0]["sensors"].as_array().map(Vec::len), Some(0));
     for run in record.runs() {
@@ -200,8 +200,8 @@ fn missing_energy_is_not_reported_as_zero() {
 
 #[test]
 fn modelled_energy_is_labelled_and_shows_its_band() {
-    let place = Place::new();
-    place.write("a.py", "print(sum(range(100_000)))\n");
+    let dir = TestDir::new();
+    dir.write("a.py", "print(sum(range(100_000)))\n");
     let args = [
         "compare",
         "a.py",
@@ -215,8 +215,7 @@ fn modelled_energy_is_labelled_and_shows_its_band() {
         "1",
         "-q",
     ];
-    let out =
-        place.ungil(args).args(["--energy", "model:idle=10,busy=20,band=50,cpus=1"]).run().ok();
+    let out = dir.ungil(args).args(["--energy", "model:idle=10,busy=20,band=50,cpus=1"]).run().ok();
     let row = out.stdout.lines().find(|l| l.starts_with("3.14t ")).unwrap();
     let band = row.rsplit_once('(').is_some_and(|(_, band)| band.contains('–'));
     assert!(out.stdout.contains("energy (model)") && band, "{}", out.stdout);
@@ -236,8 +235,8 @@ fn modelled_energy_is_labelled_and_shows_its_band() {
 
 #[test]
 fn auto_uses_available_sensors_and_names_missing_ones() {
-    let place = Place::new();
-    place.write("a.py", "print('same')\n");
+    let dir = TestDir::new();
+    dir.write("a.py", "print('same')\n");
     let args = [
         "compare",
         "a.py",
@@ -251,7 +250,7 @@ fn auto_uses_available_sensors_and_names_missing_ones() {
         "1",
         "-q",
     ];
-    let out = place.ungil(args).args(["--idle", "0"]).run().ok();
+    let out = dir.ungil(args).args(["--idle", "0"]).run().ok();
     let record = out.record();
     let (sensors, absent) =
         (&record.lines[0]["sensors"], record.lines[0]["absent"].as_array().unwrap());
@@ -271,9 +270,10 @@ fn auto_uses_available_sensors_and_names_missing_ones() {
 
 #[test]
 fn missing_requested_sensor_is_an_error() {
-    let place = Place::new();
-    place.write("a.py", "print('same')\n");
-    fs::create_dir(place.at("empty")).unwrap();
-    let error = place.ungil(["compare", "a.py", "-q", "--energy", "powercap=empty"]).run().told(2);
+    let dir = TestDir::new();
+    dir.write("a.py", "print('same')\n");
+    fs::create_dir(dir.join("empty")).unwrap();
+    let error =
+        dir.ungil(["compare", "a.py", "-q", "--energy", "powercap=empty"]).run().expect_error(2);
     assert!(error.what.contains("powercap") && error.why.contains("empty"), "{error:?}");
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use std::process::Command;
-use ungil_tests::{Place, hazards, python};
+use ungil_tests::{TestDir, hazards, python};
 
 /// An extension module with the slots `SLOT`. Without a `Py_mod_gil` slot it re-enables the GIL.
 const EXTENSION_SOURCE: &str = r#"
@@ -15,13 +15,13 @@ PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
 "#;
 
 /// Builds an extension module for 3.14t next to the workload.
-fn build_extension(place: &Place, name: &str, slot: &str) {
+fn build_extension(dir: &TestDir, name: &str, slot: &str) {
     let python = python("3.14t");
     let code = "import sysconfig; print(sysconfig.get_path('include')); print(sysconfig.get_config_var('EXT_SUFFIX'))";
     let out = Command::new(python).args(["-c", code]).output().expect("3.14t runs");
     let text = String::from_utf8(out.stdout).expect("text");
     let (include, suffix) = text.trim().split_once('\n').expect("two lines");
-    place.write(&format!("{name}.c"), EXTENSION_SOURCE.replace("SLOT", slot).replace("NAME", name));
+    dir.write(&format!("{name}.c"), EXTENSION_SOURCE.replace("SLOT", slot).replace("NAME", name));
     let built = Command::new("cc")
         .args([
             "-shared",
@@ -33,56 +33,55 @@ fn build_extension(place: &Place, name: &str, slot: &str) {
             &format!("{name}{suffix}"),
         ])
         .arg(format!("{name}.c"))
-        .current_dir(place.path())
+        .current_dir(dir.path())
         .output()
         .expect("cc runs");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
 }
 
 /// Compares `script` on one interpreter. Returns its run and the printed report.
-fn run(place: &Place, python: &str, script: &str) -> (Value, String) {
-    place.write("w.py", script);
-    let out = place.one_block(["w.py", "--python", python]).run().ok();
+fn run(dir: &TestDir, python: &str, script: &str) -> (Value, String) {
+    dir.write("w.py", script);
+    let out = dir.one_block(["w.py", "--python", python]).run().ok();
     (out.record().run(python).clone(), out.stdout)
 }
 
 #[test]
 fn extension_that_re_enables_the_gil_is_named() {
-    let place = Place::new();
-    build_extension(&place, "oldstyle", "");
-    build_extension(&place, "newstyle", "{Py_mod_gil, Py_MOD_GIL_NOT_USED},");
-    let (run_record, report) = run(&place, "3.14t", "import oldstyle\nprint('x')\n");
+    let dir = TestDir::new();
+    build_extension(&dir, "oldstyle", "");
+    build_extension(&dir, "newstyle", "{Py_mod_gil, Py_MOD_GIL_NOT_USED},");
+    let (run_record, report) = run(&dir, "3.14t", "import oldstyle\nprint('x')\n");
     let found = hazards(&run_record, "gil-enabled");
     assert!(found.len() == 1 && found[0].contains("'oldstyle'"), "{found:?}");
     assert!(report.contains("'oldstyle'"), "{report}");
     assert!(report.contains("re-enabled the GIL"), "{report}");
-    let (declared, _) = run(&place, "3.14t", "import newstyle\nprint('x')\n");
+    let (declared, _) = run(&dir, "3.14t", "import newstyle\nprint('x')\n");
     assert!(hazards(&declared, "gil-enabled").is_empty(), "{declared}");
     // An arm that requests the GIL has no such hazard.
-    place.write("w.py", "import oldstyle\nprint('x')\n");
-    let record = place.one_block(["w.py", "--python", "3.14t+gil"]).run().ok().record();
+    dir.write("w.py", "import oldstyle\nprint('x')\n");
+    let record = dir.one_block(["w.py", "--python", "3.14t+gil"]).run().ok().record();
     assert!(hazards(record.run("3.14t+gil"), "gil-enabled").is_empty());
 }
 
 #[test]
 fn re_enabled_gil_is_detected_without_a_warning() {
-    let place = Place::new();
-    build_extension(&place, "oldstyle", "");
+    let dir = TestDir::new();
+    build_extension(&dir, "oldstyle", "");
     let script = "import warnings\nwarnings.simplefilter('ignore')\nfrom ungil_phase import phase\nwith phase():\n    import oldstyle\n";
-    let (run_record, _) = run(&place, "3.14t", script);
+    let (run_record, _) = run(&dir, "3.14t", script);
     let found = hazards(&run_record, "gil-enabled");
     assert!(found.len() == 1 && found[0].contains("GIL is enabled"), "{found:?}");
-    let (run_record, _) =
-        run(&place, "3.14", "from ungil_phase import phase\nwith phase(): pass\n");
+    let (run_record, _) = run(&dir, "3.14", "from ungil_phase import phase\nwith phase(): pass\n");
     assert!(hazards(&run_record, "gil-enabled").is_empty(), "the GIL is normal on this build");
 }
 
 #[test]
 fn fork_with_threads_is_detected_from_outside() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // The fork is in a helper module, where CPython does not show its own warning. The child cannot
     // know when the runner samples it, so it lives for several times the longest sampling interval.
-    place.write(
+    dir.write(
         "helper.py",
         "
 import os, threading, time
@@ -100,7 +99,7 @@ def go():
     thread.join()
 ",
     );
-    let (run_record, report) = run(&place, "3.14", "import helper\nhelper.go()\nprint('x')\n");
+    let (run_record, report) = run(&dir, "3.14", "import helper\nhelper.go()\nprint('x')\n");
     let found = hazards(&run_record, "fork-with-threads");
     assert!(found.len() == 1 && found[0].contains("keeper"), "{found:?}");
     assert!(report.contains("forked while threads ran"), "{report}");
@@ -108,7 +107,7 @@ def go():
 
 #[test]
 fn cpython_warning_of_fork_with_threads_names_the_line() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "
 import os, threading
 stop = threading.Event()
@@ -121,14 +120,14 @@ stop.set()
 thread.join()
 print('x')
 ";
-    let (run_record, _) = run(&place, "3.14", script);
+    let (run_record, _) = run(&dir, "3.14", script);
     let found = hazards(&run_record, "fork-with-threads");
     assert!(found.iter().any(|s| s.contains("w.py:6")), "{found:?}");
 }
 
 #[test]
 fn ordinary_child_process_is_not_a_hazard() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "
 import subprocess, sys, threading, time, os
 subprocess.run([sys.executable, '-c', 'import time; time.sleep(1.5)'], check=True)
@@ -142,7 +141,7 @@ thread.start()
 thread.join()
 print('x')
 ";
-    let (run_record, _) = run(&place, "3.14", script);
+    let (run_record, _) = run(&dir, "3.14", script);
     for kind in ["fork-with-threads", "leftovers", "phase", "gil-enabled", "died"] {
         assert!(hazards(&run_record, kind).is_empty(), "{run_record}");
     }
@@ -150,9 +149,9 @@ print('x')
 
 #[test]
 fn failed_run_is_a_hazard() {
-    let place = Place::new();
-    place.write("w.py", "raise SystemExit(3)\n");
-    place.one_block(["w.py", "--python", "3.14"]).run().told(1);
-    let record = place.newest();
+    let dir = TestDir::new();
+    dir.write("w.py", "raise SystemExit(3)\n");
+    dir.one_block(["w.py", "--python", "3.14"]).run().expect_error(1);
+    let record = dir.newest_record();
     assert!(hazards(record.run("3.14"), "died")[0].contains("exit code 3"));
 }

@@ -5,21 +5,21 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use ungil_tests::{BUILDS, Out, Target, Ungil, eventually, python};
+use ungil_tests::{BUILDS, Out, TruthfulDebuggee, Ungil, eventually, python};
 
 fn heaps_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("heaps")
 }
 
 #[track_caller]
-fn start(build: &str, options: &[&str], args: &[&str]) -> Target {
+fn start(build: &str, options: &[&str], args: &[&str]) -> TruthfulDebuggee {
     let mut command = Command::new(python(build));
     command.args(options).arg(heaps_dir().join("known.py")).args(args);
-    Target::of(command)
+    TruthfulDebuggee::spawn(command)
 }
 
 #[track_caller]
-fn heap(target: &Target, more: &[&str]) -> Out {
+fn heap(target: &TruthfulDebuggee, more: &[&str]) -> Out {
     let pid = target.pid().to_string();
     let out = Ungil::new(&heaps_dir()).args(["heap", &pid]).args(more.iter().copied()).run();
     assert_eq!(out.code, 0, "{}", out.stderr);
@@ -44,7 +44,7 @@ fn is_free_threaded(build: &str) -> bool {
 }
 
 /// Checks that each type has exactly the program's objects, and that the sums agree.
-fn check_counts(build: &str, target: &Target, found: &Value) {
+fn check_counts(build: &str, target: &TruthfulDebuggee, found: &Value) {
     let types = types(found);
     for (name, count) in target.truth["counts"].as_object().expect("counts") {
         let found = types.get(&format!("__main__.{name}")).map(|counts| counts.0);
@@ -95,7 +95,7 @@ fn difference_between_two_counts_is_what_was_created() {
         let before = types(&heap(&target, &["--json"]).json());
         let pid = target.pid().to_string();
         assert!(Command::new("kill").args(["-USR1", &pid]).status().is_ok_and(|s| s.success()));
-        assert_eq!(target.line().as_deref(), Some("more"));
+        assert_eq!(target.next_line().as_deref(), Some("more"));
         let after = types(&heap(&target, &["--json"]).json());
         let known = target.truth["by_collector"].as_array().expect("names");
         for (name, count) in target.truth["more"].as_object().expect("counts") {

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use std::process::Command;
-use ungil_tests::{Place, hazards, metric};
+use ungil_tests::{TestDir, hazards, metric};
 
 const MIB: f64 = 1_048_576.0;
 
@@ -20,10 +20,10 @@ fn right(what: &str, measured: f64, expected: f64) {
     );
 }
 
-fn run(place: &Place, script: &str, mib: u32) -> Value {
-    place.write("w.py", script);
+fn run(dir: &TestDir, script: &str, mib: u32) -> Value {
+    dir.write("w.py", script);
     let mib = mib.to_string();
-    let out = place.one_block(["w.py", "--python", "3.14", "--", &mib]).run().ok();
+    let out = dir.one_block(["w.py", "--python", "3.14", "--", &mib]).run().ok();
     out.record().run("3.14").clone()
 }
 
@@ -58,9 +58,9 @@ print('done')
 
 #[test]
 fn forked_workers_that_share_and_then_write_half() {
-    let place = Place::new();
-    let base = run(&place, SHARED, 0);
-    let full = run(&place, SHARED, 512);
+    let dir = TestDir::new();
+    let base = run(&dir, SHARED, 0);
+    let full = run(&dir, SHARED, 512);
     let expect =
         |key: &str, mib: f64| right(key, metric(&full, key), metric(&base, key) + mib * MIB);
     // Resident in each of five: counted five times.
@@ -122,11 +122,11 @@ print('done')
 
 #[test]
 fn members_that_peak_one_after_the_other_do_not_add_up_and_together_they_do() {
-    let place = Place::new();
+    let dir = TestDir::new();
     for (together, mib) in [(false, 256.0), (true, 512.0)] {
         let script = two(together);
-        let base = run(&place, &script, 0);
-        let full = run(&place, &script, 256);
+        let base = run(&dir, &script, 0);
+        let full = run(&dir, &script, 256);
         for key in ["rss_peak_bytes", "pss_peak_bytes", "uss_peak_bytes"] {
             let what = format!("{key}, together: {together}");
             right(&what, metric(&full, key), metric(&base, key) + mib * MIB);
@@ -136,7 +136,7 @@ fn members_that_peak_one_after_the_other_do_not_add_up_and_together_they_do() {
 
 #[test]
 fn what_is_held_for_a_while_is_seen_without_marks() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // Held for three of the longest gaps between two looks.
     let script = "
 import subprocess, sys, time
@@ -147,19 +147,19 @@ end = time.monotonic() + 3
 while time.monotonic() < end: time.sleep(0.1)
 for child in children: child.communicate()
 ";
-    let base = run(&place, script, 0);
-    let full = run(&place, script, 256);
+    let base = run(&dir, script, 0);
+    let full = run(&dir, script, 256);
     right("RSS", metric(&full, "rss_peak_bytes"), metric(&base, "rss_peak_bytes") + 512.0 * MIB);
     assert!(metric(&full, "processes_peak") == 3.0);
 }
 
 #[test]
 fn a_child_that_is_gone_before_any_look_still_counts() {
-    let place = Place::new();
-    place.write("touch.py", "import sys\nx = bytearray(int(sys.argv[1]) << 20)\n");
+    let dir = TestDir::new();
+    dir.write("touch.py", "import sys\nx = bytearray(int(sys.argv[1]) << 20)\n");
     let through_sh = |mib: u32| {
         let command = format!("sh -c '{{python}} touch.py {mib}; true'");
-        let out = place.one_block(["--command", &command, "--python", "3.14"]).run().ok();
+        let out = dir.one_block(["--command", &command, "--python", "3.14"]).run().ok();
         metric(out.record().run("3.14"), "rss_peak_bytes")
     };
     right("unmarked, below sh", through_sh(300), through_sh(0) + 300.0 * MIB);
@@ -167,7 +167,7 @@ fn a_child_that_is_gone_before_any_look_still_counts() {
 
 #[test]
 fn a_child_that_is_gone_before_any_look_counts_in_a_phase_too() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // With 0 MiB the child stays until it is seen, so that the base holds both interpreters.
     let script = "
 import os, subprocess, sys
@@ -181,14 +181,14 @@ with phase():
 child.communicate()
 print('done')
 ";
-    let base = run(&place, script, 0);
-    let full = run(&place, script, 300);
+    let base = run(&dir, script, 0);
+    let full = run(&dir, script, 300);
     right("marked", metric(&full, "rss_peak_bytes"), metric(&base, "rss_end_bytes") + 300.0 * MIB);
 }
 
 #[test]
 fn memory_before_the_phase_that_is_gone_does_not_count() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "
 import subprocess, sys
 from ungil_phase import phase
@@ -199,8 +199,8 @@ del x
 y = bytearray(100 << 20)
 with phase(): pass
 ";
-    let base = run(&place, script, 0);
-    let full = run(&place, script, 300);
+    let base = run(&dir, script, 0);
+    let full = run(&dir, script, 300);
     right(
         "after 300 MiB that are gone",
         metric(&full, "rss_peak_bytes"),
@@ -223,11 +223,10 @@ print('done')
 
 #[test]
 fn small_children_of_a_large_parent_are_not_booked_with_its_memory() {
-    let place = Place::new();
-    place.write("w.py", BALLAST);
+    let dir = TestDir::new();
+    dir.write("w.py", BALLAST);
     for (ballast, mib) in [("keep", 200.0), ("free", 0.0)] {
-        let record =
-            place.one_block(["w.py", "--python", "3.14", "--", ballast]).run().ok().record();
+        let record = dir.one_block(["w.py", "--python", "3.14", "--", ballast]).run().ok().record();
         let run = record.run("3.14");
         let (peak, end) = (metric(run, "rss_peak_bytes") / MIB, metric(run, "rss_end_bytes") / MIB);
         assert!(
@@ -261,13 +260,13 @@ int main(void) {
 
 #[test]
 fn a_child_that_runs_in_its_parents_memory_counts_once() {
-    let place = Place::new();
-    place.write("big.c", VFORKS);
+    let dir = TestDir::new();
+    dir.write("big.c", VFORKS);
     let cc =
-        Command::new("cc").args(["-O1", "-o", "big", "big.c"]).current_dir(place.path()).status();
+        Command::new("cc").args(["-O1", "-o", "big", "big.c"]).current_dir(dir.path()).status();
     assert!(cc.expect("cc runs").success());
     let record =
-        place.one_block(["--command", "./big {python}", "--python", "3.14"]).run().ok().record();
+        dir.one_block(["--command", "./big {python}", "--python", "3.14"]).run().ok().record();
     let run = record.run("3.14");
     assert_eq!(metric(run, "processes_peak"), 2.0, "looks saw the child");
     for key in ["rss_peak_bytes", "pss_peak_bytes", "uss_peak_bytes"] {
@@ -278,7 +277,7 @@ fn a_child_that_runs_in_its_parents_memory_counts_once() {
 
 #[test]
 fn a_peak_of_the_marking_process_between_two_looks_is_not_missed() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // The block is gone before the end of the phase, and so are the looks that could have seen all
     // of it.
     let script = "
@@ -290,8 +289,8 @@ with phase():
     block.write(b'x' * 4096 * (size // 4096))
     block.close()
 ";
-    let base = run(&place, script, 0);
-    let full = run(&place, script, 64);
+    let base = run(&dir, script, 0);
+    let full = run(&dir, script, 64);
     right(
         "in the phase",
         metric(&full, "rss_peak_bytes"),

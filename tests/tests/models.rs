@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use ungil_tests::{Place, Record, hazards, metric};
+use ungil_tests::{Record, TestDir, hazards, metric};
 
 const MODULE: &str = "\
 import sys
@@ -23,8 +23,8 @@ def noisy(n):
 ";
 
 fn task(target: &str, items: &str, models: &str, pythons: &str) -> Record {
-    let place = Place::new();
-    place.write("work.py", MODULE);
+    let dir = TestDir::new();
+    dir.write("work.py", MODULE);
     let task = [
         "--task",
         target,
@@ -37,7 +37,7 @@ fn task(target: &str, items: &str, models: &str, pythons: &str) -> Record {
         "--python",
         pythons,
     ];
-    place.one_block(task).run().ok().record()
+    dir.one_block(task).run().ok().record()
 }
 
 fn hashes(record: &Record) -> BTreeSet<&str> {
@@ -106,8 +106,8 @@ fn what_a_task_prints_is_not_its_answer() {
 
 #[test]
 fn items_may_use_the_module_and_chunks_do_not_change_the_answer() {
-    let place = Place::new();
-    place.write("work.py", MODULE);
+    let dir = TestDir::new();
+    dir.write("work.py", MODULE);
     let mut seen = BTreeSet::new();
     for chunk in ["1", "3", "100"] {
         let task = [
@@ -119,7 +119,7 @@ fn items_may_use_the_module_and_chunks_do_not_change_the_answer() {
             chunk,
         ];
         let models = ["--models", "threads,spawn", "--workers", "2", "--python", "3.14,3.14t"];
-        let record = place.one_block(task).args(models).run().ok().record();
+        let record = dir.one_block(task).args(models).run().ok().record();
         seen.extend(hashes(&record).into_iter().map(str::to_string));
     }
     assert_eq!(seen.len(), 1);
@@ -127,10 +127,10 @@ fn items_may_use_the_module_and_chunks_do_not_change_the_answer() {
 
 #[test]
 fn the_default_models_and_workers_are_those_that_are_documented() {
-    let place = Place::new();
-    place.write("work.py", MODULE);
+    let dir = TestDir::new();
+    dir.write("work.py", MODULE);
     let task = ["--task", "work:total", "--items", "range(4)", "--python", "3.14"];
-    let record = place.one_block(task).run().ok().record();
+    let record = dir.one_block(task).run().ok().record();
     let cores = record.lines[0]["machine"]["cpus"].as_u64().unwrap();
     let mut workers: Vec<u64> = (0..).map(|i| 1 << i).take_while(|w| *w < cores).collect();
     workers.push(cores);
@@ -143,8 +143,8 @@ fn the_default_models_and_workers_are_those_that_are_documented() {
 
 #[test]
 fn a_build_with_the_gil_switched_on_really_has_it() {
-    let place = Place::new();
-    place.write("work.py", MODULE);
+    let dir = TestDir::new();
+    dir.write("work.py", MODULE);
     let task = [
         "--task",
         "work:gil",
@@ -156,11 +156,11 @@ fn a_build_with_the_gil_switched_on_really_has_it() {
         "2",
     ];
     // The twins with a GIL agree; the free-threaded arm gives the other answer.
-    let record = place.one_block(task).args(["--python", "3.14,3.14t+gil"]).run().ok().record();
+    let record = dir.one_block(task).args(["--python", "3.14,3.14t+gil"]).run().ok().record();
     assert_eq!((record.runs().len(), hashes(&record).len()), (6, 1));
     assert_eq!(record.runs()[0]["output"]["bytes"], 4 * "True\n".len());
     let all = ["--python", "3.14t+gil,3.14t", "--allow-different-output"];
-    let record = place.one_block(task).args(all).run().ok().record();
+    let record = dir.one_block(task).args(all).run().ok().record();
     assert_eq!(record.run("3.14t/threads/2")["output"]["bytes"], 4 * "False\n".len());
     assert_eq!(record.run("3.14t+gil/threads/2")["output"]["bytes"], 4 * "True\n".len());
     assert_eq!(record.lines[0]["arms"][0]["gil"], "on");
@@ -168,10 +168,10 @@ fn a_build_with_the_gil_switched_on_really_has_it() {
 
 #[test]
 fn workers_reach_the_workload_by_argument_and_by_environment() {
-    let place = Place::new();
-    place.write("env.py", "import os\nprint(os.environ['UNGIL_WORKERS'])\n");
-    place.write("arg.py", "import sys\nprint(sys.argv[1])\n");
-    place.write("pkg/bench.py", "import sys\nprint(sys.argv[1])\n");
+    let dir = TestDir::new();
+    dir.write("env.py", "import os\nprint(os.environ['UNGIL_WORKERS'])\n");
+    dir.write("arg.py", "import sys\nprint(sys.argv[1])\n");
+    dir.write("pkg/bench.py", "import sys\nprint(sys.argv[1])\n");
     let two = ["--workers", "1,3", "--python", "3.14", "--allow-different-output"];
     let calls: [&[&str]; 4] = [
         &["env.py"],
@@ -181,7 +181,7 @@ fn workers_reach_the_workload_by_argument_and_by_environment() {
     ];
     let mut seen = BTreeSet::new();
     for call in calls {
-        let record = place.one_block(two).args(call.iter().copied()).run().ok().record();
+        let record = dir.one_block(two).args(call.iter().copied()).run().ok().record();
         assert_eq!(record.arms(), ["3.14/1", "3.14/3"], "{call:?}");
         let hash = |arm| record.run(arm)["output"]["blake3"].as_str().unwrap().to_string();
         assert_ne!(hash("3.14/1"), hash("3.14/3"), "{call:?}");
@@ -192,24 +192,24 @@ fn workers_reach_the_workload_by_argument_and_by_environment() {
 
 #[test]
 fn a_program_that_is_not_python_stands_beside_them() {
-    let place = Place::new();
-    place.write("w.py", "import sys\nprint(int(sys.argv[1]) * 21)\n");
+    let dir = TestDir::new();
+    dir.write("w.py", "import sys\nprint(int(sys.argv[1]) * 21)\n");
     let also = ["--also", "shell=sh -c 'echo $((21 * {workers}))'", "--also", "fixed=echo 42"];
-    let out = place.one_block(["w.py", "--python", "3.14,3.14t", "--workers", "2"]).args(also);
+    let out = dir.one_block(["w.py", "--python", "3.14,3.14t", "--workers", "2"]).args(also);
     let record = out.args(["--", "{workers}"]).run().ok().record();
     assert_eq!(record.arms(), ["3.14/2", "3.14t/2", "shell/2", "fixed"]);
     assert_eq!(hashes(&record).len(), 1);
-    let told = place
+    let told = dir
         .one_block(["w.py", "--python", "3.14", "--also", "no=./nowhere", "--", "1"])
         .run()
-        .told(1);
+        .expect_error(1);
     assert!(told.what.contains("./nowhere"), "{told:?}");
 }
 
 #[test]
 fn the_same_baseline_twice_shows_what_noise_alone_looks_like() {
-    let place = Place::new();
-    place.write("w.py", "print(sum(range(100_000)))\n");
+    let dir = TestDir::new();
+    dir.write("w.py", "print(sum(range(100_000)))\n");
     let args = [
         "compare",
         "w.py",
@@ -222,7 +222,7 @@ fn the_same_baseline_twice_shows_what_noise_alone_looks_like() {
         "5",
         "-q",
     ];
-    let out = place.ungil(args).args(["--energy", "off"]).run().ok();
+    let out = dir.ungil(args).args(["--energy", "off"]).run().ok();
     let record = out.record();
     assert_eq!(record.arms(), ["3.14", "3.14 again", "3.14t"]);
     let ratio = record.comparison()["noise"]["wall_s"]["ratio"]["ratio"].as_f64().unwrap();

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use ungil_tests::{PYTHONS, Place, eventually, metric, python};
+use ungil_tests::{PYTHONS, TestDir, eventually, metric, python};
 
 /// What `cargo xtask test` made for these tests: the installed wheels, and the tools they are
 /// tested with.
@@ -116,18 +116,17 @@ fn brings_the_program_along() {
 
 #[test]
 fn compare_reads_the_packages_mark() {
-    let place = Place::new();
-    place.write(
+    let dir = TestDir::new();
+    dir.write(
         "work.py",
         "import time, ungil\ntime.sleep(0.2)\nwith ungil.phase():\n    time.sleep(0.02)\n",
     );
     let packages = installed("3.14t");
-    place
-        .one_block(["work.py", "--python", "3.14t"])
+    dir.one_block(["work.py", "--python", "3.14t"])
         .env("PYTHONPATH", packages.to_str().expect("a plain path"))
         .run()
         .ok();
-    let record = place.newest();
+    let record = dir.newest_record();
     assert!(metric(record.runs()[0], "startup_s") >= 0.2);
 }
 
@@ -149,43 +148,43 @@ def prepare_metadata_for_build_wheel(directory, settings=None):
 "#;
 
 /// A copy of what the package is built from, without `bench`, `tests` and `xtask`.
-fn partial_source() -> Place {
-    let place = Place::new();
+fn partial_source() -> TestDir {
+    let dir = TestDir::new();
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let mut copy = Command::new("cp");
     copy.arg("-r")
         .args(["crates", "python", "Cargo.toml", "Cargo.lock"])
-        .arg(place.path())
+        .arg(dir.path())
         .current_dir(root);
     assert!(copy.status().expect("cp runs").success());
-    place.write("fake/maturin.py", MATURIN);
-    place
+    dir.write("fake/maturin.py", MATURIN);
+    dir
 }
 
 /// Calls a hook of the build's backend, as pip does.
-fn hook(place: &Place, call: &str) -> std::process::Output {
+fn hook(dir: &TestDir, call: &str) -> std::process::Output {
     let mut command = Command::new(python("3.14"));
     command.args([
         "-c",
         &format!("import sys; sys.path.insert(0, '.'); import backend; print(backend.{call})"),
     ]);
     command
-        .current_dir(place.at("python"))
-        .env("PYTHONPATH", place.at("fake"))
+        .current_dir(dir.join("python"))
+        .env("PYTHONPATH", dir.join("fake"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
     command.output().expect("the interpreter starts")
 }
 
 #[test]
 fn is_built_from_a_copy_without_the_other_members_of_the_workspace() {
-    let place = partial_source();
-    let out = hook(&place, "prepare_metadata_for_build_wheel('.')");
+    let dir = partial_source();
+    let out = hook(&dir, "prepare_metadata_for_build_wheel('.')");
     let said = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
     let folder =
         said.lines().find_map(|line| line.strip_prefix("in ")).expect("maturin was called");
     assert!(!PathBuf::from(folder).exists(), "the copy is removed: {folder}");
-    let manifest = std::fs::read(place.at("Cargo.toml")).expect("a manifest");
+    let manifest = std::fs::read(dir.join("Cargo.toml")).expect("a manifest");
     let ours =
         std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).expect("a manifest");
     assert_eq!(manifest, ours, "the user's files are left as they are");
@@ -208,26 +207,26 @@ fn files(folder: &Path) -> Vec<String> {
 fn source_distribution_has_what_a_build_needs() {
     let source = partial_source();
     for folder in ["first", "second"] {
-        std::fs::create_dir(source.at(folder)).expect("a folder");
+        std::fs::create_dir(source.join(folder)).expect("a folder");
         let out = hook(&source, &format!("build_sdist('../{folder}')"));
         let said = String::from_utf8_lossy(&out.stdout);
         assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
         assert!(said.ends_with("ungil-1.2.3.tar.gz\n"), "{said}");
     }
     let archive = |folder: &str| {
-        std::fs::read(source.at(folder).join("ungil-1.2.3.tar.gz")).expect("the archive")
+        std::fs::read(source.join(folder).join("ungil-1.2.3.tar.gz")).expect("the archive")
     };
     assert!(archive("first") == archive("second"), "the same source gives the same bytes");
 
-    let unpacked = Place::new();
+    let unpacked = TestDir::new();
     let tar = Command::new("tar")
         .arg("xzf")
-        .arg(source.at("first/ungil-1.2.3.tar.gz"))
+        .arg(source.join("first/ungil-1.2.3.tar.gz"))
         .arg("-C")
         .arg(unpacked.path())
         .status();
     assert!(tar.expect("tar runs").success());
-    let top = unpacked.at("ungil-1.2.3");
+    let top = unpacked.join("ungil-1.2.3");
 
     // Nothing is missing, and nothing but tests of the crates is left out.
     let tests = |file: &str| {
@@ -235,11 +234,11 @@ fn source_distribution_has_what_a_build_needs() {
         parts.next();
         parts.next().is_some_and(|part| ["tests", "benches", "examples"].contains(&part))
     };
-    let mut expected: Vec<String> = files(&source.at("crates"))
+    let mut expected: Vec<String> = files(&source.join("crates"))
         .into_iter()
         .map(|file| format!("crates/{file}"))
         .filter(|file| !tests(file))
-        .chain(files(&source.at("python")).into_iter().map(|file| format!("python/{file}")))
+        .chain(files(&source.join("python")).into_iter().map(|file| format!("python/{file}")))
         .filter(|file| !file.contains("__pycache__") && !file.starts_with("python/program/"))
         .collect();
     let added =
@@ -252,7 +251,7 @@ fn source_distribution_has_what_a_build_needs() {
         let text = |file: PathBuf| std::fs::read(file).expect("a license");
         assert_eq!(text(top.join(license)), text(root.join(license)), "{license}");
     }
-    let size = std::fs::metadata(source.at("first/ungil-1.2.3.tar.gz")).expect("it exists").len();
+    let size = std::fs::metadata(source.join("first/ungil-1.2.3.tar.gz")).expect("it exists").len();
     assert!(size < 3 << 20, "the archive has {size} bytes");
 
     // It is a workspace of its own, and is built in place with the versions of its lock file.
@@ -261,7 +260,7 @@ fn source_distribution_has_what_a_build_needs() {
     let out = Command::new(python("3.14"))
         .args(["-c", unpacked_hook])
         .current_dir(&top)
-        .env("PYTHONPATH", source.at("fake"))
+        .env("PYTHONPATH", source.join("fake"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
         .expect("the interpreter starts");
@@ -284,9 +283,9 @@ fn source_distribution_has_what_a_build_needs() {
 
 #[test]
 fn says_in_three_lines_why_it_cannot_be_built() {
-    let place = partial_source();
+    let dir = partial_source();
     let told = |call: &str, words: &str| {
-        let out = hook(&place, call);
+        let out = hook(&dir, call);
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
         let lines: Vec<&str> = said.lines().collect();
         assert!(!out.status.success() && lines.len() == 3, "{call}: {said}");
@@ -297,7 +296,7 @@ fn says_in_three_lines_why_it_cannot_be_built() {
         );
     };
     told("build_editable('.')", "no bench, tests, xtask");
-    std::fs::remove_dir_all(place.at("crates/cli")).expect("it is there");
+    std::fs::remove_dir_all(dir.join("crates/cli")).expect("it is there");
     for call in ["prepare_metadata_for_build_wheel('.')", "build_wheel('.')", "build_sdist('.')"] {
         told(call, "there is no crates/cli/Cargo.toml");
     }
@@ -315,7 +314,7 @@ fn importing_it_leaves_the_gil_off() {
 
 #[test]
 fn dump_names_the_queue_that_a_thread_waits_for() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let program = "
 import os, threading, ungil
 class Shop:
@@ -339,7 +338,7 @@ input()
             .expect("its number");
         let mut said = String::new();
         eventually("the name of the queue", || {
-            said = place.ungil(["dump", pid.trim()]).run().ok().stdout;
+            said = dir.ungil(["dump", pid.trim()]).run().ok().stdout;
             said.contains("(a ungil.Queue \"shop.jobs\")")
         });
         assert!(

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use serde_json::Value;
-use ungil_tests::{PYTHONS, Place, metric};
+use ungil_tests::{PYTHONS, TestDir, metric};
 
 const KEYS: [&str; 4] = ["lock_wait_s", "gil_wait_s", "gc_s", "stop_world_s"];
 
@@ -40,16 +40,16 @@ for thread in threads + [joiner]: thread.join()
 print('done')
 ";
 
-fn run(place: &Place, python: &str, script: &str) -> Value {
-    place.write("w.py", script);
-    place.one_block(["w.py", "--python", python]).run().ok().record().run(python).clone()
+fn run(dir: &TestDir, python: &str, script: &str) -> Value {
+    dir.write("w.py", script);
+    dir.one_block(["w.py", "--python", python]).run().ok().record().run(python).clone()
 }
 
 #[test]
 fn threads_that_wait_for_a_lock_all_the_time_wait_for_as_long_as_the_phase_is() {
-    let place = Place::new();
+    let dir = TestDir::new();
     for python in PYTHONS {
-        let run = run(&place, python, WAITERS);
+        let run = run(&dir, python, WAITERS);
         assert!(run["probes"]["wait_samples"].as_u64().unwrap() > 0, "{run}");
         let waiters = metric(&run, "lock_wait_s") / metric(&run, "wall_s");
         assert!(
@@ -62,7 +62,7 @@ fn threads_that_wait_for_a_lock_all_the_time_wait_for_as_long_as_the_phase_is() 
 
 #[test]
 fn time_of_the_collector_is_the_interpreters_own_where_it_keeps_it() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "
 import gc
 from ungil_phase import phase, metric
@@ -84,7 +84,7 @@ metric('own_s', total)
 print('done')
 ";
     for python in ["3.15", "3.15t"] {
-        let run = run(&place, python, script);
+        let run = run(&dir, python, script);
         let (ours, own) = (metric(&run, "gc_s"), metric(&run, "own_s"));
         assert!(
             own > 0.0 && (ours - own).abs() < 1e-6,
@@ -95,7 +95,7 @@ print('done')
 
 #[test]
 fn collections_and_pauses_that_take_most_of_the_time_are_seen() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // The collector looks through the same 400,000 objects again and again: most of the phase is
     // its.
     let script = "
@@ -112,7 +112,7 @@ idle.set()
 print('done')
 ";
     for python in PYTHONS {
-        let run = run(&place, python, script);
+        let run = run(&dir, python, script);
         let share = |key: &str| metric(&run, key) / metric(&run, "wall_s");
         assert!(share("gc_s") > 0.5, "{python}: {run}");
         if python.ends_with('t') {
@@ -125,7 +125,7 @@ print('done')
 
 #[test]
 fn threads_that_all_want_to_run_wait_for_the_gil_and_without_it_they_do_not() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "
 import threading, time
 from ungil_phase import phase
@@ -141,7 +141,7 @@ with phase():
 print('done')
 ";
     for python in PYTHONS {
-        let run = run(&place, python, script);
+        let run = run(&dir, python, script);
         let waiters = metric(&run, "gil_wait_s") / metric(&run, "wall_s");
         if python.ends_with('t') {
             assert_eq!(waiters, 0.0, "{python}: {run}");
@@ -158,7 +158,7 @@ print('done')
 
 #[test]
 fn children_count_too() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "
 import os, sys, threading, time
 from ungil_phase import phase
@@ -183,17 +183,17 @@ os.close(go[1])
 for pid in children: os.waitpid(pid, 0)
 print('done')
 ";
-    let run = run(&place, "3.14", script);
+    let run = run(&dir, "3.14", script);
     let waiters = metric(&run, "lock_wait_s") / metric(&run, "wall_s");
     assert!((1.0..=2.1).contains(&waiters), "one in each of two children, most of the time: {run}");
 }
 
 #[test]
 fn an_arm_without_a_python_says_why_it_has_none() {
-    let place = Place::new();
-    place.write("w.py", "import time\ntime.sleep(0.5)\nprint('done')\n");
+    let dir = TestDir::new();
+    dir.write("w.py", "import time\ntime.sleep(0.5)\nprint('done')\n");
     let also = "native=sh -c 'sleep 0.5; echo done'";
-    let record = place.one_block(["w.py", "--python", "3.14", "--also", also]).run().ok().record();
+    let record = dir.one_block(["w.py", "--python", "3.14", "--also", also]).run().ok().record();
     for key in KEYS {
         let run = record.run("native");
         assert!(run["metrics"].get(key).is_none(), "{run}");

@@ -1,6 +1,6 @@
 //! Checks that a correct dump passes and that every change to it is detected.
 
-use super::Verdict;
+use super::DumpDiff;
 use serde_json::{Value, json};
 
 fn truth() -> Value {
@@ -55,7 +55,7 @@ fn dump() -> Value {
 
 #[test]
 fn accepts_correct_dump() {
-    assert_eq!(Verdict::of(&truth(), &dump(), 4, 1.0).differences, Vec::<String>::new());
+    assert_eq!(DumpDiff::new(&truth(), &dump(), 4, 1.0).differences, Vec::<String>::new());
 }
 
 #[test]
@@ -113,18 +113,18 @@ fn detects_every_changed_field() {
         let mut dump = dump();
         *dump.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;
         assert!(
-            !Verdict::of(&truth(), &dump, 4, 1.0).differences.is_empty(),
+            !DumpDiff::new(&truth(), &dump, 4, 1.0).differences.is_empty(),
             "the change of {pointer} was not detected"
         );
     }
     assert!(
-        !Verdict::of(&truth(), &dump(), 0, 1.0).differences.is_empty(),
+        !DumpDiff::new(&truth(), &dump(), 0, 1.0).differences.is_empty(),
         "the exit code was not checked"
     );
     let mut no_deadlock = truth();
     no_deadlock["deadlocks"] = json!([]);
     assert!(
-        !Verdict::of(&no_deadlock, &dump(), 4, 1.0).differences.is_empty(),
+        !DumpDiff::new(&no_deadlock, &dump(), 4, 1.0).differences.is_empty(),
         "the invented deadlock was not detected"
     );
 }
@@ -136,7 +136,7 @@ fn unknown_holder_may_be_omitted_but_not_invented() {
     unknown["deadlocks"] = json!([]);
     let mut dump = dump();
     dump["deadlocks"] = json!([]);
-    let compare = |dump: &Value| Verdict::of(&unknown, dump, 0, 1.0).differences;
+    let compare = |dump: &Value| DumpDiff::new(&unknown, dump, 0, 1.0).differences;
     assert_eq!(compare(&dump), Vec::<String>::new(), "naming the true holder is allowed");
     let holders = "/interpreters/0/threads/0/waits/holders";
     *dump.pointer_mut(holders).unwrap() =
@@ -151,9 +151,9 @@ fn unknown_holder_may_be_omitted_but_not_invented() {
 fn requires_duration_of_lock_wait() {
     let mut dump = dump();
     let timed = |dump: &Value| {
-        let mut verdict = Verdict::default();
-        verdict.timed(dump);
-        verdict.differences.len()
+        let mut diff = DumpDiff::default();
+        diff.require_wait_times(dump);
+        diff.differences.len()
     };
     assert_eq!(timed(&dump), 0);
     dump["interpreters"][0]["threads"][0]["waits"]["seconds"] = Value::Null;
@@ -167,9 +167,9 @@ fn allows_lock_held_by_named_standard_library_file() {
     dump["interpreters"][0]["threads"][0]["holds"].as_array_mut().unwrap().push(held);
     let file =
         dump["interpreters"][0]["threads"][0]["frames"][0]["file"].as_str().unwrap().to_owned();
-    assert!(!Verdict::of(&truth, &dump, 4, 1.0).differences.is_empty());
+    assert!(!DumpDiff::new(&truth, &dump, 4, 1.0).differences.is_empty());
     truth["threads"][0]["may_in"] = "/threading.py".into();
-    assert!(!Verdict::of(&truth, &dump, 4, 1.0).differences.is_empty(), "it is held in {file}");
+    assert!(!DumpDiff::new(&truth, &dump, 4, 1.0).differences.is_empty(), "it is held in {file}");
     truth["threads"][0]["may_in"] = file.into();
-    assert_eq!(Verdict::of(&truth, &dump, 4, 1.0).differences, Vec::<String>::new());
+    assert_eq!(DumpDiff::new(&truth, &dump, 4, 1.0).differences, Vec::<String>::new());
 }

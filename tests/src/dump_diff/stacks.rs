@@ -1,11 +1,11 @@
 //! Compares the stacks of threads, including source lines, and asyncio tasks with their await
 //! graph.
 
-use super::{Verdict, items, minor};
+use super::{DumpDiff, items, minor};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-impl Verdict {
+impl DumpDiff {
     pub(super) fn stack(&mut self, who: &str, truth: &Value, dump: &Value) {
         let Some(expected) = truth.as_array() else {
             // The thread is running: only the presence of a stack can be checked.

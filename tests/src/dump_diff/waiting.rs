@@ -1,6 +1,6 @@
 //! Compares wait targets, their holders, and the locks that a thread holds.
 
-use super::{Verdict, items};
+use super::{DumpDiff, items};
 use serde_json::Value;
 
 /// Orders the confidence values of the schema, the most certain last. `None` for any other value.
@@ -11,7 +11,7 @@ fn rank(confidence: &Value) -> Option<usize> {
 /// Kinds of locks for which a single dump knows the duration of a wait, from 3.14 on.
 const TIMED_KINDS: [&str; 2] = ["threading.Lock", "threading.RLock"];
 
-impl Verdict {
+impl DumpDiff {
     pub(super) fn waits(&mut self, who: &str, truth: &Value, thread: &Value, age_s: f64) {
         let waits = &thread["waits"];
         if truth == "any" || truth.is_null() && waits.is_null() {
@@ -59,7 +59,7 @@ impl Verdict {
 
     /// Checks that waits for [`TIMED_KINDS`] have a duration. Not for 3.13, which does not record
     /// it.
-    pub fn timed(&mut self, dump: &Value) {
+    pub fn require_wait_times(&mut self, dump: &Value) {
         let threads = items(&dump["interpreters"]).iter().flat_map(|i| items(&i["threads"]));
         for thread in threads {
             let waits = &thread["waits"];

@@ -12,21 +12,21 @@ use std::collections::BTreeSet;
 
 /// The differences between a dump and the ground truth.
 #[derive(Debug, Default)]
-pub struct Verdict {
+pub struct DumpDiff {
     /// One line for each difference; empty for a correct dump.
     pub differences: Vec<String>,
 }
 
-impl Verdict {
+impl DumpDiff {
     /// Compares a dump and the exit code of `ungil dump` with the ground truth. `age_s` is the age
     /// of the debuggee in seconds, an upper bound for the duration of every wait.
-    pub fn of(truth: &Value, dump: &Value, code: i32, age_s: f64) -> Verdict {
-        let mut verdict = Verdict::default();
-        verdict.header(truth, dump);
-        verdict.threads(truth, dump, age_s);
-        verdict.deadlocks(truth, dump, code);
-        verdict.tasks(truth, dump);
-        verdict
+    pub fn new(truth: &Value, dump: &Value, code: i32, age_s: f64) -> DumpDiff {
+        let mut diff = DumpDiff::default();
+        diff.header(truth, dump);
+        diff.threads(truth, dump, age_s);
+        diff.deadlocks(truth, dump, code);
+        diff.tasks(truth, dump);
+        diff
     }
 
     fn add(&mut self, what: impl Into<String>) {
