@@ -17,6 +17,22 @@ pub fn debuggees_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("debuggees")
 }
 
+/// Files in [`debuggees_dir`] that are not debuggees with a ground truth: shared modules, and
+/// programs that create the file `ready`. `ordered` has its own tests in dump_robust.rs.
+const OTHER_PROGRAMS: [&str; 6] =
+    ["look", "tasks", "event_loops", "forked_children", "lock_orders", "ordered"];
+
+/// Returns the names of the debuggees with a ground truth except `ordered`, in alphabetical order.
+pub fn debuggee_names() -> Vec<String> {
+    let files = std::fs::read_dir(debuggees_dir()).expect("the folder of debuggees").flatten();
+    let mut names: Vec<String> = files
+        .filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".py")?.to_string()))
+        .filter(|name| !OTHER_PROGRAMS.contains(&name.as_str()))
+        .collect();
+    names.sort();
+    names
+}
+
 /// A running program, killed on drop.
 #[derive(Debug)]
 pub struct Debuggee(Child);

@@ -119,7 +119,7 @@ impl DumpDiff {
             self.add(format!("deadlocks are {found:?}, not {expected:?}"));
         }
         cycles.iter().for_each(|cycle| self.cycle(dump, cycle));
-        // 3.13 has no asyncio debug offsets, so a cycle of tasks may be missed.
+        // 3.13 has no `AsyncioDebug` section, so a cycle of tasks may be missed.
         let names =
             |cycle: &Value| items(cycle).iter().map(ToString::to_string).collect::<BTreeSet<_>>();
         let cycles_of = |all: &Value| items(all).iter().map(names).collect::<BTreeSet<_>>();

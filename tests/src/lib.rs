@@ -8,13 +8,15 @@ mod agreement;
 mod browser;
 mod debuggee;
 mod dump_diff;
+mod native_code;
 mod program;
 mod record;
 
 pub use agreement::disagreements_with_dump;
 pub use browser::BrowserPage;
-pub use debuggee::{Debuggee, TruthfulDebuggee, debuggees_dir};
+pub use debuggee::{Debuggee, TruthfulDebuggee, debuggee_names, debuggees_dir};
 pub use dump_diff::DumpDiff;
+pub use native_code::{compile_extension, compile_shared_library};
 pub use program::{ErrorMessage, Out, Running, Ungil};
 pub use record::{Record, hazards, metric};
 
@@ -96,6 +98,19 @@ pub fn python(name: &str) -> PathBuf {
             PYTHONS.join(", ")
         ),
     }
+}
+
+/// Copies the executable of an interpreter to `dir/python`. Returns the copy, and a command that
+/// runs it with the original's libraries.
+pub fn copy_interpreter(dir: &TestDir, build: &str) -> (PathBuf, Command) {
+    let original = python(build).canonicalize().expect("the interpreter");
+    let copy = dir.join("python");
+    fs::copy(&original, &copy).expect("a copy of the interpreter");
+    let home = original.ancestors().nth(2).expect("the installation of the interpreter");
+    let mut command = Command::new(&copy);
+    // Some builds put the interpreter into a shared library next to the executable.
+    command.env("PYTHONHOME", home).env("LD_LIBRARY_PATH", home.join("lib"));
+    (copy, command)
 }
 
 /// Fails if one of [`PYTHONS`] is missing.

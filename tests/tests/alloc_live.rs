@@ -7,7 +7,7 @@ mod allocations;
 use allocations::{kind, line};
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
-use ungil_tests::{TestDir, Ungil, alive, eventually, python};
+use ungil_tests::{TestDir, Ungil, alive, copy_interpreter, eventually, python};
 
 fn profile_alloc(dir: &TestDir) -> Ungil {
     dir.ungil(["profile", "--mode", "alloc"])
@@ -143,12 +143,7 @@ fn explains_why_a_process_cannot_be_profiled() {
 /// Starts the server on a copy of an interpreter, which the test may replace.
 fn start_on_copy<'a>(dir: &'a TestDir, build: &str) -> (Server<'a>, std::path::PathBuf) {
     dir.write("work.py", SERVER);
-    let (original, copy) = (python(build).canonicalize().unwrap(), dir.join("python"));
-    std::fs::copy(&original, &copy).unwrap();
-    let home = original.ancestors().nth(2).unwrap();
-    let mut command = Command::new(&copy);
-    // Some builds put the interpreter into a shared library next to the executable.
-    command.env("PYTHONHOME", home).env("LD_LIBRARY_PATH", home.join("lib"));
+    let (copy, mut command) = copy_interpreter(dir, build);
     let child = command
         .args(["work.py", "turning"])
         .current_dir(dir.path())

@@ -5,7 +5,7 @@
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use ungil_tests::{Out, TestDir, python};
+use ungil_tests::{Out, TestDir, compile_extension, compile_shared_library, python};
 
 /// An extension module. With `DECLARES`, it declares that it runs without the GIL; with `NEEDS`, it
 /// has an undefined symbol.
@@ -59,20 +59,8 @@ fn environment(dir: &TestDir) -> String {
 
 /// Builds the module under the file name that 3.14t imports, and returns the suffix of that name.
 fn build_module(dir: &TestDir, path: &str, flags: &[&str]) -> String {
-    dir.write("module.c", MODULE_SOURCE);
-    let code = "import sysconfig; print(sysconfig.get_path('include'), sysconfig.get_config_var('EXT_SUFFIX'))";
-    let out = Command::new(python("3.14t")).args(["-c", code]).output().unwrap();
-    let text = String::from_utf8(out.stdout).unwrap();
-    let (headers, suffix) = text.trim().split_once(' ').unwrap();
-    let file = dir.path().join(format!("{path}{suffix}"));
-    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-    let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", "-DNAME=_core", "-I", headers, "module.c", "-o"])
-        .arg(file)
-        .args(flags);
-    let out = cc.current_dir(dir.path()).output().unwrap();
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    suffix.to_owned()
+    let flags: Vec<&str> = ["-DNAME=_core"].iter().chain(flags).copied().collect();
+    compile_extension(dir, MODULE_SOURCE, path, &flags)
 }
 
 fn audit(dir: &TestDir, args: &[&str]) -> Out {
@@ -171,10 +159,7 @@ fn audits_wheel_without_unpacking() {
     let dir = TestDir::new();
     environment(&dir);
     // A bundled library is not an extension module, although its name ends in `.so`.
-    dir.write("empty.c", "int nothing;\n");
-    let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", "empty.c", "-o", "site/good/library.so"]).current_dir(dir.path());
-    assert!(cc.status().unwrap().success());
+    compile_shared_library(&dir, "int nothing;\n", "site/good/library.so", &[]);
     for (name, code) in [("good", 0), ("bad", 3)] {
         let wheel = format!("{name}-1.0-cp314-cp314t-linux_x86_64.whl");
         let mut zip = Command::new(python("3.14t"));

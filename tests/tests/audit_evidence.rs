@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use std::process::Command;
-use ungil_tests::{Out, TestDir, python};
+use ungil_tests::{Out, TestDir, compile_shared_library, python};
 
 /// A module that does not declare whether it needs the GIL. Compiles without Python's headers.
 const UNDECLARED_MODULE: &str = "
@@ -18,14 +18,6 @@ void *PyInit__core(void) { return PyModuleDef_Init(&def); }
 
 fn audit(dir: &TestDir, args: &[&str]) -> Out {
     dir.ungil(["audit"].iter().chain(args)).run()
-}
-
-fn compile(dir: &TestDir, source: &str, to: &str) {
-    dir.write("source.c", source);
-    dir.write(to, "");
-    let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", "source.c", "-o", to]).current_dir(dir.path());
-    assert!(cc.status().unwrap().success());
 }
 
 /// Zips the content of a folder.
@@ -68,7 +60,7 @@ fn tag_of_every_local_build_is_not_a_claim() {
     ] {
         let folder = format!("{tag}{}", headers.len());
         write_metadata(&dir, &folder, tag, headers);
-        compile(&dir, UNDECLARED_MODULE, &format!("{folder}/blend/_core.so"));
+        compile_shared_library(&dir, UNDECLARED_MODULE, &format!("{folder}/blend/_core.so"), &[]);
         let wheel = format!("{folder}/blend-2.0-{tag}.whl");
         zip_folder(&dir, &folder, &wheel);
         let is_broken_claim = expected == "broken";
@@ -139,7 +131,7 @@ fn listed_wheels_are_reported_as_not_read() {
 /// Creates a wheel for Linux with the kinds of files that real wheels contain beside their modules.
 fn wheel_with_other_files(dir: &TestDir) {
     write_metadata(dir, "w", "cp314-cp314t-manylinux_2_17_x86_64", "");
-    compile(dir, "int answer(void) { return 42; }\n", "w/blend/loader.so");
+    compile_shared_library(dir, "int answer(void) { return 42; }\n", "w/blend/loader.so", &[]);
     let library = std::fs::read(dir.join("w/blend/loader.so")).unwrap();
     dir.write("w/blend.libs/libopenblas64_p-r0-742d56dc.3.20.so", &library);
     dir.write("w/blend/_core.pypy38-pp73-x86_64-linux-gnu.so", &library);

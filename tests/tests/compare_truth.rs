@@ -3,10 +3,7 @@
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
-use ungil_tests::{TestDir, TruthfulDebuggee, debuggees_dir, metric};
-
-/// The modules that debuggees share, and `ordered`, whose threads may be in several states.
-const EXCLUDED: [&str; 3] = ["look", "tasks", "ordered"];
+use ungil_tests::{TestDir, TruthfulDebuggee, debuggee_names, debuggees_dir, metric};
 
 /// Returns how many threads wait for a lock all the time; `None` if the ground truth leaves it
 /// open.
@@ -19,21 +16,10 @@ fn waiters(truth: &Value) -> Option<usize> {
     (!is_open && truth["extras"] != true).then_some(waits)
 }
 
-/// Returns the names of the debuggees in alphabetical order.
-fn programs() -> Vec<String> {
-    let files = std::fs::read_dir(debuggees_dir()).unwrap().flatten();
-    let stems =
-        files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()));
-    let mut programs: Vec<String> =
-        stems.filter(|stem| !EXCLUDED.contains(&stem.as_str())).collect();
-    programs.sort();
-    programs
-}
-
 /// Checks every second debuggee, starting with the one at index `first`: two tests share the work.
 fn assert_lock_waits_match(build: &str, first: usize) {
     let mut checked = 0;
-    for program in programs().into_iter().skip(first).step_by(2) {
+    for program in debuggee_names().into_iter().skip(first).step_by(2) {
         // `object_*` exist only on free-threaded builds, `gil_on` needs options for the
         // interpreter, and the others report on a child process.
         if program.starts_with("object_") && !build.ends_with('t')

@@ -81,8 +81,8 @@ fn assert_core_matches_live(builds: &[&str], name: &str) {
         assert_eq!(found, live, "{build}: {found:#}\n{live:#}");
         let diff = DumpDiff::new(&target.truth, &out.json(), out.code, target.age());
         assert!(diff.differences.is_empty(), "{build}: {:#?}", diff.differences);
-        // The kernel restarts the system calls that gdb interrupted under other numbers. The wait
-        // targets stay the same.
+        // System calls that gdb interrupted continue under another number, such as
+        // `restart_syscall`. The wait targets stay the same.
         let again = target.dump(Vec::<&str>::new());
         let diff = DumpDiff::new(&target.truth, &again.json(), again.code, target.age());
         assert!(diff.differences.is_empty(), "{build}, after gcore: {:#?}", diff.differences);

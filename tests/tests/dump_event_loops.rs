@@ -5,7 +5,7 @@
 use serde_json::Value;
 use ungil_tests::{Debuggee, TestDir, eventually};
 
-/// Builds whose debug offsets describe asyncio tasks.
+/// Builds with an `AsyncioDebug` section, which makes tasks readable.
 const WITH_TASKS: [&str; 4] = ["3.14", "3.14t", "3.15", "3.15t"];
 
 /// Checks the deadlocks of a program. `expected` has the waiting thread, the kind of the wait

@@ -4,7 +4,10 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use ungil_tests::{BUILDS, DumpDiff, TestDir, TruthfulDebuggee, debuggees_dir, eventually, python};
+use ungil_tests::{
+    BUILDS, DumpDiff, TestDir, TruthfulDebuggee, copy_interpreter, debuggees_dir, eventually,
+    python,
+};
 
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n")
@@ -173,13 +176,7 @@ fn dumps_process_in_another_mount_namespace() {
 fn dumps_process_whose_interpreter_was_deleted() {
     for build in BUILDS {
         let dir = TestDir::new();
-        let original = python(build).canonicalize().unwrap();
-        let copy = dir.join("python");
-        std::fs::copy(&original, &copy).unwrap();
-        let mut command = Command::new(&copy);
-        let home = original.ancestors().nth(2).unwrap();
-        // Some builds put the interpreter into a shared library next to the executable.
-        command.env("PYTHONHOME", home).env("LD_LIBRARY_PATH", home.join("lib"));
+        let (copy, mut command) = copy_interpreter(&dir, build);
         command.arg(debuggees_dir().join("cycle_2.py"));
         let target = TruthfulDebuggee::spawn(command);
         std::fs::remove_file(&copy).unwrap();

@@ -6,7 +6,8 @@ use serde_json::Value;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use ungil_tests::{
-    BUILDS, DumpDiff, Out, TestDir, TruthfulDebuggee, Ungil, debuggees_dir, eventually, python,
+    BUILDS, DumpDiff, Out, TestDir, TruthfulDebuggee, Ungil, debuggee_names, debuggees_dir,
+    eventually, python,
 };
 
 /// Returns the number of dumps for each build: `$UNGIL_DUMPS`, else 200.
@@ -151,15 +152,10 @@ os._exit(0)
 #[ignore = "takes an hour"]
 fn dumps_every_debuggee_a_hundred_times() {
     let rounds = std::env::var("UNGIL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
-    let files = std::fs::read_dir(debuggees_dir()).unwrap().flatten();
-    let mut names: Vec<String> = files
-        .filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()))
-        .collect();
-    names.retain(|n| !["look", "tasks", "ordered"].contains(&n.as_str()));
+    let mut names = debuggee_names();
     if let Ok(wanted) = std::env::var("UNGIL_PROGRAMS") {
         names.retain(|name| wanted.split(',').any(|wanted| wanted == name));
     }
-    names.sort();
     assert!(!names.is_empty(), "no such debuggee");
     for name in names {
         let free_threaded =

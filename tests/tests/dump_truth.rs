@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use std::collections::BTreeSet;
-use ungil_tests::{BUILDS, DumpDiff, TruthfulDebuggee, debuggees_dir, disagreements_with_dump};
+use ungil_tests::{BUILDS, DumpDiff, TruthfulDebuggee, debuggee_names, disagreements_with_dump};
 
 const FREE_THREADED: [&str; 2] = ["3.14t", "3.15t"];
 
@@ -72,12 +72,8 @@ agrees! {
 
 #[test]
 fn every_debuggee_has_a_test() {
-    let files = std::fs::read_dir(debuggees_dir()).unwrap().flatten();
-    let stems =
-        files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()));
-    // `look` and `tasks` are shared modules; dump_robust.rs tests `ordered`.
-    let shared = ["look", "tasks", "ordered"].map(String::from);
-    let programs: BTreeSet<String> = stems.filter(|s| !shared.contains(s)).collect();
+    // dump_robust.rs tests `ordered`.
+    let programs: BTreeSet<String> = debuggee_names().into_iter().collect();
     let tested: BTreeSet<String> = TESTED.iter().map(ToString::to_string).collect();
     assert_eq!(programs, tested);
     assert!(programs.len() >= 50);

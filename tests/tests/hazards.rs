@@ -3,8 +3,7 @@
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
-use std::process::Command;
-use ungil_tests::{TestDir, hazards, python};
+use ungil_tests::{TestDir, compile_extension, hazards};
 
 /// An extension module with the slots `SLOT`. Without a `Py_mod_gil` slot it re-enables the GIL.
 const EXTENSION_SOURCE: &str = r#"
@@ -16,27 +15,8 @@ PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
 
 /// Builds an extension module for 3.14t next to the workload.
 fn build_extension(dir: &TestDir, name: &str, slot: &str) {
-    let python = python("3.14t");
-    let code = "import sysconfig; print(sysconfig.get_path('include')); print(sysconfig.get_config_var('EXT_SUFFIX'))";
-    let out = Command::new(python).args(["-c", code]).output().expect("3.14t runs");
-    let text = String::from_utf8(out.stdout).expect("text");
-    let (include, suffix) = text.trim().split_once('\n').expect("two lines");
-    dir.write(&format!("{name}.c"), EXTENSION_SOURCE.replace("SLOT", slot).replace("NAME", name));
-    let built = Command::new("cc")
-        .args([
-            "-shared",
-            "-fPIC",
-            "-DPy_GIL_DISABLED=1",
-            "-I",
-            include,
-            "-o",
-            &format!("{name}{suffix}"),
-        ])
-        .arg(format!("{name}.c"))
-        .current_dir(dir.path())
-        .output()
-        .expect("cc runs");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let source = EXTENSION_SOURCE.replace("SLOT", slot).replace("NAME", name);
+    compile_extension(dir, &source, name, &["-DPy_GIL_DISABLED=1"]);
 }
 
 /// Compares `script` on one interpreter. Returns its run and the printed report.

@@ -54,7 +54,7 @@ impl DumpDiff {
 
     pub(super) fn tasks(&mut self, truth: &Value, dump: &Value) {
         let Some(expected) = truth["tasks"].as_array().filter(|_| minor(dump) >= 14) else {
-            // 3.13 has no asyncio debug offsets: its tasks need not be found.
+            // 3.13 has no `AsyncioDebug` section: its tasks need not be found.
             return;
         };
         let ids =
