@@ -1,7 +1,7 @@
-//! A page in a real browser without a screen, which is spoken to over a pair of pipes in its
-//! DevTools protocol: no port, no driver, no library.
+//! Controls a page in headless Chromium over the DevTools protocol. `--remote-debugging-pipe` uses
+//! a pair of pipes, so that no port, driver or library is needed.
 
-use crate::HANG;
+use crate::HANG_TIMEOUT;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -10,42 +10,42 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// A page in a browser of its own.
+/// A page in its own browser process.
 #[derive(Debug)]
-pub struct Page {
+pub struct BrowserPage {
     browser: Child,
-    to: File,
-    from: Receiver<Value>,
+    commands: File,
+    answers: Receiver<Value>,
     session: String,
-    asked: u64,
-    /// Everything the page told meanwhile: requests, errors, what it wrote to its console.
+    last_id: u64,
+    /// Events received so far: requests, errors, console output.
     pub events: Vec<Value>,
     _home: tempfile::TempDir,
 }
 
-impl Page {
-    /// Opens a file and waits until `ready`, an expression in the page, is true.
-    pub fn open(file: &Path, width: u32, scheme: &str, ready: &str) -> Page {
-        let mut page = Page::start();
+impl BrowserPage {
+    /// Opens a file and waits until the JavaScript expression `ready` is true.
+    pub fn open(file: &Path, width: u32, scheme: &str, ready: &str) -> BrowserPage {
+        let mut page = BrowserPage::start();
         let target =
-            page.ask("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
+            page.command("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let attached =
-            page.ask("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
-        page.session = attached["sessionId"].as_str().expect("a browser that answers").into();
+            page.command("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
+        page.session = attached["sessionId"].as_str().expect("a session id").into();
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            page.ask(&format!("{domain}.enable"), json!({}));
+            page.command(&format!("{domain}.enable"), json!({}));
         }
         let screen =
             json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
-        page.ask("Emulation.setDeviceMetricsOverride", screen);
+        page.command("Emulation.setDeviceMetricsOverride", screen);
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        page.ask("Emulation.setEmulatedMedia", json!({"features": features}));
-        page.ask("Page.navigate", json!({"url": format!("file://{}", file.display())}));
-        page.until(ready);
+        page.command("Emulation.setEmulatedMedia", json!({"features": features}));
+        page.command("Page.navigate", json!({"url": format!("file://{}", file.display())}));
+        page.wait_until(ready);
         page
     }
 
-    fn start() -> Page {
+    fn start() -> BrowserPage {
         let home = tempfile::tempdir().expect("a temporary directory");
         let [commands, answers] = ["commands", "answers"].map(|n| home.path().join(n));
         assert!(
@@ -53,7 +53,7 @@ impl Page {
                 .arg(&commands)
                 .arg(&answers)
                 .status()
-                .expect("a browser that answers")
+                .expect("mkfifo runs")
                 .success()
         );
         let mut browser = Command::new("sh");
@@ -78,42 +78,42 @@ impl Page {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let there = std::env::var_os("PATH")
+        let is_installed = std::env::var_os("PATH")
             .is_some_and(|p| std::env::split_paths(&p).any(|d| d.join("chromium").is_file()));
-        assert!(there, "there is no chromium: `cargo xtask test` installs Debian's");
-        let browser = browser.spawn().expect("a browser that answers");
-        let to = File::options().write(true).open(commands).expect("a browser that answers");
-        let answers = File::open(answers).expect("a browser that answers");
-        let (told, from) = channel();
+        assert!(is_installed, "chromium is not installed: `cargo xtask test` installs Debian's");
+        let browser = browser.spawn().expect("chromium starts");
+        let commands = File::options().write(true).open(commands).expect("the command pipe");
+        let pipe = File::open(answers).expect("the answer pipe");
+        let (sender, answers) = channel();
         std::thread::spawn(move || {
-            for message in BufReader::new(answers).split(0).map_while(Result::ok) {
-                let _ =
-                    told.send(serde_json::from_slice(&message).expect("a browser that answers"));
+            for message in BufReader::new(pipe).split(0).map_while(Result::ok) {
+                let _ = sender.send(serde_json::from_slice(&message).expect("an answer in JSON"));
             }
         });
-        Page {
+        BrowserPage {
             browser,
-            to,
-            from,
+            commands,
+            answers,
             session: String::new(),
-            asked: 0,
+            last_id: 0,
             events: Vec::new(),
             _home: home,
         }
     }
 
-    /// Sends a command and waits for its answer.
+    /// Sends a DevTools command and waits for its result.
     #[track_caller]
-    pub fn ask(&mut self, method: &str, params: Value) -> Value {
-        self.asked += 1;
-        let mut message = json!({"id": self.asked, "method": method, "params": params});
+    pub fn command(&mut self, method: &str, params: Value) -> Value {
+        self.last_id += 1;
+        let mut message = json!({"id": self.last_id, "method": method, "params": params});
         if !self.session.is_empty() {
             message["sessionId"] = self.session.clone().into();
         }
-        self.to.write_all(format!("{message}\0").as_bytes()).expect("a browser that answers");
+        self.commands.write_all(format!("{message}\0").as_bytes()).expect("the command is sent");
         loop {
-            let message = self.from.recv_timeout(HANG).expect("an answer from the browser");
-            if message["id"] == self.asked {
+            let message =
+                self.answers.recv_timeout(HANG_TIMEOUT).expect("an answer from the browser");
+            if message["id"] == self.last_id {
                 assert!(message["error"].is_null(), "{method}: {message}");
                 return message["result"].clone();
             }
@@ -121,25 +121,21 @@ impl Page {
         }
     }
 
-    /// The value of an expression in the page.
+    /// Evaluates a JavaScript expression in the page and returns its value.
     #[track_caller]
-    pub fn value(&mut self, expression: &str) -> Value {
+    pub fn evaluate(&mut self, expression: &str) -> Value {
         let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let answer = self.ask("Runtime.evaluate", params);
+        let answer = self.command("Runtime.evaluate", params);
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression is true.
+    /// Waits until a JavaScript expression is true.
     #[track_caller]
-    pub fn until(&mut self, expression: &str) {
-        let deadline = Instant::now() + HANG;
-        while self.value(&format!("!!({expression})")) != true {
-            assert!(
-                Instant::now() < deadline,
-                "{expression} did not come about: {:#?}",
-                self.events
-            );
+    pub fn wait_until(&mut self, expression: &str) {
+        let deadline = Instant::now() + HANG_TIMEOUT;
+        while self.evaluate(&format!("!!({expression})")) != true {
+            assert!(Instant::now() < deadline, "{expression} is still false: {:#?}", self.events);
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -147,7 +143,7 @@ impl Page {
     /// Presses a key: `ArrowDown`, `Enter`, `a`.
     #[track_caller]
     pub fn press(&mut self, key: &str) {
-        // What a button listens to is not the key's name but its number and what it types.
+        // Buttons react to the key code and the typed text, not to the name of the key.
         let (typed, number) = match key {
             "Enter" => (Some("\r"), 13),
             " " => (Some(" "), 32),
@@ -164,64 +160,66 @@ impl Page {
             (down["windowsVirtualKeyCode"], up["windowsVirtualKeyCode"]) =
                 (json!(number), json!(number));
         }
-        self.ask("Input.dispatchKeyEvent", down);
-        self.ask("Input.dispatchKeyEvent", up);
+        self.command("Input.dispatchKeyEvent", down);
+        self.command("Input.dispatchKeyEvent", up);
     }
 
-    /// Types a text where the focus is.
+    /// Types text into the focused element.
     #[track_caller]
     pub fn insert(&mut self, text: &str) {
-        self.ask("Input.insertText", json!({"text": text}));
+        self.command("Input.insertText", json!({"text": text}));
     }
 
-    /// The text of an element.
+    /// Returns the text of the element with this id.
     #[track_caller]
     pub fn text(&mut self, id: &str) -> String {
-        self.value(&format!("document.getElementById({}).textContent", json!(id)))
+        self.evaluate(&format!("document.getElementById({}).textContent", json!(id)))
             .as_str()
-            .expect("a browser that answers")
+            .expect("the text of the element")
             .into()
     }
 
-    /// Opens another file in the same window, and waits until it is there.
+    /// Opens another file in the same window and waits until it has loaded.
     #[track_caller]
-    pub fn follow(&mut self, file: &Path) {
+    pub fn navigate(&mut self, file: &Path) {
         self.events.clear();
-        self.ask("Page.navigate", json!({"url": format!("file://{}", file.display())}));
+        self.command("Page.navigate", json!({"url": format!("file://{}", file.display())}));
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
-        let deadline = Instant::now() + HANG;
+        let deadline = Instant::now() + HANG_TIMEOUT;
         while !self.events.iter().any(loaded) {
             assert!(Instant::now() < deadline, "{} did not load", file.display());
-            let event = self.from.recv_timeout(HANG).expect("a browser that answers");
+            let event = self.answers.recv_timeout(HANG_TIMEOUT).expect("an event from the browser");
             self.events.push(event);
         }
     }
 
-    /// Fails if the page asked for anything outside of a folder, or complained.
+    /// Fails if the page requested anything outside a folder, or logged anything to its console.
     #[track_caller]
-    pub fn stays_within(&mut self, folder: &Path) {
-        self.asks_only_for(&format!("file://{}/", folder.display()), true);
+    pub fn assert_loads_only_below(&mut self, folder: &Path) {
+        self.assert_requests(&format!("file://{}/", folder.display()), true);
     }
 
-    /// Fails if the page asked for anything but itself, or complained.
+    /// Fails if the page requested anything but itself, or logged anything to its console.
     #[track_caller]
-    pub fn is_content(&mut self, file: &Path) {
-        self.asks_only_for(&format!("file://{}", file.display()), false);
+    pub fn assert_self_contained(&mut self, file: &Path) {
+        self.assert_requests(&format!("file://{}", file.display()), false);
     }
 
+    /// Fails if a request is neither for `own` nor, with `below`, for a URL that starts with `own`.
     #[track_caller]
-    fn asks_only_for(&mut self, own: &str, below: bool) {
-        self.value("1");
+    fn assert_requests(&mut self, own: &str, below: bool) {
+        // Events that precede the answer are in `events` afterwards.
+        self.evaluate("1");
         for event in &self.events {
             let params = &event["params"];
             match event["method"].as_str().unwrap_or_default() {
                 "Network.requestWillBeSent" => {
-                    let url = params["request"]["url"].as_str().expect("a browser that answers");
+                    let url = params["request"]["url"].as_str().expect("a URL");
                     let is_own = if below { url.starts_with(own) } else { url == own };
-                    assert!(is_own || url.starts_with("data:"), "the page asked for {url}");
+                    assert!(is_own || url.starts_with("data:"), "the page requested {url}");
                 }
                 "Runtime.exceptionThrown" | "Runtime.consoleAPICalled" | "Log.entryAdded" => {
-                    panic!("the page says: {event}")
+                    panic!("the page logged: {event}")
                 }
                 _ => {}
             }
@@ -229,9 +227,9 @@ impl Page {
     }
 }
 
-impl Drop for Page {
+impl Drop for BrowserPage {
     fn drop(&mut self) {
-        let _ = self.to.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
+        let _ = self.commands.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.browser.try_wait().is_ok_and(|s| s.is_none()) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));

@@ -1,6 +1,6 @@
-//! One call of the program `ungil`, from its arguments to what it left behind.
+//! Runs `ungil` and collects its exit code, output and record.
 
-use crate::{HANG, Record, binary, eventually};
+use crate::{HANG_TIMEOUT, Record, binary, eventually};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// One call of the program.
+/// A command line of `ungil`.
 #[derive(Debug)]
 pub struct Ungil {
     dir: PathBuf,
@@ -17,7 +17,7 @@ pub struct Ungil {
 }
 
 impl Ungil {
-    /// The program in `dir`, with no workload's settings from outside.
+    /// Prepares `ungil` in `dir`, without the environment variables that influence Python or ungil.
     pub fn new(dir: &Path) -> Ungil {
         let mut command = Command::new(binary());
         command.current_dir(dir);
@@ -34,8 +34,8 @@ impl Ungil {
         ] {
             command.env_remove(name);
         }
-        // Only $UNGIL_PYTHONS, the search path and Debian: what else this machine has is no matter
-        // of the tests.
+        // Limits the search for interpreters to `$UNGIL_PYTHONS`, `$PATH` and Debian's, so that the
+        // machine's other interpreters do not matter.
         for name in ["UNGIL_HOME", "XDG_DATA_HOME", "PYENV_ROOT", "UV_PYTHON_INSTALL_DIR", "HOME"] {
             command.env(name, dir.join("nothing-here"));
         }
@@ -54,12 +54,12 @@ impl Ungil {
         self
     }
 
-    /// The command itself, for a test that starts it in its own way.
+    /// Returns the command, for a test that starts it itself.
     pub fn command(self) -> Command {
         self.command
     }
 
-    /// Starts it; both outputs go to files, so that nobody need read them.
+    /// Starts the program. Its output goes to files, so that it never blocks on a full pipe.
     pub fn start(mut self) -> Running {
         let [out, err] =
             [(); 2].map(|()| tempfile::NamedTempFile::new().expect("a file for output"));
@@ -71,13 +71,13 @@ impl Ungil {
         Running { dir: self.dir, child, out, err }
     }
 
-    /// Runs it to its end.
+    /// Runs the program to its end.
     pub fn run(self) -> Out {
         self.start().wait()
     }
 }
 
-/// A call that is under way; ended if the test fails meanwhile.
+/// A running `ungil`, killed on drop.
 #[derive(Debug)]
 pub struct Running {
     dir: PathBuf,
@@ -87,42 +87,42 @@ pub struct Running {
 }
 
 impl Running {
-    /// Its process id.
     pub fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).expect("a process id")
     }
 
-    /// Whether it has ended.
+    /// Returns whether the process has ended.
     pub fn ended(&mut self) -> bool {
         self.child.try_wait().expect("a child of this process").is_some()
     }
 
-    /// Waits until `there` gives something; fails if the program ends or time passes before that.
-    pub fn until<T>(&mut self, what: &str, mut there: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + HANG;
+    /// Polls until `poll` returns a value. Fails if the program ends first, or after
+    /// [`HANG_TIMEOUT`].
+    pub fn until<T>(&mut self, what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + HANG_TIMEOUT;
         loop {
-            if let Some(found) = there() {
+            if let Some(found) = poll() {
                 return found;
             }
-            let said = || fs::read_to_string(self.err.path()).unwrap_or_default();
+            let stderr = || fs::read_to_string(self.err.path()).unwrap_or_default();
             assert!(
                 !self.child.try_wait().is_ok_and(|s| s.is_some()),
                 "ungil ended before {what}: {}",
-                said()
+                stderr()
             );
-            assert!(Instant::now() < deadline, "{what} did not happen: {}", said());
+            assert!(Instant::now() < deadline, "timed out: {what}: {}", stderr());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Sends it a signal by `kill -NAME`.
+    /// Sends a signal with `kill -NAME`.
     pub fn signal(&self, name: &str) {
         let done =
             Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(done.is_ok_and(|s| s.success()), "kill -{name}");
     }
 
-    /// Waits for its end.
+    /// Waits until the process has ended.
     pub fn wait(mut self) -> Out {
         let mut ended = None;
         eventually("ungil's end", || {
@@ -149,11 +149,11 @@ impl Drop for Running {
     }
 }
 
-/// What a call left behind.
+/// The outcome of a finished `ungil`.
 #[derive(Debug)]
 pub struct Out {
     dir: PathBuf,
-    /// Exit code, or the signal's number with a minus.
+    /// Exit code, or the negative signal number.
     pub code: i32,
     /// Standard output.
     pub stdout: String,
@@ -161,29 +161,29 @@ pub struct Out {
     pub stderr: String,
 }
 
-/// The three lines of an error.
+/// The three lines of an error message.
 #[derive(Debug)]
-pub struct Told {
-    /// What happened.
+pub struct ErrorMessage {
+    /// Line 1: what happened.
     pub what: String,
-    /// Why.
+    /// Line 2: why.
     pub why: String,
-    /// What to do about it.
+    /// Line 3: what to do about it.
     pub help: String,
 }
 
 impl Out {
-    /// Fails unless it ended well; gives itself.
+    /// Asserts that the exit code is 0.
     #[track_caller]
     pub fn ok(self) -> Out {
         assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// Fails unless it ended with `code` and its error is exactly three lines; notes may stand
-    /// before them.
+    /// Asserts that the exit code is `code` and that standard error is one error message of three
+    /// lines, optionally preceded by notes.
     #[track_caller]
-    pub fn told(&self, code: i32) -> Told {
+    pub fn expect_error(&self, code: i32) -> ErrorMessage {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         let lines: Vec<&str> = self.stderr.lines().filter(|l| !l.starts_with("note: ")).collect();
         let [what, why, help] = lines[..] else { panic!("not three lines:\n{}", self.stderr) };
@@ -194,16 +194,20 @@ impl Out {
             assert!(!rest.trim().is_empty(), "nothing after '{head}':\n{}", self.stderr);
             rest.to_string()
         };
-        Told { what: part(what, "ungil: "), why: part(why, "  why: "), help: part(help, "  try: ") }
+        ErrorMessage {
+            what: part(what, "ungil: "),
+            why: part(why, "  why: "),
+            help: part(help, "  try: "),
+        }
     }
 
-    /// The record it left: the newest in its directory.
+    /// Reads the record that standard output names.
     pub fn record(&self) -> Record {
         let line = self.stdout.lines().find_map(|l| l.strip_prefix("Record: "));
         Record::read(&self.dir.join(line.expect("the record's path on standard output")))
     }
 
-    /// Standard output as JSON.
+    /// Parses standard output as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e} in:\n{}", self.stdout))

@@ -1,19 +1,18 @@
-//! A record as the tests read it: lines of JSON, without the program's own reader.
+//! Reads records as lines of JSON, independently of the program's own reader.
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// A record's lines.
+/// The lines of a record.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// Its file.
     pub path: PathBuf,
-    /// Every line, parsed.
     pub lines: Vec<Value>,
 }
 
 impl Record {
-    /// Reads a record; fails unless it is whole lines of JSON, the first an experiment.
+    /// Reads a record. Fails unless it consists of complete lines of JSON and starts with an
+    /// experiment.
     #[track_caller]
     pub fn read(path: &Path) -> Record {
         let text =
@@ -31,17 +30,17 @@ impl Record {
         record
     }
 
-    /// Lines of one type.
+    /// Returns the lines of one type.
     pub fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
         self.lines.iter().filter(move |l| l["type"] == kind)
     }
 
-    /// Every run, warm-up included.
+    /// Returns all runs, including warm-up.
     pub fn runs(&self) -> Vec<&Value> {
         self.of_type("run").collect()
     }
 
-    /// Runs of one arm, warm-up included.
+    /// Returns the runs of one arm, including warm-up. Fails if there is none.
     #[track_caller]
     pub fn of_arm(&self, arm: &str) -> Vec<&Value> {
         let runs: Vec<&Value> = self.of_type("run").filter(|r| r["arm"] == arm).collect();
@@ -49,7 +48,7 @@ impl Record {
         runs
     }
 
-    /// The one run of an arm.
+    /// Returns the only run of an arm. Fails if there are several.
     #[track_caller]
     pub fn run(&self, arm: &str) -> &Value {
         let runs = self.of_arm(arm);
@@ -57,27 +56,30 @@ impl Record {
         runs[0]
     }
 
-    /// The arms' ids, the baseline first.
+    /// Returns the ids of the arms, the baseline first.
     pub fn arms(&self) -> Vec<&str> {
         let arms = self.lines[0]["arms"].as_array().expect("arms");
         arms.iter().map(|a| a["id"].as_str().expect("an id")).collect()
     }
 
-    /// The last comparison.
+    /// Returns the last comparison.
     #[track_caller]
     pub fn comparison(&self) -> &Value {
         self.of_type("comparison").last().expect("a comparison")
     }
 }
 
-/// A metric of a run.
+/// Returns a metric of a run. Fails if the run does not have it.
 #[track_caller]
 pub fn metric(run: &Value, key: &str) -> f64 {
     run["metrics"][key].as_f64().unwrap_or_else(|| panic!("no {key} in {run}"))
 }
 
-/// What a run's hazards of one kind say.
+/// Returns the messages of a run's hazards of one kind.
 pub fn hazards<'a>(run: &'a Value, kind: &str) -> Vec<&'a str> {
     let all = run["hazards"].as_array().map_or(&[][..], Vec::as_slice);
-    all.iter().filter(|h| h["kind"] == kind).map(|h| h["says"].as_str().expect("words")).collect()
+    all.iter()
+        .filter(|h| h["kind"] == kind)
+        .map(|h| h["says"].as_str().expect("a message"))
+        .collect()
 }

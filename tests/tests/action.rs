@@ -1,4 +1,4 @@
-//! The GitHub Action's script with real interpreters, and a server in place of GitHub's API.
+//! Runs the GitHub Action's script with real interpreters against a fake of GitHub's API.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -6,23 +6,24 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use ungil_tests::{Place, binary, python};
+use ungil_tests::{TestDir, binary, python};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../action/run.py");
-const SHORT: &str = "--workers 1 --blocks 1 --max-blocks 1 --warmup 0 --energy off --quiet";
+const ONE_SHORT_BLOCK: &str =
+    "--workers 1 --blocks 1 --max-blocks 1 --warmup 0 --energy off --quiet";
 
-/// A request that the script sent: method, path, body.
+/// A request of the script: method, path, body.
 type Request = (String, String, Value);
 
-/// Answers as the API of issue comments does: with the comments given for each page of a list, and
-/// with `status` to everything that writes.
-struct Api {
+/// A fake of the API for issue comments. Lists answer with one element of `pages` for each page,
+/// writes answer with `status`.
+struct FakeApi {
     url: String,
     requests: Receiver<Request>,
 }
 
-impl Api {
-    fn start(pages: Vec<Value>, status: u16) -> Api {
+impl FakeApi {
+    fn start(pages: Vec<Value>, status: u16) -> FakeApi {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
         let (sender, requests) = channel();
@@ -31,7 +32,7 @@ impl Api {
                 answer(stream, &pages, status, &sender);
             }
         });
-        Api { url, requests }
+        FakeApi { url, requests }
     }
 
     fn requests(&self) -> Vec<Request> {
@@ -77,19 +78,19 @@ fn answer(mut stream: TcpStream, pages: &[Value], status: u16, sender: &Sender<R
 }
 
 /// Runs the script for pull request 7 with these inputs.
-fn action(place: &Place, api: &str, inputs: &[(&str, &str)]) -> Output {
-    place.write("event.json", r#"{"pull_request": {"number": 7}}"#);
+fn action(dir: &TestDir, api: &str, inputs: &[(&str, &str)]) -> Output {
+    dir.write("event.json", r#"{"pull_request": {"number": 7}}"#);
     let mut command = Command::new(python("3.14"));
     command
         .arg(SCRIPT)
-        .current_dir(place.path())
+        .current_dir(dir.path())
         .env("UNGIL", binary())
-        .env("RUNNER_TEMP", place.path())
+        .env("RUNNER_TEMP", dir.path())
         .env("GITHUB_API_URL", api)
-        .env("GITHUB_EVENT_PATH", place.at("event.json"))
-        .env("GITHUB_OUTPUT", place.at("output"))
+        .env("GITHUB_EVENT_PATH", dir.join("event.json"))
+        .env("GITHUB_OUTPUT", dir.join("output"))
         .env("GITHUB_REPOSITORY", "owner/project")
-        .env("GITHUB_STEP_SUMMARY", place.at("summary.md"))
+        .env("GITHUB_STEP_SUMMARY", dir.join("summary.md"))
         .env("INPUT_COMMENT", "true")
         .env("INPUT_PYTHON", "3.14,3.14t")
         .env("INPUT_TITLE", "Free threading")
@@ -105,26 +106,26 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A workload that fails if it gets the token, and its place.
-fn workload() -> Place {
-    let place = Place::new();
-    place.write(
+/// Creates a directory with a workload that fails if its environment contains the token.
+fn workload() -> TestDir {
+    let dir = TestDir::new();
+    dir.write(
         "work.py",
         "import os\nassert 'secret' not in os.environ.values()\nprint(sum(range(1000)))\n",
     );
-    place
+    dir
 }
 
 #[test]
 fn writes_a_summary_and_a_comment() {
-    let (place, api) = (workload(), Api::start(vec![], 201));
-    let out = action(&place, &api.url, &[("COMPARE", &format!("work.py {SHORT}"))]);
+    let (dir, api) = (workload(), FakeApi::start(vec![], 201));
+    let out = action(&dir, &api.url, &[("COMPARE", &format!("work.py {ONE_SHORT_BLOCK}"))]);
     assert!(out.status.success(), "{}{}", text(&out.stdout), text(&out.stderr));
 
-    let summary = place.read("summary.md").expect("a summary");
+    let summary = dir.read("summary.md").expect("a summary");
     assert!(summary.starts_with("# Free threading\n\n# work.py: "), "{summary}");
     assert!(summary.contains("95 % interval") && summary.contains("| 3.14t/1 |"), "{summary}");
-    let output = place.read("output").expect("an output");
+    let output = dir.read("output").expect("an output");
     let record = output.trim().strip_prefix("record=").expect("the path of the record");
     assert!(Path::new(record).is_file(), "{output}");
 
@@ -146,10 +147,10 @@ fn updates_its_own_comment() {
     let foreign = json!({"id": 1, "body": "quoted: <!-- ungil: free-threading -->"});
     let other = json!({"id": 2, "body": "<!-- ungil: other -->\n## other"});
     let own = json!({"id": 3, "body": "<!-- ungil: free-threading -->\n## Free threading"});
-    let api = Api::start(vec![json!([foreign, other]), json!([own])], 200);
-    let place = Place::new();
-    place.write("fine.py", "print(1)\n");
-    let out = action(&place, &api.url, &[("AUDIT", "fine.py")]);
+    let api = FakeApi::start(vec![json!([foreign, other]), json!([own])], 200);
+    let dir = TestDir::new();
+    dir.write("fine.py", "print(1)\n");
+    let out = action(&dir, &api.url, &[("AUDIT", "fine.py")]);
     assert!(out.status.success(), "{}{}", text(&out.stdout), text(&out.stderr));
     let requests = api.requests();
     let methods: Vec<&str> = requests.iter().map(|request| request.0.as_str()).collect();
@@ -158,9 +159,9 @@ fn updates_its_own_comment() {
 }
 
 #[test]
-fn fails_for_a_crossed_bound_and_a_finding() {
-    let (place, api) = (workload(), Api::start(vec![], 201));
-    place.write(
+fn crossed_bound_and_finding_fail_the_action() {
+    let (dir, api) = (workload(), FakeApi::start(vec![], 201));
+    dir.write(
         "race.py",
         "import threading\ncounter = 0\ndef work():\n    global counter\n    counter += 1\n\
          for _ in range(4):\n    threading.Thread(target=work).start()\n",
@@ -172,7 +173,7 @@ fn fails_for_a_crossed_bound_and_a_finding() {
         ("AUDIT", "race.py"),
         ("FAIL_ON", "gil,hazard"),
     ];
-    let out = action(&place, &api.url, &inputs);
+    let out = action(&dir, &api.url, &inputs);
     assert_eq!(out.status.code(), Some(3), "{}{}", text(&out.stdout), text(&out.stderr));
     let requests = api.requests();
     let comment = requests.last().expect("a comment").2["body"].as_str().expect("a text");
@@ -184,33 +185,33 @@ fn fails_for_a_crossed_bound_and_a_finding() {
 }
 
 #[test]
-fn a_token_that_cannot_write_is_a_warning() {
-    let (place, api) = (Place::new(), Api::start(vec![], 403));
-    place.write("fine.py", "print(1)\n");
-    let out = action(&place, &api.url, &[("AUDIT", "fine.py")]);
+fn token_without_write_permission_is_a_warning() {
+    let (dir, api) = (TestDir::new(), FakeApi::start(vec![], 403));
+    dir.write("fine.py", "print(1)\n");
+    let out = action(&dir, &api.url, &[("AUDIT", "fine.py")]);
     assert!(out.status.success(), "{}{}", text(&out.stdout), text(&out.stderr));
     assert!(text(&out.stdout).contains("::warning::the comment could not be written: HTTP Error"));
-    assert!(place.read("summary.md").expect("a summary").contains("1 source read"));
-    let silent = action(&place, &api.url, &[("AUDIT", "fine.py"), ("COMMENT", "false")]);
+    assert!(dir.read("summary.md").expect("a summary").contains("1 source read"));
+    let silent = action(&dir, &api.url, &[("AUDIT", "fine.py"), ("COMMENT", "false")]);
     assert!(silent.status.success() && !text(&silent.stdout).contains("warning"));
 }
 
 #[test]
-fn says_what_is_wrong_with_its_inputs() {
-    let place = Place::new();
+fn reports_invalid_inputs() {
+    let dir = TestDir::new();
     for (inputs, message) in [
         (&[][..], "::error::neither `compare` nor `audit` is set"),
         (&[("COMPARE", "work.py 'half")], "::error::the input `compare` has unbalanced quotes"),
         (&[("COMPARE", "missing.py")], "::error::ungil compare ended with exit code 2"),
     ] {
-        let out = action(&place, "http://127.0.0.1:1", inputs);
+        let out = action(&dir, "http://127.0.0.1:1", inputs);
         assert_eq!(out.status.code(), Some(1), "{}{}", text(&out.stdout), text(&out.stderr));
         assert!(text(&out.stdout).contains(message), "{}{}", text(&out.stdout), text(&out.stderr));
     }
 }
 
 #[test]
-fn installs_the_version_of_the_workspace() {
+fn default_version_is_that_of_the_workspace() {
     let action =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../action/action.yml"))
             .expect("the action");

@@ -1,17 +1,18 @@
-//! What is advised rests on what was seen; the sentences themselves are tested in `report` on
-//! records that are made up.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Checks that the advice of `ungil compare` follows from what was measured. The crate `report`
+//! tests the sentences themselves on synthetic records.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
-use ungil_tests::{Out, Place, metric};
+use ungil_tests::{Out, TestDir, metric};
 
-fn says(out: &Out, words: &str) -> bool {
+/// Returns whether an item of the printed advice contains `words`.
+fn advises(out: &Out, words: &str) -> bool {
     out.stdout.lines().any(|l| l.starts_with("- ") && l.contains(words))
 }
 
 #[test]
-fn one_arm_alone_is_recommended_for_nothing() {
-    let place = Place::new();
-    place.write("w.py", "print(1)\n");
+fn single_arm_is_not_recommended() {
+    let dir = TestDir::new();
+    dir.write("w.py", "print(1)\n");
     let args = [
         "compare",
         "w.py",
@@ -25,24 +26,24 @@ fn one_arm_alone_is_recommended_for_nothing() {
         "--max-blocks",
         "5",
     ];
-    let out = place.ungil(args).run().ok();
-    assert!(says(&out, "3.14 is the only arm") && !says(&out, "Use "), "{}", out.stdout);
+    let out = dir.ungil(args).run().ok();
+    assert!(advises(&out, "3.14 is the only arm") && !advises(&out, "Use "), "{}", out.stdout);
 }
 
 #[test]
-fn modules_that_stay_without_byte_code_are_named_and_cached_ones_are_not() {
-    let place = Place::new();
-    place.write("helper.py", "import inner.part\nif False: import never\ndef f(): import later\n");
-    place.write("inner/__init__.py", "from . import beside\n");
+fn names_only_modules_without_cached_bytecode() {
+    let dir = TestDir::new();
+    dir.write("helper.py", "import inner.part\nif False: import never\ndef f(): import later\n");
+    dir.write("inner/__init__.py", "from . import beside\n");
     for name in ["inner/part.py", "inner/beside.py", "never.py", "later.py"] {
-        place.write(name, "x = 1\n");
+        dir.write(name, "x = 1\n");
     }
-    place.write("w.py", "import helper\ntry: import nowhere\nexcept ImportError: pass\nprint(1)\n");
-    place.write("pkg/__init__.py", "");
-    place.write("pkg/bench.py", "import helper\nprint(1)\n");
-    let run = |args: &[&str], write: bool| {
-        let ungil = place.one_block(args.iter().copied()).args(["--python", "3.14,3.14t"]);
-        let ungil = if write { ungil } else { ungil.env("PYTHONDONTWRITEBYTECODE", "1") };
+    dir.write("w.py", "import helper\ntry: import nowhere\nexcept ImportError: pass\nprint(1)\n");
+    dir.write("pkg/__init__.py", "");
+    dir.write("pkg/bench.py", "import helper\nprint(1)\n");
+    let run = |args: &[&str], writes_bytecode: bool| {
+        let ungil = dir.one_block(args.iter().copied()).args(["--python", "3.14,3.14t"]);
+        let ungil = if writes_bytecode { ungil } else { ungil.env("PYTHONDONTWRITEBYTECODE", "1") };
         ungil.run().ok().record()
     };
     let script = ["helper", "inner", "inner.beside", "inner.part"];
@@ -61,16 +62,16 @@ fn modules_that_stay_without_byte_code_are_named_and_cached_ones_are_not() {
         let record = run(args, true);
         assert!(record.runs().iter().all(|r| r.get("uncached").is_none()), "{:?}", record.runs());
     }
-    // Marked, what is imported before the phase is not in its time.
-    place.write("w.py", "import fresh\nfrom ungil_phase import phase\nwith phase(): pass\n");
-    place.write("fresh.py", "");
+    // Imports before the phase are not measured, so they are not reported.
+    dir.write("w.py", "import fresh\nfrom ungil_phase import phase\nwith phase(): pass\n");
+    dir.write("fresh.py", "");
     assert!(run(&["w.py"], false).runs().iter().all(|r| r.get("uncached").is_none()));
 }
 
 #[test]
-fn one_item_for_two_workers_is_counted() {
-    let place = Place::new();
-    place.write("work.py", "def f(x):\n    return x\n");
+fn reports_fewer_chunks_than_workers() {
+    let dir = TestDir::new();
+    dir.write("work.py", "def f(x):\n    return x\n");
     let task = |items: &str, chunk: &str| {
         let args = [
             "--task",
@@ -84,33 +85,32 @@ fn one_item_for_two_workers_is_counted() {
             "--chunk",
             chunk,
         ];
-        place.one_block(args).args(["--python", "3.14,3.14t"]).run().ok()
+        dir.one_block(args).args(["--python", "3.14,3.14t"]).run().ok()
     };
     for (items, chunk) in [("range(1)", "1"), ("range(8)", "8")] {
         let out = task(items, chunk);
         assert_eq!(metric(out.record().run("3.14t/threads/2"), "pieces"), 1.0);
-        assert!(says(&out, "had 1 piece of work for 2 workers"), "{}", out.stdout);
+        assert!(advises(&out, "had 1 piece of work for 2 workers"), "{}", out.stdout);
     }
     let out = task("range(8)", "2");
     assert_eq!(metric(out.record().run("3.14t/threads/2"), "pieces"), 4.0);
-    assert!(!says(&out, "of work for"), "{}", out.stdout);
+    assert!(!advises(&out, "of work for"), "{}", out.stdout);
 }
 
 #[test]
-fn a_workload_that_sleeps_is_not_recommended_an_interpreter() {
-    let place = Place::new();
-    place
-        .write("w.py", "import time\nfrom ungil_phase import phase\nwith phase(): time.sleep(1)\n");
-    let out = place.one_block(["w.py", "--python", "3.14,3.14t"]).run().ok();
-    // On a machine without an idle core it may have been kept from computing, and nothing is said
-    // of waiting.
+fn sleeping_workload_gets_no_recommendation() {
+    let dir = TestDir::new();
+    dir.write("w.py", "import time\nfrom ungil_phase import phase\nwith phase(): time.sleep(1)\n");
+    let out = dir.one_block(["w.py", "--python", "3.14,3.14t"]).run().ok();
+    // Without an idle core the workload may have been waiting for a CPU, so `compare` does not
+    // conclude that it only sleeps.
     let record = out.record();
     let busy = record.runs().iter().any(|run| {
-        let around = &run["machine"];
-        let cores = around["per_core"].as_array().unwrap().len() as f64;
-        around["busy_cores"].as_f64().unwrap() + around["steal"].as_f64().unwrap() * cores
+        let machine = &run["machine"];
+        let cores = machine["per_core"].as_array().unwrap().len() as f64;
+        machine["busy_cores"].as_f64().unwrap() + machine["steal"].as_f64().unwrap() * cores
             > cores - 0.5
     });
-    assert_eq!(says(&out, "the GIL plays no part"), !busy, "{}", out.stdout);
-    assert!(busy || !says(&out, "Use ") && !says(&out, "Stay with"), "{}", out.stdout);
+    assert_eq!(advises(&out, "the GIL plays no part"), !busy, "{}", out.stdout);
+    assert!(busy || !advises(&out, "Use ") && !advises(&out, "Stay with"), "{}", out.stdout);
 }

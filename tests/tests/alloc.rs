@@ -1,15 +1,16 @@
-//! `ungil profile --mode alloc` against programs that allocate what is known, where it is known.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Checks `ungil profile --mode alloc` against programs with known allocations on known lines.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod allocations;
 
 use allocations::{kind, line};
 use serde_json::Value;
 use std::process::Command;
-use ungil_tests::{BUILDS, Place, Ungil, python};
+use ungil_tests::{BUILDS, TestDir, Ungil, python};
 
-/// Blocks of known sizes on known lines: kept and dropped, by the main thread and by three others.
-const KNOWN: &str = "\
+/// Allocates blocks of known sizes on known lines, kept and freed, in the main thread and three
+/// others.
+const KNOWN_ALLOCATIONS: &str = "\
 import threading
 class Node:
     __slots__ = ('next',)
@@ -37,18 +38,17 @@ churn(700)
 nodes(900)
 grow(50)
 ";
-const KEEP: u64 = 7;
-const CHURN: u64 = 11;
-const NODE: u64 = 14;
+const KEEP_LINE: u64 = 7;
+const CHURN_LINE: u64 = 11;
+const NODE_LINE: u64 = 14;
 
-fn alloc(place: &Place, build: &str, args: &[&str]) -> Ungil {
-    place
-        .ungil(["profile", "--mode", "alloc", "--python"])
+fn alloc(dir: &TestDir, build: &str, args: &[&str]) -> Ungil {
+    dir.ungil(["profile", "--mode", "alloc", "--python"])
         .args([python(build).into_os_string()])
         .args(args.iter().copied())
 }
 
-/// Live blocks of a type that a line's stacks hold, by thread.
+/// Returns the live blocks of a type that a line allocated, by thread.
 fn live_by_thread(report: &Value, number: u64, name: &str) -> Vec<(u64, u64)> {
     let mut sums: std::collections::BTreeMap<u64, u64> = Default::default();
     for row in report["rows"].as_array().unwrap() {
@@ -64,26 +64,26 @@ fn live_by_thread(report: &Value, number: u64, name: &str) -> Vec<(u64, u64)> {
 }
 
 #[test]
-fn every_block_is_known_by_line_type_and_thread_when_all_are_counted() {
+fn exact_mode_attributes_every_block_to_line_type_and_thread() {
     for build in BUILDS {
-        let place = Place::new();
-        place.write("work.py", KNOWN);
-        let report = alloc(&place, build, &["--every", "1", "--json", "work.py"]).run().ok().json();
-        let head = if build.ends_with('t') { 49.0 } else { 33.0 };
+        let dir = TestDir::new();
+        dir.write("work.py", KNOWN_ALLOCATIONS);
+        let report = alloc(&dir, build, &["--every", "1", "--json", "work.py"]).run().ok().json();
+        let header_bytes = if build.ends_with('t') { 49.0 } else { 33.0 };
         assert_eq!(report["exact"], true);
         assert_eq!(report["end"], "whole", "{build}");
         assert_eq!(report["free_threaded"], build.ends_with('t'));
         assert!(report["python"].as_str().unwrap().starts_with(build.trim_end_matches('t')));
 
-        // The interpreter may allocate something of its own on a line, such as a thread's copy of
-        // the bytecode: types tell.
-        let keep = line(&report, KEEP);
+        // The interpreter allocates too, such as a thread's copy of the bytecode. The type
+        // distinguishes those blocks from the program's.
+        let keep = line(&report, KEEP_LINE);
         assert_eq!(keep["function"], "keep");
         let kept = kind(keep, "bytes");
         assert_eq!(kept["live_blocks"], 1000.0, "{build}: {keep:#}");
-        assert_eq!(kept["live_bytes"], 1000.0 * (1000.0 + head), "{build}: {keep:#}");
+        assert_eq!(kept["live_bytes"], 1000.0 * (1000.0 + header_bytes), "{build}: {keep:#}");
         assert_eq!(kept["freed_blocks"], 0.0, "{build}: {keep:#}");
-        let mut by_thread = live_by_thread(&report, KEEP, "bytes");
+        let mut by_thread = live_by_thread(&report, KEEP_LINE, "bytes");
         by_thread.sort_by_key(|(_, blocks)| *blocks);
         assert_eq!(
             by_thread.iter().map(|(_, n)| *n).collect::<Vec<_>>(),
@@ -96,19 +96,19 @@ fn every_block_is_known_by_line_type_and_thread_when_all_are_counted() {
             "{build}: the main thread kept most"
         );
 
-        let churn = line(&report, CHURN);
-        let passed = kind(churn, "bytes");
+        let churn = line(&report, CHURN_LINE);
+        let freed = kind(churn, "bytes");
         assert_eq!(
-            (&passed["freed_blocks"], &passed["live_blocks"]),
+            (&freed["freed_blocks"], &freed["live_blocks"]),
             (&700.0.into(), &0.0.into()),
             "{build}"
         );
-        assert_eq!(passed["freed_bytes"], 700.0 * (2000.0 + head), "{build}: {churn:#}");
+        assert_eq!(freed["freed_bytes"], 700.0 * (2000.0 + header_bytes), "{build}: {churn:#}");
 
-        let node = line(&report, NODE);
+        let node = line(&report, NODE_LINE);
         assert_eq!(kind(node, "Node")["live_blocks"], 900.0, "{build}: {node:#}");
 
-        // All that was counted one by one is on some line.
+        // Every counted block is attributed to a line.
         let samples = report["allocated"]["samples"].as_u64().unwrap();
         assert_eq!(report["allocations"].as_u64().unwrap(), samples, "{build}");
         assert_eq!(report["bytes"].as_f64(), report["allocated"]["bytes"].as_f64(), "{build}");
@@ -118,9 +118,9 @@ fn every_block_is_known_by_line_type_and_thread_when_all_are_counted() {
     }
 }
 
-/// Estimates are random: within six of their own standard errors, which one of a billion is not.
+/// Estimates are random. One in a billion is off by more than six standard errors.
 #[test]
-fn estimates_are_as_good_as_they_say() {
+fn estimates_are_within_their_standard_errors() {
     let program = "\
 kept = []
 def keep(n):
@@ -134,16 +134,15 @@ keep(20_000)
 churn(200_000)
 ";
     for build in ["3.13", "3.14t", "3.15"] {
-        let place = Place::new();
-        place.write("work.py", program);
-        let report =
-            alloc(&place, build, &["--every", "16k", "--json", "work.py"]).run().ok().json();
-        let head = if build.ends_with('t') { 49.0 } else { 33.0 };
+        let dir = TestDir::new();
+        dir.write("work.py", program);
+        let report = alloc(&dir, build, &["--every", "16k", "--json", "work.py"]).run().ok().json();
+        let header_bytes = if build.ends_with('t') { 49.0 } else { 33.0 };
         for (number, fate, truth) in [
-            (4, "live", 20_000.0 * (3000.0 + head)),
-            (4, "allocated", 20_000.0 * (3000.0 + head)),
-            (8, "allocated", 200_000.0 * (700.0 + head)),
-            (8, "freed", 200_000.0 * (700.0 + head)),
+            (4, "live", 20_000.0 * (3000.0 + header_bytes)),
+            (4, "allocated", 20_000.0 * (3000.0 + header_bytes)),
+            (8, "allocated", 200_000.0 * (700.0 + header_bytes)),
+            (8, "freed", 200_000.0 * (700.0 + header_bytes)),
         ] {
             let sum = &line(&report, number)[fate];
             let (bytes, error) =
@@ -158,7 +157,7 @@ churn(200_000)
         assert_eq!(
             live,
             line(&report, 4)["live"]["bytes"].as_f64(),
-            "{build}: nothing else is there"
+            "{build}: the line allocates only bytes"
         );
         let (counted, estimated) =
             (report["bytes"].as_f64().unwrap(), report["allocated"]["bytes"].as_f64().unwrap());
@@ -172,7 +171,7 @@ churn(200_000)
 }
 
 #[test]
-fn a_program_runs_as_it_would_alone() {
+fn profiled_program_behaves_as_unprofiled() {
     let program = "\
 import os, sys
 print(sys.argv, __name__, os.path.basename(__file__), os.path.basename(sys.path[0]))
@@ -182,30 +181,30 @@ def fail(): raise ValueError('as it must')
 fail()
 ";
     for build in ["3.13", "3.15t"] {
-        let place = Place::new();
-        place.write("sub/work.py", program);
-        let out = alloc(&place, build, &["sub/work.py", "--", "a", "--b"]).run();
+        let dir = TestDir::new();
+        dir.write("sub/work.py", program);
+        let out = alloc(&dir, build, &["sub/work.py", "--", "a", "--b"]).run();
         assert_eq!(out.code, 1, "{build}: the program failed: {}", out.stderr);
         let mut alone = Command::new(python(build));
         let alone =
-            alone.args(["sub/work.py", "a", "--b"]).current_dir(place.path()).output().unwrap();
-        let said = String::from_utf8_lossy(&alone.stdout);
-        assert!(out.stdout.starts_with(&*said), "{build}: {}\nalone:\n{said}", out.stdout);
+            alone.args(["sub/work.py", "a", "--b"]).current_dir(dir.path()).output().unwrap();
+        let expected = String::from_utf8_lossy(&alone.stdout);
+        assert!(out.stdout.starts_with(&*expected), "{build}: {}\nalone:\n{expected}", out.stdout);
         let trace = String::from_utf8_lossy(&alone.stderr);
-        let ours = out.stderr.replace(&format!("{}/", place.path().display()), "");
-        let theirs = trace.replace(&format!("{}/", place.path().display()), "");
+        let ours = out.stderr.replace(&format!("{}/", dir.path().display()), "");
+        let theirs = trace.replace(&format!("{}/", dir.path().display()), "");
         assert!(ours.starts_with(&theirs), "{build}: {ours}\nalone:\n{theirs}");
         assert!(out.stdout.contains("The program ended with exit status: 1."), "{}", out.stdout);
     }
-    let place = Place::new();
-    place.write("pkg/__init__.py", "");
-    place.write("pkg/__main__.py", "import sys\nprint(sys.argv[1:], __name__, __package__)\n");
-    let out = alloc(&place, "3.14", &["-m", "pkg", "--", "x"]).run().ok();
+    let dir = TestDir::new();
+    dir.write("pkg/__init__.py", "");
+    dir.write("pkg/__main__.py", "import sys\nprint(sys.argv[1:], __name__, __package__)\n");
+    let out = alloc(&dir, "3.14", &["-m", "pkg", "--", "x"]).run().ok();
     assert!(out.stdout.starts_with("['x'] __main__ pkg\n"), "{}", out.stdout);
 }
 
 #[test]
-fn however_a_program_ends_its_figures_are_kept() {
+fn keeps_figures_however_the_program_ends() {
     let begin = "import os, sys, signal\nkept = [bytes(5000) for _ in range(1000)]\n";
     for (build, end, note) in [
         ("3.14", "os._exit(3)", "without its exit handlers"),
@@ -218,9 +217,9 @@ fn however_a_program_ends_its_figures_are_kept() {
             "another tool",
         ),
     ] {
-        let place = Place::new();
-        place.write("work.py", format!("{begin}{end}\n"));
-        let out = alloc(&place, build, &["--every", "1k", "--json", "work.py"]).run();
+        let dir = TestDir::new();
+        dir.write("work.py", format!("{begin}{end}\n"));
+        let out = alloc(&dir, build, &["--every", "1k", "--json", "work.py"]).run();
         let report = out.json();
         assert_eq!(out.code, i32::from(report["exit_code"] != 0), "{build} {end}: {}", out.stderr);
         assert!(
@@ -236,7 +235,7 @@ fn however_a_program_ends_its_figures_are_kept() {
 }
 
 #[test]
-fn children_threads_and_interpreters_do_no_harm() {
+fn forked_children_threads_and_subinterpreters_are_unharmed() {
     let program = "\
 import os, sys, threading, multiprocessing
 def work(n): return len([bytes(100) for _ in range(n)])
@@ -256,14 +255,14 @@ def main():
         one.exec('kept = [bytes(100) for _ in range(1000)]')
         one.close()
     threading.Thread(target=lambda: threading.Event().wait(), daemon=True).start()
-    print('well')
+    print('passed')
 if __name__ == '__main__': main()
 ";
     for build in BUILDS {
-        let place = Place::new();
-        place.write("work.py", program);
-        let out = alloc(&place, build, &["--every", "64", "work.py"]).run().ok();
-        assert!(out.stdout.starts_with("well\n"), "{build}: {}\n{}", out.stdout, out.stderr);
+        let dir = TestDir::new();
+        dir.write("work.py", program);
+        let out = alloc(&dir, build, &["--every", "64", "work.py"]).run().ok();
+        assert!(out.stdout.starts_with("passed\n"), "{build}: {}\n{}", out.stdout, out.stderr);
         assert_eq!(out.stderr, "", "{build}");
         assert!(
             out.stdout.contains("not counted: 3 forked child processes"),
@@ -274,35 +273,34 @@ if __name__ == '__main__': main()
 }
 
 #[test]
-fn a_profile_is_written_in_every_format() {
-    let place = Place::new();
-    place.write("work.py", KNOWN);
-    let out = alloc(&place, "3.14t", &["--every", "1", "--json", "-o", "p.collapsed", "work.py"])
+fn writes_collapsed_stacks_and_a_recording() {
+    let dir = TestDir::new();
+    dir.write("work.py", KNOWN_ALLOCATIONS);
+    let out = alloc(&dir, "3.14t", &["--every", "1", "--json", "-o", "p.collapsed", "work.py"])
         .run()
         .ok();
     let report = out.json();
-    let text = place.read("p.collapsed").unwrap();
+    let text = dir.read("p.collapsed").unwrap();
     let weight = |line: &str| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap();
     let sum: f64 = text.lines().map(weight).sum();
     let truth =
         report["live"]["bytes"].as_f64().unwrap() + report["freed"]["bytes"].as_f64().unwrap();
     assert_eq!(sum, truth);
     assert!(text.lines().any(|l| l.contains("keep") && l.contains("bytes")), "{text}");
-    assert!(!text.contains("alloc_start"), "what ungil itself put there is left off");
-    let replayed = place
-        .ungil(["profile", "--json", "--replay"])
-        .args([report["recording"].as_str().unwrap()]);
+    assert!(!text.contains("alloc_start"), "ungil's own frames are removed");
+    let replayed =
+        dir.ungil(["profile", "--json", "--replay"]).args([report["recording"].as_str().unwrap()]);
     let replayed = replayed.run().ok().json();
-    assert_eq!(replayed["weight"].as_f64(), Some(truth), "the recording has what the file has");
+    assert_eq!(replayed["weight"].as_f64(), Some(truth), "the recording and the file agree");
     assert_eq!(replayed["header"]["mode"], "alloc");
-    let told = alloc(&place, "3.14t", &["-o", "p.what", "work.py"]).run().told(2);
-    assert!(told.what.contains("p.what"), "{}", told.what);
+    let error = alloc(&dir, "3.14t", &["-o", "p.what", "work.py"]).run().expect_error(2);
+    assert!(error.what.contains("p.what"), "{}", error.what);
 }
 
 #[test]
-fn an_option_without_a_meaning_is_refused_rather_than_ignored() {
-    let place = Place::new();
-    place.write("work.py", "");
+fn rejects_options_that_do_not_apply() {
+    let dir = TestDir::new();
+    dir.write("work.py", "");
     let alloc = ["--mode", "alloc", "work.py"];
     for (mode, option) in [
         (&alloc[..], &["--rate", "5khz"][..]),
@@ -321,7 +319,7 @@ fn an_option_without_a_meaning_is_refused_rather_than_ignored() {
         (&["--mode", "alloc", "1"], &["--", "argument"]),
         (&["--replay", "p.ungil"], &["--every", "1"]),
     ] {
-        let told = place.ungil(["profile"]).args(mode).args(option).run().told(2);
-        assert!(told.what.contains(option[0]), "{mode:?}: {told:?}");
+        let error = dir.ungil(["profile"]).args(mode).args(option).run().expect_error(2);
+        assert!(error.what.contains(option[0]), "{mode:?}: {error:?}");
     }
 }

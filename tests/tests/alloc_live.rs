@@ -1,19 +1,20 @@
-//! `ungil profile --mode alloc` of a process that runs: one that lets itself be asked, and those
-//! that do not.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Runs `ungil profile --mode alloc` on running processes: some accept `sys.remote_exec`, others do
+//! not.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod allocations;
 
 use allocations::{kind, line};
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
-use ungil_tests::{Place, Ungil, alive, eventually, python};
+use ungil_tests::{TestDir, Ungil, alive, copy_interpreter, eventually, python};
 
-fn ask(place: &Place) -> Ungil {
-    place.ungil(["profile", "--mode", "alloc"])
+fn profile_alloc(dir: &TestDir) -> Ungil {
+    dir.ungil(["profile", "--mode", "alloc"])
 }
 
-/// Allocates in a thread and, unless it is to sit still, in the main thread, until a file is there.
+/// Allocates in a thread until the file `end` exists. The main thread evaluates bytecode meanwhile,
+/// or blocks if the argument is `still`.
 const SERVER: &str = "\
 import os, sys, threading, time
 def churn():
@@ -33,18 +34,18 @@ else:
 ";
 
 struct Server<'a> {
-    place: &'a Place,
+    dir: &'a TestDir,
     child: Child,
 }
 
 impl Server<'_> {
-    fn start<'a>(place: &'a Place, build: &str, how: &str, env: &[(&str, &str)]) -> Server<'a> {
-        place.write("work.py", SERVER);
+    fn start<'a>(dir: &'a TestDir, build: &str, how: &str, env: &[(&str, &str)]) -> Server<'a> {
+        dir.write("work.py", SERVER);
         let mut command = Command::new(python(build));
-        command.args(["work.py", how]).current_dir(place.path()).envs(env.iter().copied());
+        command.args(["work.py", how]).current_dir(dir.path()).envs(env.iter().copied());
         let child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let server = Server { place, child };
-        eventually("the server's start", || place.at("ready").exists());
+        let server = Server { dir, child };
+        eventually("the server is ready", || dir.join("ready").exists());
         server
     }
 
@@ -52,14 +53,14 @@ impl Server<'_> {
         self.child.id().to_string()
     }
 
-    /// Ends it as it would end by itself: well, and without having said anything.
+    /// Lets the server end by itself. Fails unless it succeeds without output on standard error.
     fn end(mut self) {
-        self.place.write("end", "");
+        self.dir.write("end", "");
         let pid = i32::try_from(self.child.id()).unwrap();
-        eventually("the server's end", || !alive(pid));
-        let mut said = String::new();
-        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut said).unwrap();
-        assert_eq!((self.child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+        eventually("the server ends", || !alive(pid));
+        let mut stderr = String::new();
+        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut stderr).unwrap();
+        assert_eq!((self.child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
     }
 }
 
@@ -71,13 +72,13 @@ impl Drop for Server<'_> {
 }
 
 #[test]
-fn a_live_process_that_lets_itself_be_asked_is_profiled_and_left_as_it_was() {
+fn profiles_live_process_and_restores_its_allocators() {
     for build in ["3.14", "3.14t", "3.15", "3.15t"] {
-        let place = Place::new();
-        let server = Server::start(&place, build, "turning", &[]);
+        let dir = TestDir::new();
+        let server = Server::start(&dir, build, "turning", &[]);
         for round in 0..2 {
             let args = ["--duration", "300ms", "--every", "4k", "--json", "--patience", "200s"];
-            let report = ask(&place).args(args).args([server.pid()]).run().ok().json();
+            let report = profile_alloc(&dir).args(args).args([server.pid()]).run().ok().json();
             assert_eq!(report["end"], "whole", "{build}, round {round}: {:#}", report["notes"]);
             assert_eq!(
                 report["notes"],
@@ -93,77 +94,79 @@ fn a_live_process_that_lets_itself_be_asked_is_profiled_and_left_as_it_was() {
             assert_eq!(report["pid"].to_string(), server.pid());
         }
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", server.pid())).unwrap();
-        assert!(maps.contains("ungil_hook.so (deleted)"), "the library's file is gone");
+        assert!(maps.contains("ungil_hook.so (deleted)"), "the library's file was deleted");
         server.end();
     }
 }
 
 #[test]
-fn a_process_that_cannot_be_asked_is_a_clear_word() {
-    let place = Place::new();
-    let old = Server::start(&place, "3.13", "turning", &[]);
-    let told = ask(&place).args([old.pid()]).run().told(1);
-    assert!(told.what.contains("3.13") && told.why.contains("PEP 768"), "{told:?}");
+fn explains_why_a_process_cannot_be_profiled() {
+    let dir = TestDir::new();
+    let old = Server::start(&dir, "3.13", "turning", &[]);
+    let error = profile_alloc(&dir).args([old.pid()]).run().expect_error(1);
+    assert!(error.what.contains("3.13") && error.why.contains("PEP 768"), "{error:?}");
     old.end();
 
-    let place = Place::new();
-    let shut = Server::start(&place, "3.15", "turning", &[("PYTHON_DISABLE_REMOTE_DEBUG", "1")]);
-    let told = ask(&place).args([shut.pid()]).run().told(1);
-    assert!(told.what.contains("does not accept sys.remote_exec"), "{told:?}");
-    assert!(told.help.contains("PYTHON_DISABLE_REMOTE_DEBUG"), "{told:?}");
-    shut.end();
+    let dir = TestDir::new();
+    let disabled = Server::start(&dir, "3.15", "turning", &[("PYTHON_DISABLE_REMOTE_DEBUG", "1")]);
+    let error = profile_alloc(&dir).args([disabled.pid()]).run().expect_error(1);
+    assert!(error.what.contains("does not accept sys.remote_exec"), "{error:?}");
+    assert!(error.help.contains("PYTHON_DISABLE_REMOTE_DEBUG"), "{error:?}");
+    disabled.end();
 
-    let place = Place::new();
-    let still = Server::start(&place, "3.14t", "still", &[]);
-    let told = ask(&place).args(["--patience", "300ms"]).args([still.pid()]).run().told(1);
-    assert!(told.what.contains("did not respond") && told.why.contains("system call"), "{told:?}");
-    let pid = still.pid();
-    let left = || {
+    let dir = TestDir::new();
+    let blocked = Server::start(&dir, "3.14t", "still", &[]);
+    let error = profile_alloc(&dir)
+        .args(["--patience", "300ms"])
+        .args([blocked.pid()])
+        .run()
+        .expect_error(1);
+    assert!(
+        error.what.contains("did not respond") && error.why.contains("system call"),
+        "{error:?}"
+    );
+    let pid = blocked.pid();
+    let request_files = || {
         let names = std::fs::read_dir("/tmp")
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.starts_with(&format!("ungil-alloc-{pid}-"))).count()
     };
-    assert_eq!(left(), 1, "the request waits for the main thread");
-    still.end();
-    assert_eq!(left(), 0, "and takes itself away when it is met");
+    assert_eq!(request_files(), 1, "the request waits for the main thread");
+    blocked.end();
+    assert_eq!(request_files(), 0, "the request deletes its file when it runs");
 
-    let told = ask(&place).args([i32::MAX.to_string()]).run().told(1);
-    assert!(told.what.contains("no process"), "{told:?}");
+    let error = profile_alloc(&dir).args([i32::MAX.to_string()]).run().expect_error(1);
+    assert!(error.what.contains("no process"), "{error:?}");
 }
 
-/// Starts a copy of an interpreter, which the test may replace.
-fn copied<'a>(place: &'a Place, build: &str) -> (Server<'a>, std::path::PathBuf) {
-    place.write("work.py", SERVER);
-    let (original, copy) = (python(build).canonicalize().unwrap(), place.at("python"));
-    std::fs::copy(&original, &copy).unwrap();
-    let home = original.ancestors().nth(2).unwrap();
-    let mut command = Command::new(&copy);
-    // Some builds keep their main program in a library that is found beside the executable.
-    command.env("PYTHONHOME", home).env("LD_LIBRARY_PATH", home.join("lib"));
+/// Starts the server on a copy of an interpreter, which the test may replace.
+fn start_on_copy<'a>(dir: &'a TestDir, build: &str) -> (Server<'a>, std::path::PathBuf) {
+    dir.write("work.py", SERVER);
+    let (copy, mut command) = copy_interpreter(dir, build);
     let child = command
         .args(["work.py", "turning"])
-        .current_dir(place.path())
+        .current_dir(dir.path())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let server = Server { place, child };
-    eventually("the server's start", || place.at("ready").exists());
+    let server = Server { dir, child };
+    eventually("the server is ready", || dir.join("ready").exists());
     (server, copy)
 }
 
 #[test]
-fn a_process_whose_executable_was_replaced_is_asked_by_its_own() {
+fn profiles_process_whose_executable_was_replaced() {
     for build in ["3.14", "3.14t", "3.15", "3.15t"] {
         for replaced in [false, true] {
-            let place = Place::new();
-            let (server, copy) = copied(&place, build);
+            let dir = TestDir::new();
+            let (server, copy) = start_on_copy(&dir, build);
             std::fs::remove_file(&copy).unwrap();
             if replaced {
                 std::fs::copy("/bin/false", &copy).unwrap();
             }
             let args = ["--duration", "300ms", "--json", "--patience", "200s"];
-            let report = ask(&place).args(args).args([server.pid()]).run().ok().json();
+            let report = profile_alloc(&dir).args(args).args([server.pid()]).run().ok().json();
             assert_eq!(report["end"], "whole", "{build}: {report:#}");
             server.end();
         }
@@ -171,16 +174,17 @@ fn a_process_whose_executable_was_replaced_is_asked_by_its_own() {
 }
 
 #[test]
-fn a_process_that_is_stopped_at_the_end_of_the_profile_has_not_ended() {
-    let place = Place::new();
-    let server = Server::start(&place, "3.14", "turning", &[]);
+fn process_stopped_by_a_signal_is_not_reported_as_ended() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, "3.14", "turning", &[]);
     let signal = |name: &str| {
         let done = Command::new("kill").args([name, &server.pid()]).status();
         assert!(done.is_ok_and(|status| status.success()), "kill {name}");
     };
-    let mut running = ask(&place).args(["--json", "--patience", "20s", &server.pid()]).start();
+    let mut running =
+        profile_alloc(&dir).args(["--json", "--patience", "20s", &server.pid()]).start();
     let maps = format!("/proc/{}/maps", server.pid());
-    running.until("the library in the target", || {
+    running.until("the target has loaded the library", || {
         std::fs::read_to_string(&maps).ok().filter(|maps| maps.contains("ungil_hook"))
     });
     std::thread::sleep(std::time::Duration::from_millis(300));

@@ -1,7 +1,7 @@
-//! A task that cannot be loaded, has no items, or cannot be carried to a worker is told as such.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Checks the errors for a task that cannot be loaded, has no items, or cannot be sent to a worker.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
-use ungil_tests::{Out, Place, Told};
+use ungil_tests::{ErrorMessage, Out, TestDir};
 
 const MODULE: &str = "\
 number = 3
@@ -10,100 +10,100 @@ def double(x):
     return 2 * x
 def bad(x):
     raise RuntimeError('item %d is bad' % x)
-class Sealed:
+class Unpicklable:
     def __reduce__(self):
-        raise TypeError('sealed for good')
-def sealed(n):
-    return [1, 2, Sealed(), 4][:n]
+        raise TypeError('refuses to be pickled')
+def items(n):
+    return [1, 2, Unpicklable(), 4][:n]
 def locks(x):
     return threading.Lock()
 async def later(x):
     return x
 ";
 
-fn task(place: &Place, target: &str, items: &str, models: &str) -> Out {
-    place.write("work.py", MODULE);
+fn task(dir: &TestDir, target: &str, items: &str, models: &str) -> Out {
+    dir.write("work.py", MODULE);
     let task =
         ["--task", target, "--items", items, "--models", models, "--workers", "2", "--chunk", "2"];
-    place.one_block(task).args(["--python", "3.14,3.14t"]).run()
+    dir.one_block(task).args(["--python", "3.14,3.14t"]).run()
 }
 
-fn told(target: &str, items: &str, models: &str) -> Told {
-    task(&Place::new(), target, items, models).told(1)
+fn task_error(target: &str, items: &str, models: &str) -> ErrorMessage {
+    task(&TestDir::new(), target, items, models).expect_error(1)
 }
 
 #[test]
-fn an_item_that_cannot_be_pickled_is_named_by_its_number() {
+fn unpicklable_item_is_named_by_its_index() {
     for model in ["spawn", "fork", "forkserver", "interpreters"] {
-        let told = told("work:double", "sealed(4)", model);
-        assert!(told.what.contains("item 2") && told.what.contains(model), "{told:?}");
-        assert!(told.why.contains("sealed for good"), "{told:?}");
-        assert!(told.help.contains("--models"), "{told:?}");
+        let error = task_error("work:double", "items(4)", model);
+        assert!(error.what.contains("item 2") && error.what.contains(model), "{error:?}");
+        assert!(error.why.contains("refuses to be pickled"), "{error:?}");
+        assert!(error.help.contains("--models"), "{error:?}");
     }
-    // Without that item the same task runs.
-    task(&Place::new(), "work:double", "sealed(2)", "threads,spawn").ok();
+    // The same task runs without that item.
+    task(&TestDir::new(), "work:double", "items(2)", "threads,spawn").ok();
 }
 
 #[test]
-fn a_result_that_cannot_be_pickled_fails_the_run_and_says_why() {
-    let told = told("work:locks", "range(4)", "forkserver");
-    assert!(told.why.contains("pickle"), "{told:?}");
+fn unpicklable_result_fails_the_run() {
+    let error = task_error("work:locks", "range(4)", "forkserver");
+    assert!(error.why.contains("pickle"), "{error:?}");
 }
 
 #[test]
-fn a_module_or_function_that_is_not_there_is_named() {
-    let told_of = told("nothere:f", "range(3)", "threads");
+fn missing_module_or_function_is_named() {
+    let error = task_error("nothere:f", "range(3)", "threads");
     assert!(
-        told_of.what.contains("nothere:f") && told_of.why.contains("ModuleNotFoundError"),
-        "{told_of:?}"
+        error.what.contains("nothere:f") && error.why.contains("ModuleNotFoundError"),
+        "{error:?}"
     );
-    let told_of = told("work:missing", "range(3)", "threads");
-    assert!(told_of.why.contains("missing"), "{told_of:?}");
-    let told_of = told("work:number", "range(3)", "sequential");
-    assert!(told_of.what.contains("not callable") && told_of.why.contains("int"), "{told_of:?}");
+    let error = task_error("work:missing", "range(3)", "threads");
+    assert!(error.why.contains("missing"), "{error:?}");
+    let error = task_error("work:number", "range(3)", "sequential");
+    assert!(error.what.contains("not callable") && error.why.contains("int"), "{error:?}");
 }
 
 #[test]
-fn items_that_are_none_or_nonsense_are_told() {
-    let told_of = told("work:double", "[]", "sequential");
-    assert!(told_of.what.contains("empty"), "{told_of:?}");
-    let told_of = told("work:double", "range(", "sequential");
-    assert!(told_of.why.contains("SyntaxError"), "{told_of:?}");
-    let told_of = told("work:double", "7", "sequential");
-    assert!(told_of.why.contains("not iterable"), "{told_of:?}");
-    let told_of = told("work:double", "nowhere()", "sequential");
-    assert!(told_of.why.contains("nowhere"), "{told_of:?}");
+fn reports_empty_and_invalid_items() {
+    let error = task_error("work:double", "[]", "sequential");
+    assert!(error.what.contains("empty"), "{error:?}");
+    let error = task_error("work:double", "range(", "sequential");
+    assert!(error.why.contains("SyntaxError"), "{error:?}");
+    let error = task_error("work:double", "7", "sequential");
+    assert!(error.why.contains("not iterable"), "{error:?}");
+    let error = task_error("work:double", "nowhere()", "sequential");
+    assert!(error.why.contains("nowhere"), "{error:?}");
 }
 
 #[test]
-fn a_function_that_raises_fails_under_every_model_with_its_own_words() {
+fn exception_of_the_task_is_shown_under_every_model() {
     for model in ["sequential", "threads", "spawn", "forkserver", "fork", "interpreters"] {
-        let told = told("work:bad", "range(3)", model);
-        assert!(told.why.contains("is bad"), "{model}: {told:?}");
+        let error = task_error("work:bad", "range(3)", model);
+        assert!(error.why.contains("is bad"), "{model}: {error:?}");
     }
 }
 
 #[test]
-fn asyncio_wants_an_async_function() {
-    let told = told("work:double", "range(3)", "asyncio");
-    assert!(told.what.contains("async def"), "{told:?}");
+fn asyncio_requires_an_async_function() {
+    let error = task_error("work:double", "range(3)", "asyncio");
+    assert!(error.what.contains("async def"), "{error:?}");
 }
 
 #[test]
-fn a_worker_that_dies_fails_the_run_and_hangs_nothing() {
-    let place = Place::new();
-    place.write(
+fn dead_worker_fails_the_run_without_a_hang() {
+    let dir = TestDir::new();
+    dir.write(
         "dies.py",
         "import os\ndef f(x):\n    os._exit(9) if x == 3 else None\n    return x\n",
     );
     for model in ["fork", "spawn", "forkserver"] {
         let task = ["--task", "dies:f", "--items", "range(8)", "--models", model, "--workers", "2"];
-        let told = place
+        let error = dir
             .one_block(task)
             .args(["--python", "3.14,3.14t", "--timeout", "100s"])
             .run()
-            .told(1);
-        assert!(!told.what.contains("--timeout"), "{model}: {told:?}");
-        assert!(told.why.contains("process"), "{model}: {told:?}");
+            .expect_error(1);
+        assert!(!error.what.contains("--timeout"), "{model}: {error:?}");
+        assert!(error.why.contains("process"), "{model}: {error:?}");
     }
 }

@@ -5,10 +5,10 @@
 
 mod profiles;
 
-use profiles::{Target, number, profile};
+use profiles::{ScriptTarget, number, profile};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use ungil_tests::{BUILDS, Place, eventually, metric};
+use ungil_tests::{BUILDS, TestDir, eventually, metric};
 
 /// The main thread has left its script and waits for a non-daemon thread.
 const SHUTTING_DOWN: &str = "
@@ -43,14 +43,14 @@ for i in range(4): threading.Thread(target=feed).start()
 open('ready', 'w').close()
 ";
 
-fn dump(place: &Place, target: &Target) -> Value {
-    let out = place.ungil(["dump", &target.pid(), "--json", "--no-source"]).run();
+fn dump(dir: &TestDir, target: &TruthfulDebuggee) -> Value {
+    let out = dir.ungil(["dump", &target.pid(), "--json", "--no-source"]).run();
     assert!(out.code == 0 || out.code == 4, "{}", out.stderr);
     out.json()
 }
 
-fn top(place: &Place, target: &Target, views: &str) -> Value {
-    let out = place.ungil(["top", &target.pid(), "--json", "-d", "500ms", "-n", views]).run().ok();
+fn top(dir: &TestDir, target: &TruthfulDebuggee, views: &str) -> Value {
+    let out = dir.ungil(["top", &target.pid(), "--json", "-d", "500ms", "-n", views]).run().ok();
     serde_json::from_str(out.stdout.lines().last().unwrap()).unwrap()
 }
 
@@ -67,17 +67,17 @@ fn threads(dump: &Value) -> impl Iterator<Item = &Value> {
 /// else.
 fn assert_contended(script: &str, builds: &[&str], kind: &str) {
     for build in builds {
-        let place = Place::new();
-        let target = Target::start(&place, build, script);
+        let dir = TestDir::new();
+        let target = ScriptTarget::start(&dir, build, script);
         eventually("a thread that dump sees waiting", || {
-            let dump = dump(&place, &target);
+            let dump = dump(&dir, &target);
             let waits: Vec<&Value> =
                 threads(&dump).map(|t| &t["waits"]).filter(|w| w["kind"] == kind).collect();
             waits.iter().for_each(|wait| assert_eq!(wait["contention"], true, "{build}: {wait}"));
             !waits.is_empty()
         });
         eventually("a wait that top counts", || {
-            let view = top(&place, &target, "4");
+            let view = top(&dir, &target, "4");
             let of = |o: &&Value| o["kind"] == kind;
             items(&view["objects"])
                 .iter()
@@ -88,7 +88,7 @@ fn assert_contended(script: &str, builds: &[&str], kind: &str) {
         let mut last = Value::Null;
         eventually("a wait that profile counts", || {
             let args = [&target.pid(), "--mode", "lock", "--duration", "1s", "--rate", "500"];
-            last = profile(&place, &args).ok().json();
+            last = profile(&dir, &args).ok().json();
             items(&last["locks"])
                 .iter()
                 .any(|lock| lock["kind"] == label && number(&lock["weight"]) > 0.0)
@@ -96,8 +96,8 @@ fn assert_contended(script: &str, builds: &[&str], kind: &str) {
         drop(target);
         eventually("a wait that compare counts", || {
             let lasts = "open('ready', 'w').close()\nimport time\ntime.sleep(2)\nimport os\nprint('done', flush=True)\nos._exit(0)\n";
-            place.write("work.py", script.replace("open('ready', 'w').close()\n", lasts));
-            let record = place.one_block(["work.py", "--python", build]).run().ok().record();
+            dir.write("work.py", script.replace("open('ready', 'w').close()\n", lasts));
+            let record = dir.one_block(["work.py", "--python", build]).run().ok().record();
             metric(record.run(build), "lock_wait_s") > 0.0
         });
     }
@@ -116,30 +116,30 @@ fn mutexes_of_the_runtime_are_locks() {
 #[test]
 fn joining_threads_is_no_contention() {
     for build in BUILDS {
-        let place = Place::new();
-        let target = Target::start(&place, build, SHUTTING_DOWN);
-        let dump = dump(&place, &target);
+        let dir = TestDir::new();
+        let target = ScriptTarget::start(&dir, build, SHUTTING_DOWN);
+        let dump = dump(&dir, &target);
         let main = threads(&dump).find(|thread| thread["name"] == "MainThread").unwrap();
         assert_eq!(main["waits"]["kind"], "threading.Thread", "{build}: {main}");
         assert_eq!(main["waits"]["contention"], false, "{build}: {main}");
         assert_eq!(main["waits"]["holders"][0]["name"], "worker", "{build}: {main}");
-        let words = place.ungil(["dump", &target.pid()]).run().ok().stdout;
+        let words = dir.ungil(["dump", &target.pid()]).run().ok().stdout;
         let line = words.lines().find(|line| line.starts_with("\"MainThread\"")).unwrap();
         assert!(line.ends_with("waiting for a thread to end"), "{build}: {line}");
         assert!(words.contains("(a threading.Thread), which is \"worker\""), "{build}: {words}");
-        let view = top(&place, &target, "2");
+        let view = top(&dir, &target, "2");
         let main =
             items(&view["threads"]).iter().find(|thread| thread["name"] == "MainThread").unwrap();
         assert_eq!(main["state"], "event", "{build}: {main}");
         assert_eq!(view["objects"], serde_json::json!([]), "{build}");
         let summary =
-            profile(&place, &[&target.pid(), "--mode", "lock", "--duration", "500ms"]).ok().json();
+            profile(&dir, &[&target.pid(), "--mode", "lock", "--duration", "500ms"]).ok().json();
         assert_eq!(summary["samples"], 0, "{build}: {summary}");
         drop(target);
         let ends =
             SHUTTING_DOWN.replace("time.sleep(1000)", "time.sleep(1); print('done', flush=True)");
-        place.write("work.py", ends);
-        let record = place.one_block(["work.py", "--python", build]).run().ok().record();
+        dir.write("work.py", ends);
+        let record = dir.one_block(["work.py", "--python", build]).run().ok().record();
         let run = record.run(build);
         assert!(metric(run, "lock_wait_s") < 0.2 * metric(run, "wall_s"), "{build}: {run}");
     }
@@ -181,12 +181,12 @@ while not call().startswith('202 '): time.sleep(0.01)
 #[test]
 fn a_thread_in_a_subinterpreter_counts_once() {
     for build in BUILDS {
-        let place = Place::new();
+        let dir = TestDir::new();
         let stays = format!("{SUBINTERPRETER}open('ready', 'w').close()\ntime.sleep(1000)\n");
-        let target = Target::start(&place, build, &stays);
+        let target = ScriptTarget::start(&dir, build, &stays);
         let mut seen = Value::Null;
         eventually("a thread that waits", || {
-            seen = dump(&place, &target);
+            seen = dump(&dir, &target);
             threads(&seen).any(|thread| thread["waits"]["contention"] == true)
         });
         let dump = seen;
@@ -211,10 +211,10 @@ fn a_thread_in_a_subinterpreter_counts_once() {
         );
         let waiter = all.iter().find(|thread| thread["waits"]["contention"] == true).unwrap();
         assert_eq!(waiter["name"], "caller", "{build}: {waiter}");
-        let words = place.ungil(["dump", &target.pid()]).run().ok().stdout;
+        let words = dir.ungil(["dump", &target.pid()]).run().ok().stdout;
         assert!(words.contains(", 3 threads in 2 interpreters,"), "{build}: {words}");
 
-        let view = top(&place, &target, "2");
+        let view = top(&dir, &target, "2");
         let rows: Vec<i64> = ids(items(&view["threads"]), "tid");
         assert_eq!(rows.len(), 3, "{build}: {}", view["threads"]);
         assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), kernels, "{build}");
@@ -238,7 +238,7 @@ fn a_thread_in_a_subinterpreter_counts_once() {
             "--threads",
             "caller",
         ];
-        let summary = profile(&place, &args).ok().json();
+        let summary = profile(&dir, &args).ok().json();
         let (weight, lasted) =
             (number(&summary["weight"]), number(&summary["totals"]["duration_ns"]));
         assert!(
@@ -248,8 +248,8 @@ fn a_thread_in_a_subinterpreter_counts_once() {
         drop(target);
 
         let ends = "from ungil_phase import phase\nwith phase(): time.sleep(2)\nos.write(go, b'.')\ncaller.join()\nprint('done')\n";
-        place.write("work.py", format!("{SUBINTERPRETER}{ends}"));
-        let record = place.one_block(["work.py", "--python", build]).run().ok().record();
+        dir.write("work.py", format!("{SUBINTERPRETER}{ends}"));
+        let record = dir.one_block(["work.py", "--python", build]).run().ok().record();
         let run = record.run(build);
         let waiters = metric(run, "lock_wait_s") / metric(run, "wall_s");
         assert!((0.6..=1.1).contains(&waiters), "{build}: {waiters} threads waited, not 1: {run}");

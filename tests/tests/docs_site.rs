@@ -1,8 +1,8 @@
-//! The documentation: the site builds without a warning, every reference leads somewhere, every
-//! page fits a phone and a desk, and every command that a page shows works.
+//! Checks the documentation: the site builds without warnings, references resolve, pages fit narrow
+//! and wide windows, and the commands on each page work.
 //!
 //! Python examples are run by `python/tests/test_docs.py` on each interpreter.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 mod pages;
 
@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use ungil_tests::{Page, Place, binary};
+use ungil_tests::{BrowserPage, TestDir, binary};
 
-/// Runs the commands of each page in a test of its own.
+/// Defines one test per page, which runs the page's commands.
 macro_rules! commands {
     ($($test:ident: $page:literal,)*) => {
-        /// Every page that shows commands.
-        const SHOWING: &[&str] = &[$($page),*];
+        /// The pages with a test.
+        const PAGES_WITH_TEST: &[&str] = &[$($page),*];
         $(
             #[test]
             fn $test() {
@@ -46,33 +46,32 @@ commands! {
     the_commands_of_the_package_work: "docs/structures/README.md",
 }
 
-/// Builds the site.
-fn built(place: &Place) -> PathBuf {
-    let site = place.at("site");
+/// Builds the site and returns its folder.
+fn build_site(dir: &TestDir) -> PathBuf {
+    let site = dir.join("site");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut xtask = Command::new(cargo);
     xtask.current_dir(root()).args(["run", "--quiet", "--package", "xtask", "--", "docs"]);
     let out = xtask.arg(&site).env("UNGIL_BIN", binary()).output().expect("cargo runs");
-    let said = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "the site has warnings:\n{said}");
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "the site has warnings:\n{stderr}");
     site
 }
 
 #[test]
-fn the_site_builds_without_a_warning_and_every_page_fits() {
-    let place = Place::new();
-    let site = built(&place);
+fn site_builds_without_warnings_and_pages_fit() {
+    let dir = TestDir::new();
+    let site = build_site(&dir);
     let mut files = Vec::new();
     pages::collect(&site, "html", &mut files);
     assert!(files.len() > 40, "{} pages", files.len());
-    references_lead_somewhere(&files);
-    pages_fit(&site, &files);
+    assert_references_resolve(&files);
+    assert_pages_fit(&site, &files);
 }
 
-/// Fails for each reference of a page to a file or an anchor that is not there, and for anything
-/// that a page would load from elsewhere.
+/// Fails if a page refers to a missing file or anchor, or loads anything from another site.
 #[track_caller]
-fn references_lead_somewhere(files: &[PathBuf]) {
+fn assert_references_resolve(files: &[PathBuf]) {
     let text: BTreeMap<&Path, String> =
         files.iter().map(|file| (file.as_path(), fs::read_to_string(file).unwrap())).collect();
     let ids: BTreeMap<&Path, BTreeSet<String>> = text
@@ -98,9 +97,9 @@ fn references_lead_somewhere(files: &[PathBuf]) {
                 broken.push(format!("{}: {reference}: no file", file.display()));
                 continue;
             };
-            let there = ids.get(target.as_path());
+            let target_ids = ids.get(target.as_path());
             let anchor = html::decoded(anchor);
-            if !anchor.is_empty() && there.is_some_and(|ids| !ids.contains(&anchor)) {
+            if !anchor.is_empty() && target_ids.is_some_and(|ids| !ids.contains(&anchor)) {
                 broken.push(format!("{}: {reference}: no anchor", file.display()));
             }
         }
@@ -108,7 +107,8 @@ fn references_lead_somewhere(files: &[PathBuf]) {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// Elements of the article that reach beyond the window, unless a box of the article scrolls them.
+/// JavaScript: the elements of the article that extend beyond the window, unless an ancestor in the
+/// article scrolls.
 const TOO_WIDE: &str = "(() => { \
     const article = document.querySelector('article'), page = document.scrollingElement; \
     const wide = [...article.querySelectorAll('*')].filter(element => { \
@@ -120,27 +120,28 @@ const TOO_WIDE: &str = "(() => { \
     return page.scrollWidth > innerWidth ? [`page of ${page.scrollWidth}`] : \
         wide.slice(0, 3).map(e => `${e.tagName} ${e.textContent.trim().slice(0, 60)}`); })()";
 
-/// Opens every page as wide as a phone and as a desk.
+/// Opens every page in a window as wide as a phone's and as a desktop's. Fails if its content is
+/// wider.
 #[track_caller]
-fn pages_fit(site: &Path, files: &[PathBuf]) {
+fn assert_pages_fit(site: &Path, files: &[PathBuf]) {
     for width in [400, 1400] {
-        let mut page = Page::open(&site.join("index.html"), width, "light", "document.body");
+        let mut page = BrowserPage::open(&site.join("index.html"), width, "light", "document.body");
         for file in files {
-            page.follow(file);
-            let wide = page.value(TOO_WIDE);
+            page.navigate(file);
+            let wide = page.evaluate(TOO_WIDE);
             assert_eq!(
                 wide,
                 serde_json::json!([]),
                 "{} at {width} pixels",
                 file.strip_prefix(site).unwrap().display()
             );
-            page.stays_within(site);
+            page.assert_loads_only_below(site);
         }
     }
 }
 
 #[test]
-fn links_between_the_pages_of_the_repository_lead_somewhere() {
+fn links_between_pages_of_the_repository_resolve() {
     let pages = pages();
     let mut broken = Vec::new();
     for page in &pages {
@@ -151,12 +152,12 @@ fn links_between_the_pages_of_the_repository_lead_somewhere() {
             let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
             let own = root().join(&page.name);
             let target = if path.is_empty() { own } else { own.parent().unwrap().join(path) };
-            let there = target.canonicalize().ok();
-            let anchored = || {
+            let exists = target.exists();
+            let has_anchor = || {
                 let text = fs::read_to_string(&target).unwrap_or_default();
                 pages::anchors(&text).iter().any(|a| a == anchor)
             };
-            if there.is_none() || !anchor.is_empty() && !anchored() {
+            if !exists || !anchor.is_empty() && !has_anchor() {
                 broken.push(format!("{}:{line}: {link}", page.name));
             }
         }
@@ -165,16 +166,16 @@ fn links_between_the_pages_of_the_repository_lead_somewhere() {
 }
 
 #[test]
-fn every_command_is_run_or_says_why_not() {
+fn every_command_has_a_test_or_a_reason() {
     let (mut run, mut not_run) = (0, Vec::new());
-    let mut showing = BTreeSet::new();
+    let mut pages_with_commands = BTreeSet::new();
     for page in pages() {
         for block in blocks(&page) {
-            let place = format!("{}:{}", page.name, block.line);
+            let location = format!("{}:{}", page.name, block.line);
             if block.language != "console" {
                 let hidden = block.lines.iter().any(|line| line.starts_with("$ "));
-                assert!(!hidden, "{place}: commands stand in a block of `console`");
-                // Other blocks are code, output (`text`), or a directive of the site.
+                assert!(!hidden, "{location}: commands belong into a `console` block");
+                // Other blocks contain code, output (`text`), or a Sphinx directive.
                 let starts = |line: &String| {
                     let word = line.split(' ').next().unwrap_or_default();
                     ["ungil", "python", "python3", "pip", "cargo", "sudo"].contains(&word)
@@ -183,41 +184,46 @@ fn every_command_is_run_or_says_why_not() {
                     block.language == "text"
                         || block.language.starts_with('{')
                         || !block.lines.iter().any(starts),
-                    "{place}: commands begin with `$ `, in a block of `console`"
+                    "{location}: commands start with `$ ` and belong into a `console` block"
                 );
                 if let Mark::NotRun(reason) = &block.mark {
-                    not_run.push(format!("{place}: {reason}"));
+                    not_run.push(format!("{location}: {reason}"));
                 } else if block.language == "python" {
                     run += 1;
                 }
                 continue;
             }
-            assert!(block.commands().next().is_some(), "{place}: no command");
+            assert!(block.commands().next().is_some(), "{location}: no command");
             match &block.mark {
-                Mark::NotRun(reason) => not_run.push(format!("{place}: {reason}")),
+                Mark::NotRun(reason) => not_run.push(format!("{location}: {reason}")),
                 _ => {
                     run += 1;
-                    showing.insert(page.name.clone());
+                    pages_with_commands.insert(page.name.clone());
                 }
             }
         }
     }
-    for page in &showing {
-        assert!(SHOWING.contains(&page.as_str()), "{page}: no test runs its commands");
+    for page in &pages_with_commands {
+        assert!(PAGES_WITH_TEST.contains(&page.as_str()), "{page}: no test runs its commands");
     }
     println!("{run} run; not run:\n{}", not_run.join("\n"));
     let share = not_run.len() as f64 / (run + not_run.len()) as f64;
-    assert!(share < 0.15, "{:.0} % are not run: {}", share * 100.0, not_run.join("\n"));
+    assert!(
+        share < 0.15,
+        "{:.0} % of the commands are not run: {}",
+        share * 100.0,
+        not_run.join("\n")
+    );
 }
 
 #[test]
-fn the_readme_is_short() {
+fn readme_is_short() {
     let pages = pages();
     let readme = pages.iter().find(|page| page.name == "README.md").unwrap();
     assert!(readme.text.lines().count() <= 70);
 }
 
-/// The options of a command, from its help.
+/// Returns the options in the help of a command.
 fn options(help: &str) -> BTreeSet<String> {
     help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
         .filter(|word| word.starts_with("--") && word.len() > 2)
@@ -226,7 +232,7 @@ fn options(help: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_option_that_a_guide_names_exists() {
+fn options_named_in_guides_exist() {
     let help = |command: &[&str]| {
         let out = Command::new(binary()).args(command).arg("--help").output().unwrap();
         String::from_utf8_lossy(&out.stdout).into_owned()
@@ -241,7 +247,7 @@ fn every_option_that_a_guide_names_exists() {
         let name = format!("docs/how-to/{verb}.md");
         let pages = pages();
         let page = pages.iter().find(|page| page.name == name).expect("a page for each command");
-        // Code spans that are an option, or `ungil` with options.
+        // Code spans that start with an option.
         for span in page.text.replace("```", "").split('`').skip(1).step_by(2) {
             let words: Vec<&str> = span.split_whitespace().collect();
             let Some(option) = words.first().filter(|w| w.starts_with("--") && w.len() > 2) else {

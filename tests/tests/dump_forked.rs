@@ -1,13 +1,13 @@
-//! Locks that were held when a process was forked: its child waits for them for ever, which `ungil
-//! dump` says.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests that `ungil dump` reports locks held at a fork: no thread of the child can release them,
+//! so the child waits for them forever.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use ungil_tests::{BUILDS, Place, eventually, python};
+use ungil_tests::{BUILDS, TestDir, eventually, python};
 
-/// A parent with its children.
+/// A running `forked_children.py`, and the process ids of its children by name.
 struct Parent {
     process: Child,
     children: Value,
@@ -36,8 +36,8 @@ impl Drop for Parent {
     }
 }
 
-/// The children that nobody will wake, with the kind of what they wait for and the parent's thread
-/// that has it.
+/// The children that wait forever: name, kind of the wait target, and the thread of the parent that
+/// held it.
 const STRANDED: [(&str, &str, Option<&str>); 6] = [
     ("lock", "threading.Lock", None),
     ("rlock", "threading.RLock", Some("holder of RLock.acquire")),
@@ -47,44 +47,44 @@ const STRANDED: [(&str, &str, Option<&str>); 6] = [
     ("c", "futex", None),
 ];
 
-/// The children that wait for their parent, a timer, a signal or a thread of their own.
+/// The children that wait for their parent, a timer, a signal or one of their own threads.
 const WAITING: [&str; 7] = ["pipe", "timer", "timeout", "event", "select", "own_thread", "shared"];
 
 #[test]
-fn a_lock_held_at_the_fork_is_a_deadlock_and_other_waits_are_not() {
+fn lock_held_at_the_fork_is_a_deadlock_and_other_waits_are_not() {
     for build in BUILDS {
-        let (place, parent) = (Place::new(), Parent::start(build));
-        let of_parent = parent.process.id();
+        let (dir, parent) = (TestDir::new(), Parent::start(build));
+        let parent_pid = parent.process.id();
         for (name, kind, holder) in STRANDED {
             let pid = parent.child(name);
             let mut dump = Value::Null;
             eventually(&format!("{build}: the deadlock of {name}"), || {
-                let out = place.ungil(["dump", &pid, "--json"]).run();
+                let out = dir.ungil(["dump", &pid, "--json"]).run();
                 dump = out.json();
                 out.code == 4
             });
             let stranded = &dump["stranded"][0];
             assert_eq!(stranded["kind"], kind, "{build} {name}: {dump}");
-            assert_eq!(stranded["forked_from"], of_parent, "{build} {name}: {dump}");
+            assert_eq!(stranded["forked_from"], parent_pid, "{build} {name}: {dump}");
             assert_eq!(stranded["holder"].as_str(), holder, "{build} {name}: {dump}");
-            let words = place.ungil(["dump", &pid]).run();
-            let says = format!(
-                "when this process was forked from {of_parent}: no thread here can release it"
+            let text = dir.ungil(["dump", &pid]).run();
+            let expected = format!(
+                "when this process was forked from {parent_pid}: no thread here can release it"
             );
-            assert!(words.stdout.contains(&says), "{build} {name}: {}", words.stdout);
+            assert!(text.stdout.contains(&expected), "{build} {name}: {}", text.stdout);
         }
         for name in WAITING {
             let pid = parent.child(name);
-            let sleeps = |dump: &Value| {
+            let is_blocked = |dump: &Value| {
                 let threads = dump["interpreters"][0]["threads"].as_array().unwrap();
                 threads.iter().all(|thread| {
                     ["syscall", "event", "lock"].iter().any(|s| thread["state"] == *s)
                 })
             };
-            eventually(&format!("{build}: {name} at rest"), || {
-                let out = place.ungil(["dump", &pid, "--json"]).run();
+            eventually(&format!("{build}: {name} is blocked"), || {
+                let out = dir.ungil(["dump", &pid, "--json"]).run();
                 assert_eq!(out.code, 0, "{build} {name}: {}", out.stdout);
-                sleeps(&out.json())
+                is_blocked(&out.json())
             });
         }
     }

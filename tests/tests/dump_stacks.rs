@@ -1,23 +1,23 @@
-//! Stacks against the standard library's own reader, `python3.15 -m profiling.sampling dump`, in
-//! the same state of the same program; against `sys._current_frames()` they are checked with
-//! everything else in `dump_truth.rs`.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Compares stacks with those of the standard library, `python3.15 -m profiling.sampling dump`, for
+//! the same state of the same program. `dump_truth.rs` compares them with `sys._current_frames()`.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;
-use ungil_tests::{Place, Target, python};
+use ungil_tests::{TestDir, TruthfulDebuggee, python};
 
 /// File, line and function of each frame, outermost first, by thread.
 type Stacks = BTreeMap<i64, Vec<(String, u64, String)>>;
 
-fn theirs(build: &str, pid: i64) -> Stacks {
+/// Runs `profiling.sampling dump` and parses its output.
+fn reference_stacks(build: &str, pid: i64) -> Stacks {
     let mut command = Command::new(python(build));
     command
         .args(["-B", "-m", "profiling.sampling", "dump", "-a", &pid.to_string()])
         .env("NO_COLOR", "1");
-    // From a folder in which none of the files is, as it shortens the names of those.
-    let elsewhere = Place::new();
+    // It shortens the names of files below the working directory, so there must be none.
+    let elsewhere = TestDir::new();
     command.current_dir(elsewhere.path());
     let out = command.output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
@@ -41,7 +41,7 @@ fn theirs(build: &str, pid: i64) -> Stacks {
     stacks
 }
 
-fn ours(dump: &Value) -> Stacks {
+fn dumped_stacks(dump: &Value) -> Stacks {
     let mut stacks = Stacks::new();
     for interpreter in dump["interpreters"].as_array().unwrap() {
         for thread in interpreter["threads"].as_array().unwrap() {
@@ -56,22 +56,24 @@ fn ours(dump: &Value) -> Stacks {
     stacks
 }
 
-/// Not `deep_recursion`, of which the library says that it has too many frames, nor `long_source`,
-/// where it finds no line.
+/// Excludes `deep_recursion`, which has too many frames for the library, and `long_source`, whose
+/// lines the library does not find.
 #[test]
-fn stacks_are_those_of_profiling_sampling() {
+fn stacks_match_profiling_sampling() {
     for build in ["3.15", "3.15t"] {
         for name in ["hot", "kinds_of_code", "non_ascii", "cycle_mixed"] {
-            let target = Target::start(build, &[], name);
-            let (theirs, ours) =
-                (theirs(build, target.pid()), ours(&target.look(["--no-source"]).json()));
+            let target = TruthfulDebuggee::start(build, &[], name);
+            let (expected, dumped) = (
+                reference_stacks(build, target.pid()),
+                dumped_stacks(&target.dump(["--no-source"]).json()),
+            );
             assert_eq!(
-                theirs.keys().collect::<Vec<_>>(),
-                ours.keys().collect::<Vec<_>>(),
+                expected.keys().collect::<Vec<_>>(),
+                dumped.keys().collect::<Vec<_>>(),
                 "{build} {name}"
             );
-            for (thread, stack) in &theirs {
-                assert_eq!(stack, &ours[thread], "{build} {name} {thread}");
+            for (thread, stack) in &expected {
+                assert_eq!(stack, &dumped[thread], "{build} {name} {thread}");
             }
         }
     }

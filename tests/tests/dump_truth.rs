@@ -1,42 +1,41 @@
-//! `ungil dump` against fifty programs that know what is true of their threads, on every build:
-//! every wait, holder, hold, cycle, state and stack, none missing and none invented. `top` and
-//! `profile` are to say of each thread the same as `dump`.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Compares `ungil dump` with the ground truth of more than fifty debuggees on every build: every
+//! wait, holder, held lock, cycle, state and stack. `top` and `profile` must agree with `dump`.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use std::collections::BTreeSet;
-use ungil_tests::{BUILDS, Target, Verdict, disagreements, looks};
+use ungil_tests::{BUILDS, DumpDiff, TruthfulDebuggee, debuggee_names, disagreements_with_dump};
 
 const FREE_THREADED: [&str; 2] = ["3.14t", "3.15t"];
 
-/// How often a program is looked at: once where nothing moves, more often where every look may see
-/// something else.
-fn looks_at(target: &Target) -> usize {
+/// Returns how often to dump a debuggee: once if its state is constant, else repeatedly.
+fn dump_count(target: &TruthfulDebuggee) -> usize {
     let threads = target.truth["threads"].as_array().map_or(&[][..], Vec::as_slice);
     if threads.iter().any(|t| t["frames"] == "moving") { 20 } else { 1 }
 }
 
+/// Returns the differences between the dumps of a debuggee and its ground truth.
 fn differences(build: &str, options: &[&str], name: &str) -> Vec<String> {
-    let mut target = Target::start(build, options, name);
+    let mut target = TruthfulDebuggee::start(build, options, name);
     let (mut all, mut last) = (Vec::new(), None);
-    for _ in 0..looks_at(&target) {
-        let out = target.look(Vec::<&str>::new());
+    for _ in 0..dump_count(&target) {
+        let out = target.dump(Vec::<&str>::new());
         if out.code != 0 && out.code != 4 {
             all.push(format!("ungil dump ended with {}: {}", out.code, out.stderr));
             break;
         }
         let dump = out.json();
-        let mut verdict = Verdict::of(&target.truth, &dump, out.code, target.age());
+        let mut diff = DumpDiff::new(&target.truth, &dump, out.code, target.age());
         if build != "3.13" {
-            verdict.timed(&dump);
+            diff.require_wait_times(&dump);
         }
-        if !verdict.differences.is_empty() {
-            all.append(&mut verdict.differences);
+        if !diff.differences.is_empty() {
+            all.append(&mut diff.differences);
             all.push(format!("warnings: {}", dump["warnings"]));
             break;
         }
         last = Some(dump);
     }
-    all.extend(last.iter().flat_map(|dump| disagreements(&target, dump)));
+    all.extend(last.iter().flat_map(|dump| disagreements_with_dump(&target, dump)));
     if !target.alive() {
         all.push("the target did not survive".into());
     }
@@ -47,14 +46,14 @@ fn differences(build: &str, options: &[&str], name: &str) -> Vec<String> {
     all.iter().map(|d| format!("{build}: {d}")).collect()
 }
 
-fn agrees(builds: &[&str], options: &[&str], name: &str) {
+fn assert_agrees(builds: &[&str], options: &[&str], name: &str) {
     let all: Vec<String> = builds.iter().flat_map(|b| differences(b, options, name)).collect();
     assert!(all.is_empty(), "{name}:\n{}", all.join("\n"));
 }
 
 macro_rules! agrees {
     ($($builds:expr, $options:expr => $($name:ident)*;)*) => {
-        $($(#[test] fn $name() { agrees(&$builds, &$options, stringify!($name)); })*)*
+        $($(#[test] fn $name() { assert_agrees(&$builds, &$options, stringify!($name)); })*)*
         const TESTED: &[&str] = &[$($(stringify!($name)),*),*];
     };
 }
@@ -72,13 +71,9 @@ agrees! {
 }
 
 #[test]
-fn every_program_has_its_test() {
-    let files = std::fs::read_dir(looks()).unwrap().flatten();
-    let stems =
-        files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".py")?.to_string()));
-    // `look` and `tasks` are what the others share; `ordered` is looked at in dump_robust.rs.
-    let shared = ["look", "tasks", "ordered"].map(String::from);
-    let programs: BTreeSet<String> = stems.filter(|s| !shared.contains(s)).collect();
+fn every_debuggee_has_a_test() {
+    // dump_robust.rs tests `ordered`.
+    let programs: BTreeSet<String> = debuggee_names().into_iter().collect();
     let tested: BTreeSet<String> = TESTED.iter().map(ToString::to_string).collect();
     assert_eq!(programs, tested);
     assert!(programs.len() >= 50);

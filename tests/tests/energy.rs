@@ -1,18 +1,18 @@
-//! Joules from a simulated powercap tree that the workload itself advances, exact to the
-//! microjoule; and what is said where there is none.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+//! Tests energy measurements, exact to the microjoule, on a simulated powercap tree whose counters
+//! the workload advances; and the output without an energy sensor.
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use std::fs;
-use ungil_tests::{Place, Ungil, metric};
+use ungil_tests::{TestDir, Ungil, metric};
 
-/// The counters' range: they wrap after a little more than a joule, so that every few runs wrap
-/// one.
-const RANGE: u64 = 1_000_003;
+/// Range of the counters in microjoules. They wrap after a little more than a joule, within a few
+/// runs.
+const COUNTER_RANGE_UJ: u64 = 1_000_003;
 
-/// Advances the counters inside its phase, by amounts that depend on the number of runs so far, and
-/// notes the sum.
-const SCRIPT: &str = "
+/// Advances the counters inside its phase by amounts that depend on the number of runs so far, and
+/// appends their sum to the file `sums`.
+const ADVANCES_COUNTERS: &str = "
 import json, os, sys
 from ungil_phase import phase
 tree, what = sys.argv[1], sys.argv[2]
@@ -39,8 +39,9 @@ with open('sums', 'a') as f: f.write('%d\\n' % total)
 print('same')
 ";
 
-/// Two sockets with memory and cores each, laid out as the kernel's.
-fn tree(place: &Place) {
+/// Creates a powercap tree with the kernel's layout: two packages with DRAM, one of them with
+/// cores.
+fn create_powercap_tree(dir: &TestDir) {
     let zones = [
         ("intel-rapl:0", "package-0"),
         ("intel-rapl:0/intel-rapl:0:0", "dram"),
@@ -49,19 +50,19 @@ fn tree(place: &Place) {
         ("intel-rapl:1/intel-rapl:1:0", "dram"),
     ];
     for (path, name) in zones {
-        let dir = format!("powercap/intel-rapl/{path}");
-        place.write(&format!("{dir}/name"), format!("{name}\n"));
-        place.write(&format!("{dir}/energy_uj"), "900000\n");
-        place.write(&format!("{dir}/max_energy_range_uj"), format!("{RANGE}\n"));
-        let flat = place.at("powercap").join(path.rsplit('/').next().unwrap_or(path));
-        std::os::unix::fs::symlink(place.at(&dir), flat).expect("a link");
+        let zone_dir = format!("powercap/intel-rapl/{path}");
+        dir.write(&format!("{zone_dir}/name"), format!("{name}\n"));
+        dir.write(&format!("{zone_dir}/energy_uj"), "900000\n");
+        dir.write(&format!("{zone_dir}/max_energy_range_uj"), format!("{COUNTER_RANGE_UJ}\n"));
+        let flat = dir.join("powercap").join(path.rsplit('/').next().unwrap_or(path));
+        std::os::unix::fs::symlink(dir.join(&zone_dir), flat).expect("a link");
     }
 }
 
-fn compare(place: &Place, what: &str) -> Ungil {
-    tree(place);
-    place.write("w.py", SCRIPT.replace("RANGE", &RANGE.to_string()));
-    let energy = format!("powercap={}", place.at("powercap").display());
+fn compare(dir: &TestDir, mode: &str) -> Ungil {
+    create_powercap_tree(dir);
+    dir.write("w.py", ADVANCES_COUNTERS.replace("RANGE", &COUNTER_RANGE_UJ.to_string()));
+    let energy = format!("powercap={}", dir.join("powercap").display());
     let args = [
         "compare",
         "w.py",
@@ -74,12 +75,12 @@ fn compare(place: &Place, what: &str) -> Ungil {
         "--max-blocks",
         "3",
     ];
-    place.ungil(args).args(["-q", "--idle", "0", "--energy", &energy, "--", "powercap", what])
+    dir.ungil(args).args(["-q", "--idle", "0", "--energy", &energy, "--", "powercap", mode])
 }
 
-/// What the workload noted, run by run.
-fn sums(place: &Place) -> Vec<u64> {
-    place.read("sums").unwrap().lines().map(|l| l.parse().unwrap()).collect()
+/// Reads the sums that the workload wrote, one for each run.
+fn sums(dir: &TestDir) -> Vec<u64> {
+    dir.read("sums").unwrap().lines().map(|l| l.parse().unwrap()).collect()
 }
 
 fn microjoules(run: &Value) -> Option<u64> {
@@ -87,12 +88,12 @@ fn microjoules(run: &Value) -> Option<u64> {
 }
 
 #[test]
-fn every_runs_joules_are_exact_across_wraps() {
-    let place = Place::new();
-    let out = compare(&place, "exact").run().ok();
-    let (record, sums) = (out.record(), sums(&place));
+fn energy_is_exact_across_counter_wraps() {
+    let dir = TestDir::new();
+    let out = compare(&dir, "exact").run().ok();
+    let (record, sums) = (out.record(), sums(&dir));
     assert_eq!((record.runs().len(), sums.len()), (6, 6));
-    // What is spent in a run is more than a third of the range: six runs wrap every counter.
+    // Each run spends more than a third of the range, so six runs wrap every counter.
     assert!(sums.iter().all(|&s| s > 1_000_000));
     for (run, sum) in record.runs().into_iter().zip(sums) {
         assert_eq!(microjoules(run), Some(sum), "{run}");
@@ -114,10 +115,10 @@ fn every_runs_joules_are_exact_across_wraps() {
 }
 
 #[test]
-fn a_zone_that_vanishes_takes_that_runs_joules_and_nothing_else() {
-    let place = Place::new();
-    let record = compare(&place, "vanish").run().ok().record();
-    let sums = sums(&place);
+fn vanished_zone_invalidates_only_the_energy_of_that_run() {
+    let dir = TestDir::new();
+    let record = compare(&dir, "vanish").run().ok().record();
+    let sums = sums(&dir);
     assert_eq!(record.runs().len(), 6);
     for (i, run) in record.runs().into_iter().enumerate() {
         if i % 2 == 0 {
@@ -136,15 +137,15 @@ fn a_zone_that_vanishes_takes_that_runs_joules_and_nothing_else() {
 }
 
 #[test]
-fn a_counter_that_jumps_takes_that_runs_joules_and_nothing_else() {
-    let place = Place::new();
-    let call = compare(&place, "jump");
-    // A package with a real range: going back to 10 would as a wrap be 262 kJ, which no package
-    // spends.
-    place.write("powercap/intel-rapl/intel-rapl:0/max_energy_range_uj", "262143328850\n");
-    place.write("w.py", SCRIPT.replace("RANGE", "262143328850"));
+fn counter_reset_invalidates_only_the_energy_of_that_run() {
+    let dir = TestDir::new();
+    let call = compare(&dir, "jump");
+    // With the range of a real package, a counter that went back to 10 would have wrapped after
+    // 262 kJ, which no package spends in a run.
+    dir.write("powercap/intel-rapl/intel-rapl:0/max_energy_range_uj", "262143328850\n");
+    dir.write("w.py", ADVANCES_COUNTERS.replace("RANGE", "262143328850"));
     let out = call.run().ok();
-    let (record, sums) = (out.record(), sums(&place));
+    let (record, sums) = (out.record(), sums(&dir));
     for (i, run) in record.runs().into_iter().enumerate() {
         if i % 2 == 0 {
             assert_eq!(microjoules(run), Some(sums[i]), "{run}");
@@ -159,16 +160,16 @@ fn a_counter_that_jumps_takes_that_runs_joules_and_nothing_else() {
 }
 
 #[test]
-fn idle_power_is_taken_off_beside_the_figure_and_not_instead_of_it() {
-    let place = Place::new();
-    tree(&place);
-    place.write("w.py", SCRIPT.replace("RANGE", &RANGE.to_string()));
-    let energy = format!("powercap={}", place.at("powercap").display());
+fn energy_above_idle_is_shown_beside_total_energy() {
+    let dir = TestDir::new();
+    create_powercap_tree(&dir);
+    dir.write("w.py", ADVANCES_COUNTERS.replace("RANGE", &COUNTER_RANGE_UJ.to_string()));
+    let energy = format!("powercap={}", dir.join("powercap").display());
     let args = [
         "compare", "w.py", "--python", "3.14", "--warmup", "0", "--blocks", "1", "--idle", "200ms",
     ];
     let out =
-        place.ungil(args).args(["-q", "--energy", &energy, "--", "powercap", "exact"]).run().ok();
+        dir.ungil(args).args(["-q", "--energy", &energy, "--", "powercap", "exact"]).run().ok();
     assert!(
         out.stdout.contains("energy (counter)") && out.stdout.contains(" above idle"),
         "{}",
@@ -176,17 +177,17 @@ fn idle_power_is_taken_off_beside_the_figure_and_not_instead_of_it() {
     );
     let record = out.record();
     assert_eq!(record.of_type("idle").count(), 1);
-    // The tree stands still while the machine idles, so idling costs nothing.
+    // The counters do not advance while the machine idles, so idle power is zero.
     assert_eq!(record.of_type("idle").next().unwrap()["energy"][0]["reading"]["microjoules"], 0);
     let run = record.run("3.14");
     assert_eq!(metric(run, "energy_above_idle_j"), metric(run, "energy_j"));
 }
 
 #[test]
-fn without_energy_nothing_is_said_to_be_zero() {
-    let place = Place::new();
-    place.write("a.py", "print('same')\n");
-    let out = place.one_block(["a.py", "--python", "3.14,3.14t"]).run().ok();
+fn missing_energy_is_not_reported_as_zero() {
+    let dir = TestDir::new();
+    dir.write("a.py", "print('same')\n");
+    let out = dir.one_block(["a.py", "--python", "3.14,3.14t"]).run().ok();
     let record = out.record();
     assert_eq!(record.lines[0]["sensors"].as_array().map(Vec::len), Some(0));
     for run in record.runs() {
@@ -198,9 +199,9 @@ fn without_energy_nothing_is_said_to_be_zero() {
 }
 
 #[test]
-fn a_model_is_called_a_model_and_shows_its_band() {
-    let place = Place::new();
-    place.write("a.py", "print(sum(range(100_000)))\n");
+fn modelled_energy_is_labelled_and_shows_its_band() {
+    let dir = TestDir::new();
+    dir.write("a.py", "print(sum(range(100_000)))\n");
     let args = [
         "compare",
         "a.py",
@@ -214,8 +215,7 @@ fn a_model_is_called_a_model_and_shows_its_band() {
         "1",
         "-q",
     ];
-    let out =
-        place.ungil(args).args(["--energy", "model:idle=10,busy=20,band=50,cpus=1"]).run().ok();
+    let out = dir.ungil(args).args(["--energy", "model:idle=10,busy=20,band=50,cpus=1"]).run().ok();
     let row = out.stdout.lines().find(|l| l.starts_with("3.14t ")).unwrap();
     let band = row.rsplit_once('(').is_some_and(|(_, band)| band.contains('–'));
     assert!(out.stdout.contains("energy (model)") && band, "{}", out.stdout);
@@ -234,9 +234,9 @@ fn a_model_is_called_a_model_and_shows_its_band() {
 }
 
 #[test]
-fn auto_takes_what_there_is_and_names_what_there_is_not() {
-    let place = Place::new();
-    place.write("a.py", "print('same')\n");
+fn auto_uses_available_sensors_and_names_missing_ones() {
+    let dir = TestDir::new();
+    dir.write("a.py", "print('same')\n");
     let args = [
         "compare",
         "a.py",
@@ -250,13 +250,13 @@ fn auto_takes_what_there_is_and_names_what_there_is_not() {
         "1",
         "-q",
     ];
-    let out = place.ungil(args).args(["--idle", "0"]).run().ok();
+    let out = dir.ungil(args).args(["--idle", "0"]).run().ok();
     let record = out.record();
     let (sensors, absent) =
         (&record.lines[0]["sensors"], record.lines[0]["absent"].as_array().unwrap());
-    let here = fs::read_dir("/sys/class/powercap").is_ok_and(|mut d| d.next().is_some())
+    let has_sensor = fs::read_dir("/sys/class/powercap").is_ok_and(|mut d| d.next().is_some())
         || fs::exists("/sys/bus/event_source/devices/power").unwrap_or(false);
-    if here {
+    if has_sensor {
         assert!(!sensors.as_array().unwrap().is_empty());
         return;
     }
@@ -264,15 +264,16 @@ fn auto_takes_what_there_is_and_names_what_there_is_not() {
     let named = |name: &str| absent.iter().any(|a| a.as_str().is_some_and(|a| a.contains(name)));
     assert!(named("powercap") && named("perf"), "{absent:?}");
     assert!(out.stdout.contains("energy (model)"), "{}", out.stdout);
-    let words = out.stdout.lines().find(|l| l.contains("modelled, not measured")).unwrap();
-    assert!(words.contains("no powercap energy sensor") && words.contains("model"), "{words}");
+    let note = out.stdout.lines().find(|l| l.contains("modelled, not measured")).unwrap();
+    assert!(note.contains("no powercap energy sensor") && note.contains("model"), "{note}");
 }
 
 #[test]
-fn a_sensor_that_was_asked_for_and_is_not_there_is_an_error() {
-    let place = Place::new();
-    place.write("a.py", "print('same')\n");
-    fs::create_dir(place.at("empty")).unwrap();
-    let told = place.ungil(["compare", "a.py", "-q", "--energy", "powercap=empty"]).run().told(2);
-    assert!(told.what.contains("powercap") && told.why.contains("empty"), "{told:?}");
+fn missing_requested_sensor_is_an_error() {
+    let dir = TestDir::new();
+    dir.write("a.py", "print('same')\n");
+    fs::create_dir(dir.join("empty")).unwrap();
+    let error =
+        dir.ungil(["compare", "a.py", "-q", "--energy", "powercap=empty"]).run().expect_error(2);
+    assert!(error.what.contains("powercap") && error.why.contains("empty"), "{error:?}");
 }

@@ -1,87 +1,67 @@
-//! What was seen while running that a reader must know, each naming the module, line, process or
+//! Tests the hazards that `ungil compare` observes in runs. Each names its module, line, process or
 //! number.
-#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
+#![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
-use std::process::Command;
-use ungil_tests::{Place, hazards, python};
+use ungil_tests::{TestDir, compile_extension, hazards};
 
-/// An extension that does not declare whether it runs without the GIL.
-const EXTENSION: &str = r#"
+/// An extension module with the slots `SLOT`. Without a `Py_mod_gil` slot it re-enables the GIL.
+const EXTENSION_SOURCE: &str = r#"
 #include <Python.h>
 static PyModuleDef_Slot slots[] = {SLOT {0, NULL}};
 static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", NULL, 0, NULL, slots};
 PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
 "#;
 
-/// Builds an extension module for 3.14t beside the workload.
-fn extension(place: &Place, name: &str, slot: &str) {
-    let python = python("3.14t");
-    let ask = "import sysconfig; print(sysconfig.get_path('include')); print(sysconfig.get_config_var('EXT_SUFFIX'))";
-    let out = Command::new(python).args(["-c", ask]).output().expect("3.14t runs");
-    let text = String::from_utf8(out.stdout).expect("text");
-    let (include, suffix) = text.trim().split_once('\n').expect("two lines");
-    place.write(&format!("{name}.c"), EXTENSION.replace("SLOT", slot).replace("NAME", name));
-    let built = Command::new("cc")
-        .args([
-            "-shared",
-            "-fPIC",
-            "-DPy_GIL_DISABLED=1",
-            "-I",
-            include,
-            "-o",
-            &format!("{name}{suffix}"),
-        ])
-        .arg(format!("{name}.c"))
-        .current_dir(place.path())
-        .output()
-        .expect("cc runs");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+/// Builds an extension module for 3.14t next to the workload.
+fn build_extension(dir: &TestDir, name: &str, slot: &str) {
+    let source = EXTENSION_SOURCE.replace("SLOT", slot).replace("NAME", name);
+    compile_extension(dir, &source, name, &["-DPy_GIL_DISABLED=1"]);
 }
 
-fn run(place: &Place, python: &str, script: &str) -> (Value, String) {
-    place.write("w.py", script);
-    let out = place.one_block(["w.py", "--python", python]).run().ok();
+/// Compares `script` on one interpreter. Returns its run and the printed report.
+fn run(dir: &TestDir, python: &str, script: &str) -> (Value, String) {
+    dir.write("w.py", script);
+    let out = dir.one_block(["w.py", "--python", python]).run().ok();
     (out.record().run(python).clone(), out.stdout)
 }
 
 #[test]
-fn an_extension_that_switches_the_gil_back_on_is_named() {
-    let place = Place::new();
-    extension(&place, "oldstyle", "");
-    extension(&place, "newstyle", "{Py_mod_gil, Py_MOD_GIL_NOT_USED},");
-    let (seen, said) = run(&place, "3.14t", "import oldstyle\nprint('x')\n");
-    let says = hazards(&seen, "gil-enabled");
-    assert!(says.len() == 1 && says[0].contains("'oldstyle'"), "{says:?}");
-    assert!(said.contains("'oldstyle'"), "{said}");
-    assert!(said.contains("re-enabled the GIL"), "{said}");
-    let (quiet, _) = run(&place, "3.14t", "import newstyle\nprint('x')\n");
-    assert!(hazards(&quiet, "gil-enabled").is_empty(), "{quiet}");
-    // Where it was asked for, it is no surprise.
-    place.write("w.py", "import oldstyle\nprint('x')\n");
-    let record = place.one_block(["w.py", "--python", "3.14t+gil"]).run().ok().record();
+fn extension_that_re_enables_the_gil_is_named() {
+    let dir = TestDir::new();
+    build_extension(&dir, "oldstyle", "");
+    build_extension(&dir, "newstyle", "{Py_mod_gil, Py_MOD_GIL_NOT_USED},");
+    let (run_record, report) = run(&dir, "3.14t", "import oldstyle\nprint('x')\n");
+    let found = hazards(&run_record, "gil-enabled");
+    assert!(found.len() == 1 && found[0].contains("'oldstyle'"), "{found:?}");
+    assert!(report.contains("'oldstyle'"), "{report}");
+    assert!(report.contains("re-enabled the GIL"), "{report}");
+    let (declared, _) = run(&dir, "3.14t", "import newstyle\nprint('x')\n");
+    assert!(hazards(&declared, "gil-enabled").is_empty(), "{declared}");
+    // An arm that requests the GIL has no such hazard.
+    dir.write("w.py", "import oldstyle\nprint('x')\n");
+    let record = dir.one_block(["w.py", "--python", "3.14t+gil"]).run().ok().record();
     assert!(hazards(record.run("3.14t+gil"), "gil-enabled").is_empty());
 }
 
 #[test]
-fn a_gil_that_is_on_again_is_seen_where_nothing_is_said_of_it() {
-    let place = Place::new();
-    extension(&place, "oldstyle", "");
+fn re_enabled_gil_is_detected_without_a_warning() {
+    let dir = TestDir::new();
+    build_extension(&dir, "oldstyle", "");
     let script = "import warnings\nwarnings.simplefilter('ignore')\nfrom ungil_phase import phase\nwith phase():\n    import oldstyle\n";
-    let (seen, _) = run(&place, "3.14t", script);
-    let says = hazards(&seen, "gil-enabled");
-    assert!(says.len() == 1 && says[0].contains("GIL is enabled"), "{says:?}");
-    let (seen, _) = run(&place, "3.14", "from ungil_phase import phase\nwith phase(): pass\n");
-    assert!(hazards(&seen, "gil-enabled").is_empty(), "a build with a GIL has it on");
+    let (run_record, _) = run(&dir, "3.14t", script);
+    let found = hazards(&run_record, "gil-enabled");
+    assert!(found.len() == 1 && found[0].contains("GIL is enabled"), "{found:?}");
+    let (run_record, _) = run(&dir, "3.14", "from ungil_phase import phase\nwith phase(): pass\n");
+    assert!(hazards(&run_record, "gil-enabled").is_empty(), "the GIL is normal on this build");
 }
 
 #[test]
-fn a_fork_taken_while_threads_run_is_seen_from_outside() {
-    let place = Place::new();
-    // In a helper module, where CPython's own warning is not shown. The child stays until the
-    // runner must have looked at it: the process is told nothing of looks, so it stays for several
-    // times the longest gap between two.
-    place.write(
+fn fork_with_threads_is_detected_from_outside() {
+    let dir = TestDir::new();
+    // The fork is in a helper module, where CPython does not show its own warning. The child cannot
+    // know when the runner samples it, so it lives for several times the longest sampling interval.
+    dir.write(
         "helper.py",
         "
 import os, threading, time
@@ -99,15 +79,15 @@ def go():
     thread.join()
 ",
     );
-    let (seen, said) = run(&place, "3.14", "import helper\nhelper.go()\nprint('x')\n");
-    let says = hazards(&seen, "fork-with-threads");
-    assert!(says.len() == 1 && says[0].contains("keeper"), "{says:?}");
-    assert!(said.contains("forked while threads ran"), "{said}");
+    let (run_record, report) = run(&dir, "3.14", "import helper\nhelper.go()\nprint('x')\n");
+    let found = hazards(&run_record, "fork-with-threads");
+    assert!(found.len() == 1 && found[0].contains("keeper"), "{found:?}");
+    assert!(report.contains("forked while threads ran"), "{report}");
 }
 
 #[test]
-fn pythons_own_warning_of_such_a_fork_names_the_line() {
-    let place = Place::new();
+fn cpython_warning_of_fork_with_threads_names_the_line() {
+    let dir = TestDir::new();
     let script = "
 import os, threading
 stop = threading.Event()
@@ -120,14 +100,14 @@ stop.set()
 thread.join()
 print('x')
 ";
-    let (seen, _) = run(&place, "3.14", script);
-    let says = hazards(&seen, "fork-with-threads");
-    assert!(says.iter().any(|s| s.contains("w.py:6")), "{says:?}");
+    let (run_record, _) = run(&dir, "3.14", script);
+    let found = hazards(&run_record, "fork-with-threads");
+    assert!(found.iter().any(|s| s.contains("w.py:6")), "{found:?}");
 }
 
 #[test]
-fn an_ordinary_child_is_no_hazard() {
-    let place = Place::new();
+fn ordinary_child_process_is_not_a_hazard() {
+    let dir = TestDir::new();
     let script = "
 import subprocess, sys, threading, time, os
 subprocess.run([sys.executable, '-c', 'import time; time.sleep(1.5)'], check=True)
@@ -141,17 +121,17 @@ thread.start()
 thread.join()
 print('x')
 ";
-    let (seen, _) = run(&place, "3.14", script);
+    let (run_record, _) = run(&dir, "3.14", script);
     for kind in ["fork-with-threads", "leftovers", "phase", "gil-enabled", "died"] {
-        assert!(hazards(&seen, kind).is_empty(), "{seen}");
+        assert!(hazards(&run_record, kind).is_empty(), "{run_record}");
     }
 }
 
 #[test]
-fn a_run_that_fails_is_a_hazard_of_its_record() {
-    let place = Place::new();
-    place.write("w.py", "raise SystemExit(3)\n");
-    place.one_block(["w.py", "--python", "3.14"]).run().told(1);
-    let record = place.newest();
+fn failed_run_is_a_hazard() {
+    let dir = TestDir::new();
+    dir.write("w.py", "raise SystemExit(3)\n");
+    dir.one_block(["w.py", "--python", "3.14"]).run().expect_error(1);
+    let record = dir.newest_record();
     assert!(hazards(record.run("3.14"), "died")[0].contains("exit code 3"));
 }

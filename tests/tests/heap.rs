@@ -1,32 +1,32 @@
-//! `ungil heap` against a program that knows what it made: to the object, on every build, also
-//! under load and for what ended threads left behind.
+//! Compares `ungil heap` with a program that knows its objects, exactly and on every build, also
+//! under load and for objects of ended threads.
 
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use ungil_tests::{BUILDS, Out, Target, Ungil, eventually, python};
+use ungil_tests::{BUILDS, Out, TruthfulDebuggee, Ungil, eventually, python};
 
-fn heaps() -> PathBuf {
+fn heaps_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("heaps")
 }
 
 #[track_caller]
-fn start(build: &str, options: &[&str], args: &[&str]) -> Target {
+fn start(build: &str, options: &[&str], args: &[&str]) -> TruthfulDebuggee {
     let mut command = Command::new(python(build));
-    command.args(options).arg(heaps().join("known.py")).args(args);
-    Target::of(command)
+    command.args(options).arg(heaps_dir().join("known.py")).args(args);
+    TruthfulDebuggee::spawn(command)
 }
 
 #[track_caller]
-fn heap(target: &Target, more: &[&str]) -> Out {
+fn heap(target: &TruthfulDebuggee, more: &[&str]) -> Out {
     let pid = target.pid().to_string();
-    let out = Ungil::new(&heaps()).args(["heap", &pid]).args(more.iter().copied()).run();
+    let out = Ungil::new(&heaps_dir()).args(["heap", &pid]).args(more.iter().copied()).run();
     assert_eq!(out.code, 0, "{}", out.stderr);
     out
 }
 
-/// Objects and bytes by full name.
+/// Returns objects and bytes by qualified type name.
 fn types(found: &Value) -> HashMap<String, (i64, i64)> {
     let rows = found["types"].as_array().expect("types");
     let text = |row: &Value, key: &str| row[key].as_str().expect("a name").to_string();
@@ -39,18 +39,18 @@ fn types(found: &Value) -> HashMap<String, (i64, i64)> {
         .collect()
 }
 
-fn free_threaded(build: &str) -> bool {
+fn is_free_threaded(build: &str) -> bool {
     build.ends_with('t')
 }
 
-/// What the program made and nothing else, by type.
-fn check(build: &str, target: &Target, found: &Value) {
+/// Checks that each type has exactly the program's objects, and that the sums agree.
+fn check_counts(build: &str, target: &TruthfulDebuggee, found: &Value) {
     let types = types(found);
     for (name, count) in target.truth["counts"].as_object().expect("counts") {
         let found = types.get(&format!("__main__.{name}")).map(|counts| counts.0);
         assert_eq!(found, count.as_i64(), "{build}: {name}");
     }
-    let coverage = if free_threaded(build) { "allocator" } else { "collector" };
+    let coverage = if is_free_threaded(build) { "allocator" } else { "collector" };
     assert_eq!(found["coverage"], coverage);
     assert_eq!(found["schema"], "ungil.heap/1");
     assert_eq!(found["look"]["cut_short"], false);
@@ -59,11 +59,11 @@ fn check(build: &str, target: &Target, found: &Value) {
 }
 
 #[test]
-fn every_type_is_counted_to_the_object() {
+fn counts_objects_of_every_type_exactly() {
     for build in BUILDS {
         let target = start(build, &[], &[]);
         let found = heap(&target, &["--json"]).json();
-        check(build, &target, &found);
+        check_counts(build, &target, &found);
         let types = types(&found);
         for (name, count) in target.truth["settled"].as_object().expect("counts") {
             assert_eq!(
@@ -75,7 +75,7 @@ fn every_type_is_counted_to_the_object() {
         for (name, size) in target.truth["size"].as_object().expect("sizes") {
             let (objects, bytes) = types[&format!("__main__.{name}")];
             let (each, size) = (bytes / objects, size.as_i64().expect("a size"));
-            if free_threaded(build) {
+            if is_free_threaded(build) {
                 assert!(
                     (size..=size + size / 4).contains(&each),
                     "{build}: {name}: {each} for {size}"
@@ -89,38 +89,41 @@ fn every_type_is_counted_to_the_object() {
 }
 
 #[test]
-fn what_is_made_between_two_looks_is_what_is_gained() {
+fn difference_between_two_counts_is_what_was_created() {
     for build in BUILDS {
         let target = start(build, &[], &[]);
         let before = types(&heap(&target, &["--json"]).json());
         let pid = target.pid().to_string();
         assert!(Command::new("kill").args(["-USR1", &pid]).status().is_ok_and(|s| s.success()));
-        assert_eq!(target.line().as_deref(), Some("more"));
+        assert_eq!(target.next_line().as_deref(), Some("more"));
         let after = types(&heap(&target, &["--json"]).json());
         let known = target.truth["by_collector"].as_array().expect("names");
         for (name, count) in target.truth["more"].as_object().expect("counts") {
-            if !free_threaded(build) && !known.iter().any(|known| known == name) {
+            if !is_free_threaded(build) && !known.iter().any(|known| known == name) {
                 continue;
             }
             let full = if name.contains('.') { name.clone() } else { format!("builtins.{name}") };
             let objects =
                 |types: &HashMap<_, (i64, i64)>| types.get(&full).map_or(0, |counts| counts.0);
             let gained = objects(&after) - objects(&before);
-            // The interpreter itself makes a few objects when it handles a signal.
-            let made = count.as_i64().expect("a count");
-            assert!((made..=made + 8).contains(&gained), "{build}: {gained} {full} for {made}");
+            // The interpreter itself creates a few objects when it handles a signal.
+            let created = count.as_i64().expect("a count");
+            assert!(
+                (created..=created + 8).contains(&gained),
+                "{build}: {gained} {full} for {created}"
+            );
         }
         assert!(target.end().success());
     }
 }
 
 #[test]
-fn load_disturbs_no_count() {
+fn counts_are_exact_under_load() {
     for build in BUILDS {
         let mut target = start(build, &[], &["--load", "2"]);
         for _ in 0..5 {
             let found = heap(&target, &["--json"]).json();
-            check(build, &target, &found);
+            check_counts(build, &target, &found);
             assert!(found["threads"].as_array().is_some_and(|threads| threads.len() >= 3));
         }
         assert!(target.alive());
@@ -129,9 +132,9 @@ fn load_disturbs_no_count() {
 }
 
 #[test]
-fn growth_is_shown() {
+fn diff_shows_growth() {
     let target = start("3.15t", &[], &["--grow"]);
-    eventually("growth", || {
+    eventually("the heap grows", || {
         let found = heap(&target, &["--json", "--diff", "500ms"]).json();
         let changes = found["growth"]["changes"].as_array().expect("changes").clone();
         assert!(
@@ -141,20 +144,20 @@ fn growth_is_shown() {
             .iter()
             .any(|change| change["name"] == "Grown" && change["objects_gained"].as_i64() > Some(0))
     });
-    let words = heap(&target, &["--diff", "100ms"]).stdout;
-    assert!(words.contains("MainThread") && words.contains("grow"), "{words}");
+    let text = heap(&target, &["--diff", "100ms"]).stdout;
+    assert!(text.contains("MainThread") && text.contains("grow"), "{text}");
 }
 
 #[test]
-fn debug_allocators_are_seen_through() {
+fn counts_are_exact_with_debug_allocators() {
     for build in ["3.13", "3.14t", "3.15t"] {
         let target = start(build, &["-X", "dev"], &[]);
-        check(build, &target, &heap(&target, &["--json"]).json());
+        check_counts(build, &target, &heap(&target, &["--json"]).json());
     }
 }
 
 #[test]
-fn modules_stacks_and_allocators_are_shown() {
+fn shows_modules_stacks_and_allocators() {
     for build in BUILDS {
         let target = start(build, &[], &["--load", "1"]);
         let found = heap(&target, &["--json", "--module"]).json();
@@ -166,7 +169,7 @@ fn modules_stacks_and_allocators_are_shown() {
             .sum();
         assert_eq!(found["objects"].as_i64(), Some(sum));
         for thread in found["threads"].as_array().expect("threads") {
-            // A thread may end while it is looked at.
+            // Other threads may end meanwhile.
             if thread["name"] == "MainThread" || thread["name"] == "load-0" {
                 let figure = |key: &str| thread[key].as_i64().unwrap_or(0);
                 assert!(figure("stack_resident_bytes") >= 4096, "{build}: {thread}");
@@ -176,21 +179,22 @@ fn modules_stacks_and_allocators_are_shown() {
                 );
             }
         }
-        let allocator = if free_threaded(build) { &found["mimalloc"] } else { &found["pymalloc"] };
+        let allocator =
+            if is_free_threaded(build) { &found["mimalloc"] } else { &found["pymalloc"] };
         let figure = |key: &str| allocator[key].as_i64().unwrap_or(0);
         assert!(
             figure("block_bytes") > 1 << 20 && figure("reserved") > figure("block_bytes"),
             "{build}: {allocator}"
         );
-        let words = heap(&target, &["--top", "3"]).stdout;
-        assert!(words.contains("more; --top 0") && words.contains("load-0"), "{words}");
+        let text = heap(&target, &["--top", "3"]).stdout;
+        assert!(text.contains("more; --top 0") && text.contains("load-0"), "{text}");
     }
 }
 
 #[test]
-fn what_cannot_be_looked_into_is_said() {
-    let out = Ungil::new(&heaps()).args(["heap", "999999999"]).run();
+fn missing_process_is_an_error_with_reason_and_help() {
+    let out = Ungil::new(&heaps_dir()).args(["heap", "999999999"]).run();
     assert_eq!(out.code, 1);
     assert!(out.stderr.contains("why:") && out.stderr.contains("try:"), "{}", out.stderr);
-    assert_eq!(Ungil::new(&heaps()).args(["heap"]).run().code, 2);
+    assert_eq!(Ungil::new(&heaps_dir()).args(["heap"]).run().code, 2);
 }

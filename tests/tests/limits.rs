@@ -1,13 +1,13 @@
-//! Tests workloads without limits (hangs, endless output, daemons, a full disk) and unusual
-//! environments.
-#![allow(clippy::unwrap_used)] // test helpers may unwrap
+//! What a workload does to excess: hangs, prints for ever, leaves daemons, fills the disk; and
+//! surroundings that are odd.
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use ungil_tests::{Place, Record, alive, binary, hazards, python};
+use ungil_tests::{Record, TestDir, alive, binary, hazards, python};
 
-/// Leaves three kinds of process: a daemon in its own session (double fork), a child, and a child
-/// that ignores SIGTERM. All of them write their ids.
+/// Leaves a daemon in a session of its own (double fork), a child, and a child that ignores
+/// SIGTERM; all write their ids.
 const FAMILY: &str = "
 import os, signal, time
 def note():
@@ -27,25 +27,25 @@ while len(open('pids').readlines() if os.path.exists('pids') else []) < 3: time.
 ";
 
 #[test]
-fn a_timeout_ends_all_processes_of_a_hung_workload() {
-    let place = Place::new();
-    place.write("hang.py", format!("{FAMILY}\nrest()\n"));
-    // Long enough for every process to start on any machine; nothing else depends on it.
-    let out = place.one_block(["hang.py", "--python", "3.14,3.14t", "--timeout", "8s"]).run();
-    let told = out.told(1);
+fn a_hang_is_ended_with_everything_it_started() {
+    let dir = TestDir::new();
+    dir.write("hang.py", format!("{FAMILY}\nrest()\n"));
+    // Long enough for the family to come about on any machine; nothing else depends on it.
+    let out = dir.one_block(["hang.py", "--python", "3.14,3.14t", "--timeout", "8s"]).run();
+    let told = out.expect_error(1);
     assert!(told.what.contains("--timeout"), "{told:?}");
-    let pids = place.pids("pids");
-    assert_eq!(pids.len(), 4, "not all processes started");
+    let pids = dir.pids("pids");
+    assert_eq!(pids.len(), 4, "the family came about");
     let left: Vec<_> = pids.into_iter().filter(|&pid| alive(pid)).collect();
     assert!(left.is_empty(), "still alive: {left:?}");
-    assert_eq!(place.newest().runs()[0]["outcome"]["kind"], "timed_out");
+    assert_eq!(dir.newest_record().runs()[0]["outcome"]["kind"], "timed_out");
 }
 
 #[test]
-fn leftover_processes_are_reported_and_ended() {
-    let place = Place::new();
-    place.write("leaves.py", format!("{FAMILY}\nprint('done')\n"));
-    let out = place.one_block([
+fn what_outlives_the_workload_is_named_and_ended() {
+    let dir = TestDir::new();
+    dir.write("leaves.py", format!("{FAMILY}\nprint('done')\n"));
+    let out = dir.one_block([
         "leaves.py",
         "--python",
         "3.14",
@@ -54,20 +54,20 @@ fn leftover_processes_are_reported_and_ended() {
         "--allow-different-output",
     ]);
     let record = out.run().ok().record();
-    let texts = hazards(record.run("3.14"), "leftovers");
-    assert!(texts.len() == 1 && texts[0].matches("leaves.py").count() == 3, "{texts:?}");
+    let says = hazards(record.run("3.14"), "leftovers");
+    assert!(says.len() == 1 && says[0].matches("leaves.py").count() == 3, "{says:?}");
     assert_eq!(record.run("3.14")["outcome"]["kind"], "ok");
-    let pids = place.pids("pids");
+    let pids = dir.pids("pids");
     assert_eq!(pids.len(), 3);
     assert!(!pids.into_iter().any(alive));
 }
 
 #[test]
-fn a_gibibyte_of_output_is_hashed_without_buffering() {
-    let place = Place::new();
-    place.write("loud.py", "import os\nline = b'x' * (1 << 20)\nfor _ in range(1024):\n    n = 0\n    while n < len(line):\n        n += os.write(1, line[n:])\n");
-    // The peak memory of ungil itself according to the kernel: VmHWM, read until ungil ends.
-    let mut running = place
+fn a_gibibyte_of_output_is_hashed_and_not_kept() {
+    let dir = TestDir::new();
+    dir.write("loud.py", "import os\nline = b'x' * (1 << 20)\nfor _ in range(1024):\n    n = 0\n    while n < len(line):\n        n += os.write(1, line[n:])\n");
+    // The peak of ungil itself, as the kernel kept it: VmHWM, read until its end.
+    let mut running = dir
         .one_block(["loud.py", "--python", "3.14", "--also", "short=true"])
         .args(["--allow-different-output"])
         .start();
@@ -87,26 +87,25 @@ fn a_gibibyte_of_output_is_hashed_without_buffering() {
 }
 
 #[test]
-fn unlimited_standard_error_is_handled() {
-    let place = Place::new();
-    place.write(
+fn output_without_end_on_standard_error_is_survived() {
+    let dir = TestDir::new();
+    dir.write(
         "err.py",
         "import os, sys\nfor _ in range(64): os.write(2, b'y' * (1 << 20))\nsys.exit('the end')\n",
     );
-    let told = place.one_block(["err.py", "--python", "3.14,3.14t"]).run().told(1);
+    let told = dir.one_block(["err.py", "--python", "3.14,3.14t"]).run().expect_error(1);
     assert!(told.why.contains("the end"), "{}", &told.why[..200.min(told.why.len())]);
-    assert!(told.why.len() < 2000, "the error is too long to read: {} bytes", told.why.len());
-    let record = std::fs::metadata(place.newest().path).unwrap().len();
+    assert!(told.why.len() < 2000, "an error is for a person to read: {} bytes", told.why.len());
+    let record = std::fs::metadata(dir.newest_record().path).unwrap().len();
     assert!(record < 1 << 20, "the record holds {record} bytes");
 }
 
 #[test]
-fn a_full_disk_is_reported_and_measurements_are_kept() {
-    let place = Place::new();
-    place.write("a.py", "print('same')\n");
-    std::fs::create_dir(place.at("small")).unwrap();
-    // A tmpfs in a mount namespace of this shell, removed with it. 64 KiB hold the first lines but
-    // not the last.
+fn a_full_disk_is_told_and_what_was_measured_is_kept() {
+    let dir = TestDir::new();
+    dir.write("a.py", "print('same')\n");
+    std::fs::create_dir(dir.join("small")).unwrap();
+    // A mount of this shell's own, gone with it; 64 KiB hold the first lines and not the last.
     let script = "mount -t tmpfs -o size=64k none small || exit 99\n\
                   \"$UNGIL\" compare a.py --python 3.14,3.14t --energy off -q --warmup 0 --blocks 400 --out small/r.jsonl \
                   >out 2>err; code=$?; cp small/r.jsonl kept.jsonl; exit $code";
@@ -115,17 +114,17 @@ fn a_full_disk_is_reported_and_measurements_are_kept() {
         .args(user)
         .args(["sh", "-c", script])
         .env("UNGIL", binary())
-        .current_dir(place.path())
+        .current_dir(dir.path())
         .status()
         .unwrap();
-    assert_ne!(status.code(), Some(99), "tmpfs cannot be mounted");
-    let stderr = place.read("err").unwrap();
+    assert_ne!(status.code(), Some(99), "a tmpfs can be mounted");
+    let stderr = dir.read("err").unwrap();
     assert_eq!(status.code(), Some(1), "{stderr}");
     let lines: Vec<&str> = stderr.lines().filter(|l| !l.starts_with("note: ")).collect();
     assert_eq!(lines.len(), 3, "{stderr}");
     assert!(lines[0].contains("record") && lines[1].contains("No space left"), "{stderr}");
     assert!(lines[2].contains("--resume"), "{stderr}");
-    let record = Record::read(&place.at("kept.jsonl"));
+    let record = Record::read(&dir.join("kept.jsonl"));
     assert!(record.runs().len() > 2, "{} runs", record.runs().len());
 }
 
@@ -135,48 +134,47 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn a_closed_output_pipe_is_no_error() {
-    let place = Place::new();
-    place.write("a.py", "print('same')\n");
+fn a_reader_that_goes_away_is_no_error() {
+    let dir = TestDir::new();
+    dir.write("a.py", "print('same')\n");
     let arms = ["a.py", "--python", "3.14,3.14t", "--json"];
-    let mut command = place.one_block(arms).command();
+    let mut command = dir.one_block(arms).command();
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let out = child.wait_with_output().unwrap();
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
     assert!(!String::from_utf8_lossy(&out.stderr).contains("panicked"));
     let mut child =
-        place.ungil(["completions", "bash"]).command().stdout(Stdio::piped()).spawn().unwrap();
+        dir.ungil(["completions", "bash"]).command().stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(child.wait().unwrap().success() && !line.is_empty());
     // A result that cannot be written is an error.
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let status =
-        place.one_block(arms).command().stdout(full).stderr(Stdio::null()).status().unwrap();
+    let status = dir.one_block(arms).command().stdout(full).stderr(Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(1));
 }
 
 #[test]
-fn python_gil_in_the_environment_is_ignored() {
-    let place = Place::new();
+fn what_the_shell_has_set_does_not_decide_the_gil() {
+    let dir = TestDir::new();
     let script = "import os, sys\nft = 't' == sys.abiflags\nwant = not ft or os.environ['UNGIL_ARM'].startswith('3.14t+gil')\n\
-                  sys.exit(0 if sys._is_gil_enabled() == want else 'the GIL differs from the arm')\n";
-    place.write("gil.py", script);
+                  sys.exit(0 if sys._is_gil_enabled() == want else 'the GIL is not as the arm says')\n";
+    dir.write("gil.py", script);
     for gil in ["0", "1"] {
         let arms = ["gil.py", "--python", "3.14,3.14t,3.14t+gil"];
-        let record = place.one_block(arms).env("PYTHON_GIL", gil).run().ok().record();
+        let record = dir.one_block(arms).env("PYTHON_GIL", gil).run().ok().record();
         assert_eq!(record.arms(), ["3.14", "3.14t", "3.14t+gil"]);
     }
 }
 
 #[test]
-fn unusual_folder_and_file_names_work() {
-    let place = Place::new();
-    let dir = "ein Ordner – Größe 'x' {workers}";
+fn odd_directories_and_names_work() {
+    let dir = TestDir::new();
+    let folder = "ein Ordner – Größe 'x' {workers}";
     for name in ["my script.py", " leading space.py", "-dash.py", "größe.py", "{python}.py"] {
-        place.write(&format!("{dir}/{name}"), "import sys\nprint(sys.argv[1:])\n");
-        let out = ungil_tests::Ungil::new(&place.at(dir))
+        dir.write(&format!("{folder}/{name}"), "import sys\nprint(sys.argv[1:])\n");
+        let out = ungil_tests::Ungil::new(&dir.join(folder))
             .args(["compare"])
             .args(ungil_tests::ONE_BLOCK)
             .args([
@@ -196,15 +194,15 @@ fn unusual_folder_and_file_names_work() {
 }
 
 #[test]
-fn a_python_path_or_venv_is_an_arm() {
-    let place = Place::new();
-    place.write("a.py", "print('same')\n");
+fn a_python_given_by_path_or_venv_is_an_arm() {
+    let dir = TestDir::new();
+    dir.write("a.py", "print('same')\n");
     let mut venv = Command::new(python("3.14"));
-    venv.args(["-m", "venv", "--without-pip", "a venv"]).current_dir(place.path());
+    venv.args(["-m", "venv", "--without-pip", "a venv"]).current_dir(dir.path());
     assert!(venv.status().unwrap().success());
     let path = python("3.14t");
     let out =
-        place.one_block(["a.py", "--python", &format!("./a venv,{}", path.display())]).run().ok();
+        dir.one_block(["a.py", "--python", &format!("./a venv,{}", path.display())]).run().ok();
     let record = out.record();
     let used = record.lines[0]["arms"][0]["interpreter"]["executable"].as_str().unwrap();
     assert!(used.contains("a venv") && used.starts_with('/'), "{used}");

@@ -2,14 +2,14 @@
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use std::process::Command;
-use ungil_tests::{PYTHONS, Place, python};
+use ungil_tests::{PYTHONS, TestDir, python};
 
 #[test]
 fn pythons_are_listed_in_pairs() {
-    let place = Place::new();
-    let json = place.ungil(["pythons", "--json"]).run().ok().json();
+    let dir = TestDir::new();
+    let json = dir.ungil(["pythons", "--json"]).run().ok().json();
     let list = json["interpreters"].as_array().unwrap();
-    let text = place.ungil(["pythons"]).run().ok().stdout;
+    let text = dir.ungil(["pythons"]).run().ok().stdout;
     for name in PYTHONS {
         let path = python(name);
         let found =
@@ -32,14 +32,14 @@ fn pythons_are_listed_in_pairs() {
         .collect();
     assert!(pairs.contains(&("3.14", "3.14t")) && pairs.contains(&("3.15", "3.15t")), "{pairs:?}");
     // The default arms are the newest pair.
-    place.write("w.py", "print('same')\n");
-    let record = place.one_block(["w.py"]).run().ok().record();
+    dir.write("w.py", "print('same')\n");
+    let record = dir.one_block(["w.py"]).run().ok().record();
     assert_eq!(record.arms(), ["3.15", "3.15t"]);
 }
 
 #[test]
 fn every_form_of_help_works() {
-    let place = Place::new();
+    let dir = TestDir::new();
     for args in [
         &["help"][..],
         &["help", "--help"],
@@ -55,52 +55,52 @@ fn every_form_of_help_works() {
         &["pythons", "help", "install", "-h"],
         &["help", "pythons", "install", "--help"],
     ] {
-        let out = place.ungil(args.iter().copied()).run().ok();
+        let out = dir.ungil(args.iter().copied()).run().ok();
         assert!(out.stdout.contains("Usage:") && out.stderr.is_empty(), "{args:?}: {}", out.stderr);
     }
-    let verbs = place.ungil(["help", "compare", "--help"]).run().ok().stdout;
+    let verbs = dir.ungil(["help", "compare", "--help"]).run().ok().stdout;
     assert!(verbs.contains("--fail-if"), "the command's own help: {verbs}");
-    place.ungil(["help", "nothing", "--help"]).run().told(2);
+    dir.ungil(["help", "nothing", "--help"]).run().expect_error(2);
 }
 
 #[test]
 fn help_version_completions_and_man_pages_are_printed() {
-    let place = Place::new();
+    let dir = TestDir::new();
     for args in [
         &["--help"][..],
         &["compare", "--help"],
         &["pythons", "--help"],
         &["pythons", "install", "-h"],
     ] {
-        let out = place.ungil(args.iter().copied()).run().ok();
+        let out = dir.ungil(args.iter().copied()).run().ok();
         assert!(out.stdout.contains("Usage:") && out.stderr.is_empty(), "{args:?}");
     }
-    let help = place.ungil(["compare", "--help"]).run().stdout;
+    let help = dir.ungil(["compare", "--help"]).run().stdout;
     assert!(
         ["--fail-if", "--models", "--serve", "ungil_phase", "--resume"]
             .iter()
             .all(|w| help.contains(w))
     );
-    let version = place.ungil(["--version"]).run().ok().stdout;
+    let version = dir.ungil(["--version"]).run().ok().stdout;
     assert!(version.starts_with("ungil ") && version.contains('.'), "{version}");
-    assert_eq!(place.ungil(["--no-such-flag"]).run().code, 2);
-    assert_eq!(place.ungil(Vec::<&str>::new()).run().code, 2);
+    assert_eq!(dir.ungil(["--no-such-flag"]).run().code, 2);
+    assert_eq!(dir.ungil(Vec::<&str>::new()).run().code, 2);
     for shell in ["bash", "zsh", "fish"] {
-        let script = place.ungil(["completions", shell]).run().ok().stdout;
+        let script = dir.ungil(["completions", shell]).run().ok().stdout;
         assert!(script.contains("compare") && script.contains("fail-if"), "{shell}");
     }
-    let bash = place.write("c.bash", place.ungil(["completions", "bash"]).run().stdout);
+    let bash = dir.write("c.bash", dir.ungil(["completions", "bash"]).run().stdout);
     assert!(
         Command::new("bash").arg("-n").arg(bash).status().unwrap().success(),
         "bash cannot parse it"
     );
-    place.ungil(["man", "deep/folder"]).run().ok();
-    let page = place.read("deep/folder/ungil-compare.1").unwrap();
+    dir.ungil(["man", "deep/folder"]).run().ok();
+    let page = dir.read("deep/folder/ungil-compare.1").unwrap();
     assert!(page.contains(".TH") && page.contains("fail"), "{page}");
     assert!(
-        place.at("deep/folder/ungil.1").is_file()
-            && place.at("deep/folder/ungil-pythons.1").is_file()
+        dir.join("deep/folder/ungil.1").is_file()
+            && dir.join("deep/folder/ungil-pythons.1").is_file()
     );
-    place.write("a-file", "");
-    place.ungil(["man", "a-file"]).run().told(1);
+    dir.write("a-file", "");
+    dir.ungil(["man", "a-file"]).run().expect_error(1);
 }

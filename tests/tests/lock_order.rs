@@ -5,11 +5,11 @@
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::process::Command;
-use ungil_tests::{BUILDS, Debuggee, Place, eventually, python};
+use ungil_tests::{BUILDS, Debuggee, TestDir, eventually, python};
 
 /// Returns the names of the locks in each cycle, the exit code and the report.
-fn watch(place: &Place, program: &Debuggee) -> (Vec<BTreeSet<String>>, i32, Value) {
-    let out = place.ungil(["dump", &program.pid(), "--watch", "1s", "--json", "--no-source"]).run();
+fn watch(dir: &TestDir, program: &Debuggee) -> (Vec<BTreeSet<String>>, i32, Value) {
+    let out = dir.ungil(["dump", &program.pid(), "--watch", "1s", "--json", "--no-source"]).run();
     let dump = out.json();
     let names = |cycle: &Value| {
         let edges = cycle["edges"].as_array().unwrap().iter();
@@ -21,12 +21,12 @@ fn watch(place: &Place, program: &Debuggee) -> (Vec<BTreeSet<String>>, i32, Valu
 /// Checks that a program's lock orders are reported as a potential deadlock of `locks`.
 fn assert_could_deadlock(case: &str, locks: &[&str]) {
     for build in BUILDS {
-        let place = Place::new();
-        let program = Debuggee::start(&place, build, "cases/lock_orders.py", case);
+        let dir = TestDir::new();
+        let program = Debuggee::start(&dir, build, "cases/lock_orders.py", case);
         let expected: BTreeSet<String> = locks.iter().map(ToString::to_string).collect();
         let mut last = Value::Null;
         eventually(&format!("{build}: the lock order of {case}"), || {
-            let (cycles, code, dump) = watch(&place, &program);
+            let (cycles, code, dump) = watch(&dir, &program);
             assert_eq!(code == 4, !cycles.is_empty(), "{build}: {dump}");
             last = dump;
             cycles.contains(&expected)
@@ -45,9 +45,9 @@ fn assert_could_deadlock(case: &str, locks: &[&str]) {
 /// Checks that no potential deadlock is reported.
 fn assert_cannot_deadlock(case: &str) {
     for build in BUILDS {
-        let place = Place::new();
-        let program = Debuggee::start(&place, build, "cases/lock_orders.py", case);
-        let (cycles, code, dump) = watch(&place, &program);
+        let dir = TestDir::new();
+        let program = Debuggee::start(&dir, build, "cases/lock_orders.py", case);
+        let (cycles, code, dump) = watch(&dir, &program);
         assert_eq!((cycles, code), (Vec::new(), 0), "{build}: {}", dump["lock_order"]);
     }
 }
@@ -87,7 +87,7 @@ def work(outer, inner):
         with outer:
             time.sleep(0.002)
             if inner.acquire(timeout=0.02):
-                inner.release()
+                inner.close_stdin()
         time.sleep(random.random() * 0.01)
 threading.Thread(target=work, args=(a, b)).start()
 threading.Thread(target=work, args=(b, a)).start()
@@ -97,11 +97,11 @@ open('ready', 'w').close()
 #[test]
 fn profile_and_top_report_potential_deadlocks() {
     for build in ["3.14", "3.15t"] {
-        let place = Place::new();
-        place.write("contended.py", CONTENDED);
+        let dir = TestDir::new();
+        dir.write("contended.py", CONTENDED);
         let mut command = Command::new(python(build));
         command.arg("contended.py");
-        let program = Debuggee::of(&place, command);
+        let program = Debuggee::spawn(&dir, command);
         let note = "locks are taken in an order that can deadlock: \"";
         eventually(&format!("{build}: profile's note"), || {
             let args = [
@@ -114,11 +114,11 @@ fn profile_and_top_report_potential_deadlocks() {
                 "--json",
                 "--quiet",
             ];
-            place.ungil(args).run().stdout.contains(&note.replace('"', "\\\""))
+            dir.ungil(args).run().stdout.contains(&note.replace('"', "\\\""))
         });
         eventually(&format!("{build}: top's note"), || {
             let args = ["top", &program.pid(), "--json", "-n", "6", "-d", "100ms"];
-            place.ungil(args).run().stdout.contains(&note.replace('"', "\\\""))
+            dir.ungil(args).run().stdout.contains(&note.replace('"', "\\\""))
         });
     }
 }

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use std::process::Command;
-use ungil_tests::{Place, hazards, metric};
+use ungil_tests::{TestDir, hazards, metric};
 
 const MIB: f64 = 1_048_576.0;
 
@@ -20,10 +20,10 @@ fn assert_within_2_percent(what: &str, measured: f64, expected: f64) {
     );
 }
 
-fn run(place: &Place, script: &str, mib: u32) -> Value {
-    place.write("w.py", script);
+fn run(dir: &TestDir, script: &str, mib: u32) -> Value {
+    dir.write("w.py", script);
     let mib = mib.to_string();
-    let out = place.one_block(["w.py", "--python", "3.14", "--", &mib]).run().ok();
+    let out = dir.one_block(["w.py", "--python", "3.14", "--", &mib]).run().ok();
     out.record().run("3.14").clone()
 }
 
@@ -58,9 +58,9 @@ print('done')
 
 #[test]
 fn forked_workers_share_memory_until_they_write() {
-    let place = Place::new();
-    let base = run(&place, SHARED, 0);
-    let full = run(&place, SHARED, 512);
+    let dir = TestDir::new();
+    let base = run(&dir, SHARED, 0);
+    let full = run(&dir, SHARED, 512);
     let expect = |key: &str, mib: f64| {
         assert_within_2_percent(key, metric(&full, key), metric(&base, key) + mib * MIB)
     };
@@ -131,11 +131,11 @@ print('done')
 
 #[test]
 fn peaks_add_up_only_if_simultaneous() {
-    let place = Place::new();
+    let dir = TestDir::new();
     for (together, mib) in [(false, 256.0), (true, 512.0)] {
         let script = two_children(together);
-        let base = run(&place, &script, 0);
-        let full = run(&place, &script, 256);
+        let base = run(&dir, &script, 0);
+        let full = run(&dir, &script, 256);
         for key in ["rss_peak_bytes", "pss_peak_bytes", "uss_peak_bytes"] {
             let what = format!("{key}, together: {together}");
             assert_within_2_percent(&what, metric(&full, key), metric(&base, key) + mib * MIB);
@@ -145,7 +145,7 @@ fn peaks_add_up_only_if_simultaneous() {
 
 #[test]
 fn memory_held_for_a_while_is_seen_without_a_phase() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // Held for three times the longest sampling interval.
     let script = "
 import subprocess, sys, time
@@ -156,8 +156,8 @@ end = time.monotonic() + 3
 while time.monotonic() < end: time.sleep(0.1)
 for child in children: child.communicate()
 ";
-    let base = run(&place, script, 0);
-    let full = run(&place, script, 256);
+    let base = run(&dir, script, 0);
+    let full = run(&dir, script, 256);
     assert_within_2_percent(
         "RSS",
         metric(&full, "rss_peak_bytes"),
@@ -168,11 +168,11 @@ for child in children: child.communicate()
 
 #[test]
 fn a_child_that_exits_before_any_sample_counts() {
-    let place = Place::new();
-    place.write("touch.py", "import sys\nx = bytearray(int(sys.argv[1]) << 20)\n");
+    let dir = TestDir::new();
+    dir.write("touch.py", "import sys\nx = bytearray(int(sys.argv[1]) << 20)\n");
     let through_sh = |mib: u32| {
         let command = format!("sh -c '{{python}} touch.py {mib}; true'");
-        let out = place.one_block(["--command", &command, "--python", "3.14"]).run().ok();
+        let out = dir.one_block(["--command", &command, "--python", "3.14"]).run().ok();
         metric(out.record().run("3.14"), "rss_peak_bytes")
     };
     assert_within_2_percent("unmarked, below sh", through_sh(300), through_sh(0) + 300.0 * MIB);
@@ -180,7 +180,7 @@ fn a_child_that_exits_before_any_sample_counts() {
 
 #[test]
 fn a_child_that_exits_before_any_sample_counts_in_a_phase() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // With 0 MiB the child stays until it has been sampled, so that the base includes both
     // interpreters.
     let script = "
@@ -195,8 +195,8 @@ with phase():
 child.communicate()
 print('done')
 ";
-    let base = run(&place, script, 0);
-    let full = run(&place, script, 300);
+    let base = run(&dir, script, 0);
+    let full = run(&dir, script, 300);
     assert_within_2_percent(
         "marked",
         metric(&full, "rss_peak_bytes"),
@@ -206,7 +206,7 @@ print('done')
 
 #[test]
 fn memory_freed_before_the_phase_does_not_count() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "
 import subprocess, sys
 from ungil_phase import phase
@@ -217,8 +217,8 @@ del x
 y = bytearray(100 << 20)
 with phase(): pass
 ";
-    let base = run(&place, script, 0);
-    let full = run(&place, script, 300);
+    let base = run(&dir, script, 0);
+    let full = run(&dir, script, 300);
     assert_within_2_percent(
         "after 300 MiB were freed",
         metric(&full, "rss_peak_bytes"),
@@ -241,11 +241,10 @@ print('done')
 
 #[test]
 fn small_children_do_not_count_their_parents_memory() {
-    let place = Place::new();
-    place.write("w.py", BALLAST);
+    let dir = TestDir::new();
+    dir.write("w.py", BALLAST);
     for (ballast, mib) in [("keep", 200.0), ("free", 0.0)] {
-        let record =
-            place.one_block(["w.py", "--python", "3.14", "--", ballast]).run().ok().record();
+        let record = dir.one_block(["w.py", "--python", "3.14", "--", ballast]).run().ok().record();
         let run = record.run("3.14");
         let (peak, end) = (metric(run, "rss_peak_bytes") / MIB, metric(run, "rss_end_bytes") / MIB);
         assert!(
@@ -279,13 +278,13 @@ int main(void) {
 
 #[test]
 fn a_vfork_child_counts_its_parents_memory_once() {
-    let place = Place::new();
-    place.write("big.c", VFORKS);
+    let dir = TestDir::new();
+    dir.write("big.c", VFORKS);
     let cc =
-        Command::new("cc").args(["-O1", "-o", "big", "big.c"]).current_dir(place.path()).status();
+        Command::new("cc").args(["-O1", "-o", "big", "big.c"]).current_dir(dir.path()).status();
     assert!(cc.expect("cc runs").success());
     let record =
-        place.one_block(["--command", "./big {python}", "--python", "3.14"]).run().ok().record();
+        dir.one_block(["--command", "./big {python}", "--python", "3.14"]).run().ok().record();
     let run = record.run("3.14");
     assert_eq!(metric(run, "processes_peak"), 2.0, "the child was not sampled");
     for key in ["rss_peak_bytes", "pss_peak_bytes", "uss_peak_bytes"] {
@@ -296,7 +295,7 @@ fn a_vfork_child_counts_its_parents_memory_once() {
 
 #[test]
 fn a_peak_between_two_samples_is_counted() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // The block is freed before the phase ends, and no sample is taken while all of it is resident.
     let script = "
 import mmap, sys
@@ -307,8 +306,8 @@ with phase():
     block.write(b'x' * 4096 * (size // 4096))
     block.close()
 ";
-    let base = run(&place, script, 0);
-    let full = run(&place, script, 64);
+    let base = run(&dir, script, 0);
+    let full = run(&dir, script, 64);
     assert_within_2_percent(
         "in the phase",
         metric(&full, "rss_peak_bytes"),

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use ungil_tests::{Place, Record, hazards, metric};
+use ungil_tests::{Record, TestDir, hazards, metric};
 
 const MODULE: &str = "\
 import sys
@@ -23,8 +23,8 @@ def noisy(n):
 ";
 
 fn task(target: &str, items: &str, models: &str, pythons: &str) -> Record {
-    let place = Place::new();
-    place.write("work.py", MODULE);
+    let dir = TestDir::new();
+    dir.write("work.py", MODULE);
     let task = [
         "--task",
         target,
@@ -37,7 +37,7 @@ fn task(target: &str, items: &str, models: &str, pythons: &str) -> Record {
         "--python",
         pythons,
     ];
-    place.one_block(task).run().ok().record()
+    dir.one_block(task).run().ok().record()
 }
 
 fn hashes(record: &Record) -> BTreeSet<&str> {
@@ -109,8 +109,8 @@ fn output_printed_by_a_task_is_ignored() {
 
 #[test]
 fn items_can_use_the_module_and_chunks_do_not_change_the_output() {
-    let place = Place::new();
-    place.write("work.py", MODULE);
+    let dir = TestDir::new();
+    dir.write("work.py", MODULE);
     let mut seen = BTreeSet::new();
     for chunk in ["1", "3", "100"] {
         let task = [
@@ -122,7 +122,7 @@ fn items_can_use_the_module_and_chunks_do_not_change_the_output() {
             chunk,
         ];
         let models = ["--models", "threads,spawn", "--workers", "2", "--python", "3.14,3.14t"];
-        let record = place.one_block(task).args(models).run().ok().record();
+        let record = dir.one_block(task).args(models).run().ok().record();
         seen.extend(hashes(&record).into_iter().map(str::to_string));
     }
     assert_eq!(seen.len(), 1);
@@ -130,10 +130,10 @@ fn items_can_use_the_module_and_chunks_do_not_change_the_output() {
 
 #[test]
 fn default_models_and_workers_match_the_documentation() {
-    let place = Place::new();
-    place.write("work.py", MODULE);
+    let dir = TestDir::new();
+    dir.write("work.py", MODULE);
     let task = ["--task", "work:total", "--items", "range(4)", "--python", "3.14"];
-    let record = place.one_block(task).run().ok().record();
+    let record = dir.one_block(task).run().ok().record();
     let cores = record.lines[0]["machine"]["cpus"].as_u64().unwrap();
     let mut workers: Vec<u64> = (0..).map(|i| 1 << i).take_while(|w| *w < cores).collect();
     workers.push(cores);
@@ -146,8 +146,8 @@ fn default_models_and_workers_match_the_documentation() {
 
 #[test]
 fn the_gil_arm_of_a_free_threaded_build_has_the_gil() {
-    let place = Place::new();
-    place.write("work.py", MODULE);
+    let dir = TestDir::new();
+    dir.write("work.py", MODULE);
     let task = [
         "--task",
         "work:gil",
@@ -159,11 +159,11 @@ fn the_gil_arm_of_a_free_threaded_build_has_the_gil() {
         "2",
     ];
     // The arms with a GIL print the same; the free-threaded arm prints something else.
-    let record = place.one_block(task).args(["--python", "3.14,3.14t+gil"]).run().ok().record();
+    let record = dir.one_block(task).args(["--python", "3.14,3.14t+gil"]).run().ok().record();
     assert_eq!((record.runs().len(), hashes(&record).len()), (6, 1));
     assert_eq!(record.runs()[0]["output"]["bytes"], 4 * "True\n".len());
     let all = ["--python", "3.14t+gil,3.14t", "--allow-different-output"];
-    let record = place.one_block(task).args(all).run().ok().record();
+    let record = dir.one_block(task).args(all).run().ok().record();
     assert_eq!(record.run("3.14t/threads/2")["output"]["bytes"], 4 * "False\n".len());
     assert_eq!(record.run("3.14t+gil/threads/2")["output"]["bytes"], 4 * "True\n".len());
     assert_eq!(record.lines[0]["arms"][0]["gil"], "on");
@@ -171,10 +171,10 @@ fn the_gil_arm_of_a_free_threaded_build_has_the_gil() {
 
 #[test]
 fn the_workload_gets_workers_by_argument_and_environment() {
-    let place = Place::new();
-    place.write("env.py", "import os\nprint(os.environ['UNGIL_WORKERS'])\n");
-    place.write("arg.py", "import sys\nprint(sys.argv[1])\n");
-    place.write("pkg/bench.py", "import sys\nprint(sys.argv[1])\n");
+    let dir = TestDir::new();
+    dir.write("env.py", "import os\nprint(os.environ['UNGIL_WORKERS'])\n");
+    dir.write("arg.py", "import sys\nprint(sys.argv[1])\n");
+    dir.write("pkg/bench.py", "import sys\nprint(sys.argv[1])\n");
     let two = ["--workers", "1,3", "--python", "3.14", "--allow-different-output"];
     let calls: [&[&str]; 4] = [
         &["env.py"],
@@ -184,7 +184,7 @@ fn the_workload_gets_workers_by_argument_and_environment() {
     ];
     let mut seen = BTreeSet::new();
     for call in calls {
-        let record = place.one_block(two).args(call.iter().copied()).run().ok().record();
+        let record = dir.one_block(two).args(call.iter().copied()).run().ok().record();
         assert_eq!(record.arms(), ["3.14/1", "3.14/3"], "{call:?}");
         let hash = |arm| record.run(arm)["output"]["blake3"].as_str().unwrap().to_string();
         assert_ne!(hash("3.14/1"), hash("3.14/3"), "{call:?}");
@@ -195,24 +195,24 @@ fn the_workload_gets_workers_by_argument_and_environment() {
 
 #[test]
 fn an_arm_can_be_a_program_other_than_python() {
-    let place = Place::new();
-    place.write("w.py", "import sys\nprint(int(sys.argv[1]) * 21)\n");
+    let dir = TestDir::new();
+    dir.write("w.py", "import sys\nprint(int(sys.argv[1]) * 21)\n");
     let also = ["--also", "shell=sh -c 'echo $((21 * {workers}))'", "--also", "fixed=echo 42"];
-    let out = place.one_block(["w.py", "--python", "3.14,3.14t", "--workers", "2"]).args(also);
+    let out = dir.one_block(["w.py", "--python", "3.14,3.14t", "--workers", "2"]).args(also);
     let record = out.args(["--", "{workers}"]).run().ok().record();
     assert_eq!(record.arms(), ["3.14/2", "3.14t/2", "shell/2", "fixed"]);
     assert_eq!(hashes(&record).len(), 1);
-    let told = place
+    let told = dir
         .one_block(["w.py", "--python", "3.14", "--also", "no=./nowhere", "--", "1"])
         .run()
-        .told(1);
+        .expect_error(1);
     assert!(told.what.contains("./nowhere"), "{told:?}");
 }
 
 #[test]
 fn aa_reports_the_noise_of_the_baseline() {
-    let place = Place::new();
-    place.write("w.py", "print(sum(range(100_000)))\n");
+    let dir = TestDir::new();
+    dir.write("w.py", "print(sum(range(100_000)))\n");
     let args = [
         "compare",
         "w.py",
@@ -225,7 +225,7 @@ fn aa_reports_the_noise_of_the_baseline() {
         "5",
         "-q",
     ];
-    let out = place.ungil(args).args(["--energy", "off"]).run().ok();
+    let out = dir.ungil(args).args(["--energy", "off"]).run().ok();
     let record = out.record();
     assert_eq!(record.arms(), ["3.14", "3.14 again", "3.14t"]);
     let ratio = record.comparison()["noise"]["wall_s"]["ratio"]["ratio"].as_f64().unwrap();

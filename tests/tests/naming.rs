@@ -4,9 +4,9 @@
 
 mod profiles;
 
-use profiles::{Target, profile};
+use profiles::{ScriptTarget, profile};
 use serde_json::Value;
-use ungil_tests::{BUILDS, Place, eventually};
+use ungil_tests::{BUILDS, TestDir, eventually};
 
 fn threads(dump: &Value) -> Vec<Value> {
     let interpreters = dump["interpreters"].as_array().unwrap();
@@ -38,11 +38,11 @@ time.sleep(1000)
 #[test]
 fn a_file_name_that_is_not_utf_8_is_preserved() {
     for build in BUILDS {
-        let place = Place::new();
-        let target = Target::start(&place, build, ODD_FILE);
+        let dir = TestDir::new();
+        let target = ScriptTarget::start(&dir, build, ODD_FILE);
         let mut dump = Value::Null;
         eventually("the thread in the file with the unusual name", || {
-            dump = place.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
+            dump = dir.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
             let odd = threads(&dump).into_iter().find(|thread| thread["name"] == "odd file");
             odd.is_some_and(|thread| {
                 thread["frames"][0]["function"] == "in_odd_file" && thread["state"] == "syscall"
@@ -55,23 +55,23 @@ fn a_file_name_that_is_not_utf_8_is_preserved() {
         let warnings = dump["warnings"].to_string();
         assert!(warnings.contains("suspended greenlets are not shown"), "{build}: {warnings}");
 
-        let words = place.ungil(["dump", &target.pid()]).run().ok().stdout;
+        let words = dir.ungil(["dump", &target.pid()]).run().ok().stdout;
         assert!(words.contains("/caf\\xe9 \\xff.py:3)"), "{build}: {words}");
         assert!(words.contains("# marker 7351"), "{build}: {words}");
-        let short = place.ungil(["dump", &target.pid(), "--short"]).run().ok().stdout;
+        let short = dir.ungil(["dump", &target.pid(), "--short"]).run().ok().stdout;
         assert!(short.contains("    at in_odd_file (caf\\xe9 \\xff.py:3)\n"), "{build}: {short}");
         assert!(short.contains("    at Thread._bootstrap (threading.py:"), "{build}: {short}");
         assert!(short.contains("# marker 7351"), "{build}: {short}");
 
-        let view = place.ungil(["top", &target.pid(), "--json"]).run().ok().json();
+        let view = dir.ungil(["top", &target.pid(), "--json"]).run().ok().json();
         assert!(
             view["threads"].to_string().contains("caf\u{10dce9} \u{10dcff}.py"),
             "{build}: {view}"
         );
-        let summary = profile(&place, &[&target.pid(), "--duration", "500ms"]).ok().json();
+        let summary = profile(&dir, &[&target.pid(), "--duration", "500ms"]).ok().json();
         let recording = summary["recording"].as_str().unwrap();
-        place.ungil(["profile", "--replay", recording, "-o", "stacks.collapsed"]).run().ok();
-        let stacks = place.read("stacks.collapsed").unwrap();
+        dir.ungil(["profile", "--replay", recording, "-o", "stacks.collapsed"]).run().ok();
+        let stacks = dir.read("stacks.collapsed").unwrap();
         assert!(
             stacks.contains("in_odd_file (caf\u{10dce9} \u{10dcff}.py:3)"),
             "{build}: {stacks}"
@@ -108,11 +108,11 @@ time.sleep(1000)
 #[test]
 fn locks_and_threads_are_named_as_in_the_program() {
     for build in BUILDS {
-        let place = Place::new();
-        let target = Target::start(&place, build, NAMED);
+        let dir = TestDir::new();
+        let target = ScriptTarget::start(&dir, build, NAMED);
         let mut dump = Value::Null;
         eventually("two waiting threads of six", || {
-            dump = place.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
+            dump = dir.ungil(["dump", &target.pid(), "--json"]).run().ok().json();
             let all = threads(&dump);
             all.len() == 6
                 && all.iter().filter(|thread| thread["waits"]["contention"] == true).count() == 2
@@ -131,7 +131,7 @@ fn locks_and_threads_are_named_as_in_the_program() {
             .filter(|n| n.to_string().contains('['))
             .collect();
         assert_eq!(unnamed.len(), 1, "the kernel's name stands in brackets: {build}: {dump}");
-        let words = place.ungil(["top", &target.pid(), "--once"]).run().ok().stdout;
+        let words = dir.ungil(["top", &target.pid(), "--once"]).run().ok().stdout;
         assert!(words.contains("\nThreadPoolExecutor-0_0 "), "{build}: {words}");
     }
 }
@@ -149,11 +149,11 @@ async def main():
     await asyncio.sleep(1000)
 asyncio.run(main())
 ";
-    let place = Place::new();
-    let target = Target::start(&place, "3.14t", script);
+    let dir = TestDir::new();
+    let target = ScriptTarget::start(&dir, "3.14t", script);
     let mut words = String::new();
     eventually("a deadlock and a task", || {
-        words = place.ungil(["dump", &target.pid()]).run().stdout;
+        words = dir.ungil(["dump", &target.pid()]).run().stdout;
         words.contains("Found one deadlock") && words.contains("asyncio task")
     });
     assert!(words.contains("  1 thread waits for itself:"), "{words}");
@@ -162,21 +162,21 @@ asyncio.run(main())
 
 #[test]
 fn a_stopped_target_is_reported() {
-    let place = Place::new();
-    let target = Target::start(
-        &place,
+    let dir = TestDir::new();
+    let target = ScriptTarget::start(
+        &dir,
         "3.14",
         "import time\nopen('ready', 'w').close()\ntime.sleep(1000)\n",
     );
     let stop = std::process::Command::new("kill").args(["-STOP", &target.pid()]).status().unwrap();
     assert!(stop.success());
-    let dump = place.ungil(["dump", &target.pid()]).run().ok().stdout;
-    let top = place.ungil(["top", &target.pid(), "--once"]).run().ok().stdout;
+    let dump = dir.ungil(["dump", &target.pid()]).run().ok().stdout;
+    let top = dir.ungil(["top", &target.pid(), "--once"]).run().ok().stdout;
     for words in [dump, top] {
         assert!(words.contains("the process is stopped by a signal"), "{words}");
     }
     let args =
         ["profile", &target.pid(), "--mode", "alloc", "--duration", "1s", "--patience", "1s"];
-    let told = place.ungil(args).run().told(1);
+    let told = dir.ungil(args).run().expect_error(1);
     assert!(told.why.contains("it is stopped by a signal"), "{told:?}");
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use std::collections::BTreeMap;
-use ungil_tests::{Out, Place, Record, metric};
+use ungil_tests::{Out, Record, TestDir, metric};
 
 /// Does a thousand times the work on a build with a GIL, a difference larger than any noise.
 const UNEQUAL: &str = "
@@ -14,8 +14,8 @@ with phase():
 print('same')
 ";
 
-fn five_blocks(place: &Place, form: &[&str]) -> Out {
-    place.write("w.py", UNEQUAL);
+fn five_blocks(dir: &TestDir, form: &[&str]) -> Out {
+    dir.write("w.py", UNEQUAL);
     let args = [
         "compare",
         "w.py",
@@ -28,16 +28,15 @@ fn five_blocks(place: &Place, form: &[&str]) -> Out {
         "--max-blocks",
         "5",
     ];
-    place
-        .ungil(args)
+    dir.ungil(args)
         .args(["-q", "--energy", "off", "--out", "r.jsonl"])
         .args(form.iter().copied())
         .run()
         .ok()
 }
 
-fn record(place: &Place) -> Record {
-    Record::read(&place.at("r.jsonl"))
+fn record(dir: &TestDir) -> Record {
+    Record::read(&dir.join("r.jsonl"))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -85,9 +84,9 @@ fn check_figures(record: &Record, comparison: &Value) -> usize {
 
 #[test]
 fn json_agrees_with_the_record() {
-    let place = Place::new();
-    let json = five_blocks(&place, &["--json"]).json();
-    let record = record(&place);
+    let dir = TestDir::new();
+    let json = five_blocks(&dir, &["--json"]).json();
+    let record = record(&dir);
     assert!(check_figures(&record, &json["comparison"]) > 30);
     assert_eq!(&json["comparison"]["arms"], &record.comparison()["arms"]);
     assert_eq!(
@@ -110,9 +109,9 @@ fn json_agrees_with_the_record() {
 
 #[test]
 fn csv_agrees_with_the_record() {
-    let place = Place::new();
-    let out = five_blocks(&place, &["--csv"]);
-    let record = record(&place);
+    let dir = TestDir::new();
+    let out = five_blocks(&dir, &["--csv"]);
+    let record = record(&dir);
     let mut lines = out.stdout.lines();
     let head: Vec<&str> = lines.next().unwrap().split(',').collect();
     let at =
@@ -161,9 +160,9 @@ fn seconds(table: &str, value: f64) -> String {
 
 #[test]
 fn table_and_sentences_agree_with_the_record() {
-    let place = Place::new();
-    let out = five_blocks(&place, &[]);
-    let record = record(&place);
+    let dir = TestDir::new();
+    let out = five_blocks(&dir, &[]);
+    let record = record(&dir);
     let figure = &record.comparison()["arms"][1]["metrics"]["wall_s"];
     let ratio = figure["baseline"]["ratio"]["ratio"].as_f64().unwrap();
     let row = |arm: &str| {
@@ -193,22 +192,22 @@ fn table_and_sentences_agree_with_the_record() {
     assert!(out.stdout.ends_with("Record: r.jsonl\n"));
     assert!(!out.stdout.contains('\u{1b}'), "colour without a terminal");
     // A resume that has nothing to do prints the same table and sentences.
-    let again = place.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
+    let again = dir.ungil(["compare", "-q", "--resume", "r.jsonl"]).run().ok();
     let told = |text: &str| text.split("Record: ").next().map(str::to_string);
     assert_eq!(told(&again.stdout), told(&out.stdout));
 }
 
 #[test]
 fn a_table_fits_the_terminal_and_lists_omitted_columns() {
-    let place = Place::new();
-    place.write("work.py", "def f(x):\n    return x\n");
+    let dir = TestDir::new();
+    dir.write("work.py", "def f(x):\n    return x\n");
     let args = ["--task", "work:f", "--items", "range(8)", "--models", "threads,interpreters"];
     let arms = ["--python", "3.14,3.14t", "--workers", "1,2", "--out", "r.jsonl"];
     let at = |out: &Out| -> Vec<String> {
         let table = out.stdout.split("\n\n").next().unwrap();
         table.lines().map(String::from).collect()
     };
-    let narrow = at(&place.one_block(args).args(arms).env("COLUMNS", "80").run().ok());
+    let narrow = at(&dir.one_block(args).args(arms).env("COLUMNS", "80").run().ok());
     let (rows, notes) = narrow.split_at(1 + 8);
     assert!(rows.iter().all(|line| line.chars().count() <= 80), "{narrow:#?}");
     assert!(rows[0].starts_with("arm ") && rows[0].contains("verdict"), "{narrow:#?}");
@@ -217,7 +216,7 @@ fn a_table_fits_the_terminal_and_lists_omitted_columns() {
     let (left_out, how) = left_out.split_once("; see ").unwrap();
     assert!(how.contains("--wide") && how.contains("--json") && how.contains("--csv"), "{how}");
     let replay = |columns: &str, more: &[&str]| {
-        let replay = place.ungil(["compare", "--replay", "r.jsonl"]).args(more.iter().copied());
+        let replay = dir.ungil(["compare", "--replay", "r.jsonl"]).args(more.iter().copied());
         replay.env("COLUMNS", columns).run().ok()
     };
     let wide = at(&replay("40", &["--wide"]));
@@ -234,10 +233,10 @@ fn a_table_fits_the_terminal_and_lists_omitted_columns() {
 
 #[test]
 fn fewer_than_five_blocks_are_inconclusive() {
-    let place = Place::new();
-    place.write("w.py", UNEQUAL);
+    let dir = TestDir::new();
+    dir.write("w.py", UNEQUAL);
     let out =
-        place.one_block(["w.py", "--python", "3.14,3.14t", "--fail-if", "time(3.14t) < 0.5"]).run();
+        dir.one_block(["w.py", "--python", "3.14,3.14t", "--fail-if", "time(3.14t) < 0.5"]).run();
     assert_eq!(out.code, 0, "one block cannot decide a threshold: {}", out.stderr);
     assert!(out.stderr.contains("inconclusive: time(3.14t) < 0.5"), "{}", out.stderr);
     let claims = ["is the fastest", "is the slowest", "1 block  faster", "Use 3.14t"];
@@ -250,8 +249,8 @@ fn fewer_than_five_blocks_are_inconclusive() {
 
 #[test]
 fn the_same_seed_gives_the_same_order() {
-    let place = Place::new();
-    place.write("w.py", "print('same')\n");
+    let dir = TestDir::new();
+    dir.write("w.py", "print('same')\n");
     let order = |seed: &str| {
         let args = [
             "compare",
@@ -266,7 +265,7 @@ fn the_same_seed_gives_the_same_order() {
             "--energy",
             "off",
         ];
-        let record = place
+        let record = dir
             .ungil(args)
             .args(["--python", "3.14,3.14t,3.15,3.15t", "--seed", seed])
             .run()
@@ -286,8 +285,8 @@ fn the_same_seed_gives_the_same_order() {
 
 #[test]
 fn warm_up_runs_are_recorded_but_not_counted() {
-    let place = Place::new();
-    place.write("w.py", "print('same')\n");
+    let dir = TestDir::new();
+    dir.write("w.py", "print('same')\n");
     let args = [
         "compare",
         "w.py",
@@ -301,7 +300,7 @@ fn warm_up_runs_are_recorded_but_not_counted() {
         "--energy",
         "off",
     ];
-    let record = place.ungil(args).args(["--python", "3.14,3.14t"]).run().ok().record();
+    let record = dir.ungil(args).args(["--python", "3.14,3.14t"]).run().ok().record();
     assert_eq!(record.runs().iter().filter(|r| r["block"] == 0).count(), 2 * 3);
     assert_eq!(
         (record.runs().len(), &record.comparison()["arms"][0]["runs"]),
@@ -311,9 +310,9 @@ fn warm_up_runs_are_recorded_but_not_counted() {
 
 #[test]
 fn probes_record_their_cost() {
-    let place = Place::new();
-    five_blocks(&place, &["--json"]);
-    for run in record(&place).runs() {
+    let dir = TestDir::new();
+    five_blocks(&dir, &["--json"]);
+    for run in record(&dir).runs() {
         let probes = &run["probes"];
         assert!(
             probes["cpu_s"].as_f64() > Some(0.0) && probes["samples"].as_u64() > Some(0),

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use ungil_tests::{PYTHONS, Place, eventually, metric, python};
+use ungil_tests::{PYTHONS, TestDir, eventually, metric, python};
 
 /// Returns the path of something that `cargo xtask test` prepared: the installed wheels or the
 /// tools to test them with.
@@ -118,18 +118,17 @@ fn contains_the_program() {
 
 #[test]
 fn compare_uses_the_packages_phase() {
-    let place = Place::new();
-    place.write(
+    let dir = TestDir::new();
+    dir.write(
         "work.py",
         "import time, ungil\ntime.sleep(0.2)\nwith ungil.phase():\n    time.sleep(0.02)\n",
     );
     let packages = installed("3.14t");
-    place
-        .one_block(["work.py", "--python", "3.14t"])
+    dir.one_block(["work.py", "--python", "3.14t"])
         .env("PYTHONPATH", packages.to_str().expect("a plain path"))
         .run()
         .ok();
-    let record = place.newest();
+    let record = dir.newest_record();
     assert!(metric(record.runs()[0], "startup_s") >= 0.2);
 }
 
@@ -150,43 +149,43 @@ def prepare_metadata_for_build_wheel(directory, settings=None):
 "#;
 
 /// Copies the package's sources without `bench`, `tests` and `xtask`.
-fn partial_source() -> Place {
-    let place = Place::new();
+fn partial_source() -> TestDir {
+    let dir = TestDir::new();
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let mut copy = Command::new("cp");
     copy.arg("-r")
         .args(["crates", "python", "Cargo.toml", "Cargo.lock"])
-        .arg(place.path())
+        .arg(dir.path())
         .current_dir(root);
     assert!(copy.status().expect("cp runs").success());
-    place.write("fake/maturin.py", MATURIN);
-    place
+    dir.write("fake/maturin.py", MATURIN);
+    dir
 }
 
 /// Calls a hook of the build backend, like pip.
-fn hook(place: &Place, call: &str) -> std::process::Output {
+fn hook(dir: &TestDir, call: &str) -> std::process::Output {
     let mut command = Command::new(python("3.14"));
     command.args([
         "-c",
         &format!("import sys; sys.path.insert(0, '.'); import backend; print(backend.{call})"),
     ]);
     command
-        .current_dir(place.at("python"))
-        .env("PYTHONPATH", place.at("fake"))
+        .current_dir(dir.join("python"))
+        .env("PYTHONPATH", dir.join("fake"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
     command.output().expect("the interpreter starts")
 }
 
 #[test]
 fn builds_without_the_other_workspace_members() {
-    let place = partial_source();
-    let out = hook(&place, "prepare_metadata_for_build_wheel('.')");
+    let dir = partial_source();
+    let out = hook(&dir, "prepare_metadata_for_build_wheel('.')");
     let printed = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "{printed}{}", String::from_utf8_lossy(&out.stderr));
     let folder =
         printed.lines().find_map(|line| line.strip_prefix("in ")).expect("maturin was called");
     assert!(!PathBuf::from(folder).exists(), "the copy is removed: {folder}");
-    let manifest = std::fs::read(place.at("Cargo.toml")).expect("a manifest");
+    let manifest = std::fs::read(dir.join("Cargo.toml")).expect("a manifest");
     let ours =
         std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).expect("a manifest");
     assert_eq!(manifest, ours, "the user's manifest was changed");
@@ -209,26 +208,26 @@ fn files(folder: &Path) -> Vec<String> {
 fn source_distribution_is_complete() {
     let source = partial_source();
     for folder in ["first", "second"] {
-        std::fs::create_dir(source.at(folder)).expect("a folder");
+        std::fs::create_dir(source.join(folder)).expect("a folder");
         let out = hook(&source, &format!("build_sdist('../{folder}')"));
         let printed = String::from_utf8_lossy(&out.stdout);
         assert!(out.status.success(), "{printed}{}", String::from_utf8_lossy(&out.stderr));
         assert!(printed.ends_with("ungil-1.2.3.tar.gz\n"), "{printed}");
     }
     let archive = |folder: &str| {
-        std::fs::read(source.at(folder).join("ungil-1.2.3.tar.gz")).expect("the archive")
+        std::fs::read(source.join(folder).join("ungil-1.2.3.tar.gz")).expect("the archive")
     };
     assert!(archive("first") == archive("second"), "the archive is not reproducible");
 
-    let unpacked = Place::new();
+    let unpacked = TestDir::new();
     let tar = Command::new("tar")
         .arg("xzf")
-        .arg(source.at("first/ungil-1.2.3.tar.gz"))
+        .arg(source.join("first/ungil-1.2.3.tar.gz"))
         .arg("-C")
         .arg(unpacked.path())
         .status();
     assert!(tar.expect("tar runs").success());
-    let top = unpacked.at("ungil-1.2.3");
+    let top = unpacked.join("ungil-1.2.3");
 
     // All sources are included, except tests, benches and examples of the crates.
     let tests = |file: &str| {
@@ -236,11 +235,11 @@ fn source_distribution_is_complete() {
         parts.next();
         parts.next().is_some_and(|part| ["tests", "benches", "examples"].contains(&part))
     };
-    let mut expected: Vec<String> = files(&source.at("crates"))
+    let mut expected: Vec<String> = files(&source.join("crates"))
         .into_iter()
         .map(|file| format!("crates/{file}"))
         .filter(|file| !tests(file))
-        .chain(files(&source.at("python")).into_iter().map(|file| format!("python/{file}")))
+        .chain(files(&source.join("python")).into_iter().map(|file| format!("python/{file}")))
         .filter(|file| !file.contains("__pycache__") && !file.starts_with("python/program/"))
         .collect();
     let added =
@@ -253,7 +252,7 @@ fn source_distribution_is_complete() {
         let text = |file: PathBuf| std::fs::read(file).expect("a license");
         assert_eq!(text(top.join(license)), text(root.join(license)), "{license}");
     }
-    let size = std::fs::metadata(source.at("first/ungil-1.2.3.tar.gz")).expect("it exists").len();
+    let size = std::fs::metadata(source.join("first/ungil-1.2.3.tar.gz")).expect("it exists").len();
     assert!(size < 3 << 20, "the archive has {size} bytes");
 
     // The archive is its own workspace and builds in place with its lock file.
@@ -262,7 +261,7 @@ fn source_distribution_is_complete() {
     let out = Command::new(python("3.14"))
         .args(["-c", unpacked_hook])
         .current_dir(&top)
-        .env("PYTHONPATH", source.at("fake"))
+        .env("PYTHONPATH", source.join("fake"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
         .expect("the interpreter starts");
@@ -285,9 +284,9 @@ fn source_distribution_is_complete() {
 
 #[test]
 fn build_errors_have_three_lines() {
-    let place = partial_source();
+    let dir = partial_source();
     let told = |call: &str, words: &str| {
-        let out = hook(&place, call);
+        let out = hook(&dir, call);
         let printed = String::from_utf8_lossy(&out.stderr).into_owned();
         let lines: Vec<&str> = printed.lines().collect();
         assert!(!out.status.success() && lines.len() == 3, "{call}: {printed}");
@@ -298,7 +297,7 @@ fn build_errors_have_three_lines() {
         );
     };
     told("build_editable('.')", "no bench, tests, xtask");
-    std::fs::remove_dir_all(place.at("crates/cli")).expect("it is there");
+    std::fs::remove_dir_all(dir.join("crates/cli")).expect("it is there");
     for call in ["prepare_metadata_for_build_wheel('.')", "build_wheel('.')", "build_sdist('.')"] {
         told(call, "there is no crates/cli/Cargo.toml");
     }
@@ -317,7 +316,7 @@ fn importing_it_leaves_the_gil_off() {
 
 #[test]
 fn dump_names_the_queue_a_thread_waits_for() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let program = "
 import os, threading, ungil
 class Shop:
@@ -341,7 +340,7 @@ input()
             .expect("its number");
         let mut printed = String::new();
         eventually("the name of the queue", || {
-            printed = place.ungil(["dump", pid.trim()]).run().ok().stdout;
+            printed = dir.ungil(["dump", pid.trim()]).run().ok().stdout;
             printed.contains("(a ungil.Queue \"shop.jobs\")")
         });
         assert!(

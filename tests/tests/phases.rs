@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
-use ungil_tests::{Place, hazards, metric};
+use ungil_tests::{TestDir, hazards, metric};
 
 const HEAD: &str = "
 import os, sys, time
@@ -15,24 +15,24 @@ def spin(seconds):
 
 /// Runs a script that begins with [`HEAD`] once on 3.14.
 fn run(script: &str) -> Value {
-    let place = Place::new();
-    place.write("w.py", format!("{HEAD}{script}"));
-    let out = place.one_block(["w.py", "--python", "3.14"]).run().ok();
+    let dir = TestDir::new();
+    dir.write("w.py", format!("{HEAD}{script}"));
+    let out = dir.one_block(["w.py", "--python", "3.14"]).run().ok();
     out.record().run("3.14").clone()
 }
 
-fn failed(script: &str) -> (ungil_tests::Told, Value) {
-    let place = Place::new();
-    place.write("w.py", format!("{HEAD}{script}"));
-    let told = place.one_block(["w.py", "--python", "3.14"]).run().told(1);
-    (told, place.newest().run("3.14").clone())
+fn failed(script: &str) -> (ungil_tests::ErrorMessage, Value) {
+    let dir = TestDir::new();
+    dir.write("w.py", format!("{HEAD}{script}"));
+    let told = dir.one_block(["w.py", "--python", "3.14"]).run().expect_error(1);
+    (told, dir.newest_record().run("3.14").clone())
 }
 
 #[test]
 fn interpreter_start_up_is_shown_without_a_phase() {
-    let place = Place::new();
-    place.write("w.py", "print('same')\n");
-    let out = place.one_block(["w.py", "--python", "3.14,3.14t", "--aa"]).run().ok();
+    let dir = TestDir::new();
+    dir.write("w.py", "print('same')\n");
+    let out = dir.one_block(["w.py", "--python", "3.14,3.14t", "--aa"]).run().ok();
     let record = out.record();
     // Measured once per interpreter; the repeated baseline of an A/A run does not count.
     let starts: Vec<&Value> = record.of_type("startup").collect();
@@ -215,30 +215,30 @@ with phase():
 
 #[test]
 fn the_phase_module_works_without_ungil() {
-    let place = Place::new();
-    let module = place.ungil(["phase"]).run().ok().stdout;
-    place.write("ungil_phase.py", &module);
-    place.write(
+    let dir = TestDir::new();
+    let module = dir.ungil(["phase"]).run().ok().stdout;
+    dir.write("ungil_phase.py", &module);
+    dir.write(
         "w.py",
         "from ungil_phase import phase, metric\nwith phase(): metric('a', 1)\nprint('by hand')\n",
     );
     let mut by_hand = std::process::Command::new(ungil_tests::python("3.14"));
-    by_hand.arg("w.py").current_dir(place.path()).env_remove("UNGIL_PHASE");
+    by_hand.arg("w.py").current_dir(dir.path()).env_remove("UNGIL_PHASE");
     let out = by_hand.output().unwrap();
     assert_eq!((out.status.code(), out.stdout), (Some(0), b"by hand\n".to_vec()));
     // A channel that no longer exists is ignored.
-    by_hand.env("UNGIL_PHASE", place.at("gone"));
+    by_hand.env("UNGIL_PHASE", dir.join("gone"));
     assert!(by_hand.output().unwrap().status.success());
-    let record = place.one_block(["w.py", "--python", "3.14"]).run().ok().record();
+    let record = dir.one_block(["w.py", "--python", "3.14"]).run().ok().record();
     assert_eq!(record.run("3.14")["marked"], true);
     assert_eq!(metric(record.run("3.14"), "a"), 1.0);
 }
 
 #[test]
 fn every_interpreter_supports_phases() {
-    let place = Place::new();
-    place.write("w.py", format!("{HEAD}with phase(): x = bytearray(1 << 20)\nprint('same')\n"));
+    let dir = TestDir::new();
+    dir.write("w.py", format!("{HEAD}with phase(): x = bytearray(1 << 20)\nprint('same')\n"));
     let record =
-        place.one_block(["w.py", "--python", &ungil_tests::PYTHONS.join(",")]).run().ok().record();
+        dir.one_block(["w.py", "--python", &ungil_tests::PYTHONS.join(",")]).run().ok().record();
     assert!(record.runs().len() == 4 && record.runs().iter().all(|r| r["marked"] == true));
 }

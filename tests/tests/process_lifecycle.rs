@@ -8,7 +8,7 @@ mod profiles;
 use profiles::{collapsed, number, profile};
 use serde_json::Value;
 use std::process::{Command, Stdio};
-use ungil_tests::{BUILDS, Place, Target, eventually, metric, python};
+use ungil_tests::{BUILDS, TestDir, TruthfulDebuggee, eventually, metric, python};
 
 /// Names of the threads, in order.
 fn names(threads: &Value) -> Vec<String> {
@@ -27,20 +27,20 @@ fn names(threads: &Value) -> Vec<String> {
 fn every_command_inspects_a_process_without_its_main_thread() {
     let rest = ["holder", "rest", "waiter"];
     for build in BUILDS {
-        let place = Place::new();
-        let target = Target::start(build, &[], "main_gone");
+        let dir = TestDir::new();
+        let target = TruthfulDebuggee::start(build, &[], "main_gone");
         let pid = target.pid().to_string();
-        let all = place.ungil(["dump", "--all", "--json"]).run();
+        let all = dir.ungil(["dump", "--all", "--json"]).run();
         let listed =
             all.json()["processes"].as_array().unwrap().iter().any(|p| p["pid"] == target.pid());
         assert!(listed, "{build}: {}", all.stdout);
-        let top = place.ungil(["top", &pid, "--json"]).run().ok().json();
+        let top = dir.ungil(["top", &pid, "--json"]).run().ok().json();
         assert_eq!(names(&top["threads"]), rest, "{build}");
         assert_eq!(top["other_threads"]["count"], 0, "{build}: {top}");
         for key in ["rss_bytes", "rss_peak_bytes", "pss_bytes"] {
             assert!(number(&top["memory"][key]) > 1e6, "{build}: {key} in {top}");
         }
-        let hosts = place.ungil(["top", "--json"]).run().ok().json();
+        let hosts = dir.ungil(["top", "--json"]).run().ok().json();
         let row = hosts["pythons"]
             .as_array()
             .unwrap()
@@ -48,13 +48,13 @@ fn every_command_inspects_a_process_without_its_main_thread() {
             .find(|row| row["pid"] == target.pid())
             .unwrap();
         assert!(number(&row["rss_bytes"]) > 1e6 && row["threads"] == 3, "{build}: {row}");
-        let heap = place.ungil(["heap", &pid, "--json"]).run().ok().json();
+        let heap = dir.ungil(["heap", &pid, "--json"]).run().ok().json();
         assert!(number(&heap["objects"]) > 1000.0, "{build}: {heap}");
-        let profiled = profile(&place, &[&pid, "--duration", "300ms", "--rate", "200"]).ok().json();
+        let profiled = profile(&dir, &[&pid, "--duration", "300ms", "--rate", "200"]).ok().json();
         assert_eq!(profiled["ending"], "time", "{build}");
         assert_eq!(names(&profiled["threads"]), rest, "{build}: {profiled:#}");
         if build != "3.13" {
-            let told = place.ungil(["profile", "--mode", "alloc", &pid]).run().told(1);
+            let told = dir.ungil(["profile", "--mode", "alloc", &pid]).run().expect_error(1);
             assert!(
                 told.what.contains("main thread") && told.what.contains("ended"),
                 "{build}: {told:?}"
@@ -90,14 +90,14 @@ def rest():
     os._exit(5)
 ";
     for build in BUILDS {
-        let place = Place::new();
-        place.write("ends.py", format!("import os, time\n{rest}{MAIN_ENDS}"));
+        let dir = TestDir::new();
+        dir.write("ends.py", format!("import os, time\n{rest}{MAIN_ENDS}"));
         let python = python(build).display().to_string();
-        let out = profile(&place, &["ends.py", "--python", &python, "--rate", "200"]);
+        let out = profile(&dir, &["ends.py", "--python", &python, "--rate", "200"]);
         let summary = out.json();
         assert_eq!((out.code, &summary["exit_code"]), (1, &5.into()), "{build}: {}", out.stderr);
         assert_eq!(summary["ending"], "gone", "{build}");
-        let stacks = collapsed(&place, &summary);
+        let stacks = collapsed(&dir, &summary);
         let weight: f64 =
             stacks.iter().filter(|(stack, _)| stack.contains("rest")).map(|(_, w)| w).sum();
         assert!(weight > 0.5e9, "{build}: {stacks:?}");
@@ -132,12 +132,11 @@ def rest():
     print('done', flush=True)
     os._exit(0)
 ";
-    let place = Place::new();
-    place.write("w.py", format!("{rest}{MAIN_ENDS}"));
+    let dir = TestDir::new();
+    dir.write("w.py", format!("{rest}{MAIN_ENDS}"));
     for build in ["3.14", "3.14t"] {
         let run = |mib: &str| {
-            place
-                .one_block(["w.py", "--python", build, "--", mib])
+            dir.one_block(["w.py", "--python", build, "--", mib])
                 .run()
                 .ok()
                 .record()
@@ -155,9 +154,9 @@ def rest():
 
 #[test]
 fn compare_times_out_a_workload_without_its_main_thread() {
-    let place = Place::new();
-    place.write("w.py", format!("def rest(): time.sleep(1000)\n{MAIN_ENDS}"));
-    let out = place.one_block(["w.py", "--python", "3.14", "--timeout", "2s"]).run();
+    let dir = TestDir::new();
+    dir.write("w.py", format!("def rest(): time.sleep(1000)\n{MAIN_ENDS}"));
+    let out = dir.one_block(["w.py", "--python", "3.14", "--timeout", "2s"]).run();
     assert_eq!(out.code, 1, "{}{}", out.stdout, out.stderr);
     assert!(
         format!("{}{}", out.stdout, out.stderr).contains("--timeout"),
@@ -189,10 +188,10 @@ sys.exit(7)
 ";
 
 /// Creates a folder with both programs. Returns it with the arguments that profile them.
-fn launcher(build: &str) -> (Place, Vec<String>) {
-    let place = Place::new();
-    place.write("launcher.py", LAUNCHER);
-    place.write("work.py", WORK);
+fn launcher(build: &str) -> (TestDir, Vec<String>) {
+    let dir = TestDir::new();
+    dir.write("launcher.py", LAUNCHER);
+    dir.write("work.py", WORK);
     let python = python(build).display().to_string();
     let args = [
         "profile",
@@ -205,11 +204,11 @@ fn launcher(build: &str) -> (Place, Vec<String>) {
         &python,
         "--",
     ];
-    (place, args.map(String::from).into())
+    (dir, args.map(String::from).into())
 }
 
-fn weight_of(place: &Place, summary: &Value, function: &str) -> f64 {
-    collapsed(place, summary)
+fn weight_of(dir: &TestDir, summary: &Value, function: &str) -> f64 {
+    collapsed(dir, summary)
         .iter()
         .filter(|(stack, _)| stack.contains(function))
         .map(|(_, w)| w)
@@ -220,8 +219,8 @@ fn weight_of(place: &Place, summary: &Value, function: &str) -> f64 {
 fn profiling_continues_after_exec_of_another_python() {
     for build in BUILDS {
         for how in ["python", "shell"] {
-            let (place, args) = launcher(build);
-            let out = place.ungil(args).args([how]).run();
+            let (dir, args) = launcher(build);
+            let out = dir.ungil(args).args([how]).run();
             let summary = out.json();
             assert_eq!(
                 (out.code, &summary["exit_code"]),
@@ -231,7 +230,7 @@ fn profiling_continues_after_exec_of_another_python() {
             );
             for function in ["before_the_exec", "after_the_exec"] {
                 assert!(
-                    weight_of(&place, &summary, function) > 0.2e9,
+                    weight_of(&dir, &summary, function) > 0.2e9,
                     "{build} {how}: {function}: {summary:#}"
                 );
             }
@@ -248,8 +247,8 @@ fn profiling_continues_after_exec_of_another_python() {
 #[test]
 fn exec_of_a_program_other_than_python_is_reported() {
     for build in ["3.13", "3.15t"] {
-        let (place, args) = launcher(build);
-        let out = place.ungil(args).args(["other"]).run().ok();
+        let (dir, args) = launcher(build);
+        let out = dir.ungil(args).args(["other"]).run().ok();
         let summary = out.json();
         assert_eq!(
             (&summary["exit_code"], &summary["ending"]),
@@ -281,29 +280,29 @@ os.execv(sys.executable, [sys.executable, __file__, 'again'])
 #[test]
 fn a_process_that_executes_itself_again() {
     for build in BUILDS {
-        let place = Place::new();
-        let target = profiles::Target::start(&place, build, AGAIN);
+        let dir = TestDir::new();
+        let target = profiles::ScriptTarget::start(&dir, build, AGAIN);
         let mut top =
-            place.ungil(["top", &target.pid(), "--json", "-n", "100000", "-d", "100ms"]).command();
+            dir.ungil(["top", &target.pid(), "--json", "-n", "100000", "-d", "100ms"]).command();
         let mut top =
-            top.stdout(std::fs::File::create(place.at("views")).unwrap()).spawn().unwrap();
-        eventually("a view", || place.read("views").unwrap().contains('\n'));
-        let mut running = place.ungil(["profile", &target.pid(), "--json", "--quiet"]).start();
+            top.stdout(std::fs::File::create(dir.join("views")).unwrap()).spawn().unwrap();
+        eventually("a view", || dir.read("views").unwrap().contains('\n'));
+        let mut running = dir.ungil(["profile", &target.pid(), "--json", "--quiet"]).start();
         running.until("a recording", || {
-            let files = std::fs::read_dir(place.at(".ungil")).ok()?.flatten();
+            let files = std::fs::read_dir(dir.join(".ungil")).ok()?.flatten();
             files.filter_map(|file| file.metadata().ok()).any(|file| file.len() > 0).then_some(())
         });
-        place.write("go", "");
-        running.until("the program after the exec", || place.read("again"));
+        dir.write("go", "");
+        running.until("the program after the exec", || dir.read("again"));
         // top reports the exec and ends; the profile continues.
         top.wait().unwrap();
         let last: Value =
-            serde_json::from_str(place.read("views").unwrap().lines().last().unwrap()).unwrap();
+            serde_json::from_str(dir.read("views").unwrap().lines().last().unwrap()).unwrap();
         assert!(last["ended"].as_str().unwrap().contains("(exec)"), "{build}: {}", last["ended"]);
         std::thread::sleep(std::time::Duration::from_millis(500));
         running.signal("INT");
         let summary = running.wait().ok().json();
-        assert!(weight_of(&place, &summary, "second") > 0.0, "{build}: {summary:#}");
+        assert!(weight_of(&dir, &summary, "second") > 0.0, "{build}: {summary:#}");
         assert!(target.alive());
     }
 }
@@ -311,18 +310,18 @@ fn a_process_that_executes_itself_again() {
 #[test]
 fn a_forked_child_outside_python_has_one_thread() {
     for build in BUILDS {
-        let place = Place::new();
-        let target = Target::start(build, &[], "at_fork");
+        let dir = TestDir::new();
+        let target = TruthfulDebuggee::start(build, &[], "at_fork");
         let pid = target.pid().to_string();
-        let top = place.ungil(["top", &pid, "--json"]).run().ok().json();
+        let top = dir.ungil(["top", &pid, "--json"]).run().ok().json();
         assert_eq!(
             (names(&top["threads"]), &top["threads"][0]["tid"]),
             (vec!["forker".into()], &target.pid().into())
         );
-        let profiled = profile(&place, &[&pid, "--duration", "300ms", "--rate", "200"]).ok().json();
+        let profiled = profile(&dir, &[&pid, "--duration", "300ms", "--rate", "200"]).ok().json();
         assert_eq!(profiled["threads"][0]["native_id"], target.pid(), "{build}: {profiled:#}");
-        assert!(weight_of(&place, &profiled, "fork") > 0.0, "{build}");
-        let heap = place.ungil(["heap", &pid, "--json"]).run().ok().json();
+        assert!(weight_of(&dir, &profiled, "fork") > 0.0, "{build}");
+        let heap = dir.ungil(["heap", &pid, "--json"]).run().ok().json();
         assert!(number(&heap["objects"]) > 1000.0, "{build}: {heap}");
         assert!(target.end().success(), "{build}");
     }

@@ -5,20 +5,18 @@
 
 mod profiles;
 
-use profiles::{LINES, Target, WAITERS, collapsed, number, profile, share};
+use profiles::{LINES, ScriptTarget, WAITERS, collapsed, number, profile, share};
 use serde_json::Value;
-use ungil_tests::{BUILDS, PYTHONS, Place, python};
+use ungil_tests::{BUILDS, PYTHONS, TestDir, python};
 
 #[test]
 fn lock_waits_are_attributed_to_their_locks() {
     for build in BUILDS {
-        let place = Place::new();
-        let target = Target::start(&place, build, WAITERS);
-        let out = profile(
-            &place,
-            &[&target.pid(), "--mode", "lock", "--duration", "2s", "--rate", "200"],
-        )
-        .ok();
+        let dir = TestDir::new();
+        let target = ScriptTarget::start(&dir, build, WAITERS);
+        let out =
+            profile(&dir, &[&target.pid(), "--mode", "lock", "--duration", "2s", "--rate", "200"])
+                .ok();
         let summary = out.json();
         for (name, truth) in [("cache_lock", 0.7), ("pool_lock", 0.2), ("log_lock", 0.1)] {
             let found = share(&summary, name);
@@ -75,15 +73,15 @@ const MAX_TRIES: usize = 20;
 #[test]
 fn known_hold_times_are_reported_within_three_points() {
     for build in BUILDS {
-        let place = Place::new();
-        place.write("held.py", HELD);
+        let dir = TestDir::new();
+        dir.write("held.py", HELD);
         let python = python(build).display().to_string();
         let on_time = |_| {
             let args = ["held.py", "--python", &python, "--mode", "lock", "--rate", "250"];
-            let summary = profile(&place, &args).ok().json();
+            let summary = profile(&dir, &args).ok().json();
             let (missed, taken) =
                 (number(&summary["totals"]["missed"]), number(&summary["totals"]["captured"]));
-            let truth: Value = serde_json::from_str(&place.read("truth").unwrap()).unwrap();
+            let truth: Value = serde_json::from_str(&dir.read("truth").unwrap()).unwrap();
             let total: f64 = truth.as_object().unwrap().values().map(number).sum();
             let slept = number(&summary["weight"]) / 1e9 > 0.97 * total;
             (missed < 0.02 * taken && slept).then_some((summary, truth, total))
@@ -129,14 +127,12 @@ while True:
 #[test]
 fn cpu_time_is_attributed_to_its_functions() {
     for build in BUILDS {
-        let place = Place::new();
-        let target = Target::start(&place, build, SHARES);
-        let out = profile(
-            &place,
-            &[&target.pid(), "--mode", "cpu", "--duration", "3s", "--rate", "1khz"],
-        )
-        .ok();
-        let stacks = collapsed(&place, &out.json());
+        let dir = TestDir::new();
+        let target = ScriptTarget::start(&dir, build, SHARES);
+        let out =
+            profile(&dir, &[&target.pid(), "--mode", "cpu", "--duration", "3s", "--rate", "1khz"])
+                .ok();
+        let stacks = collapsed(&dir, &out.json());
         let of = |name: &str| {
             stacks.iter().filter(|(s, _)| s.contains(name)).map(|(_, w)| w).sum::<f64>()
         };
@@ -151,10 +147,10 @@ fn cpu_time_is_attributed_to_its_functions() {
 #[test]
 fn only_executed_lines_are_reported() {
     for build in BUILDS {
-        let place = Place::new();
-        let target = Target::start(&place, build, LINES);
-        let out = profile(&place, &[&target.pid(), "--duration", "2s", "--rate", "1khz"]).ok();
-        let stacks = collapsed(&place, &out.json());
+        let dir = TestDir::new();
+        let target = ScriptTarget::start(&dir, build, LINES);
+        let out = profile(&dir, &[&target.pid(), "--duration", "2s", "--rate", "1khz"]).ok();
+        let stacks = collapsed(&dir, &out.json());
         let leaf = |stack: &str| stack.rsplit(';').next().unwrap().to_string();
         let hot: Vec<_> = stacks.iter().filter(|(stack, _)| leaf(stack).contains("hot")).collect();
         let total: f64 = hot.iter().map(|(_, weight)| weight).sum();
@@ -174,7 +170,7 @@ fn two_hundred_threads_are_named() {
 import threading
 event, there = threading.Event(), threading.Semaphore(0)
 def wait():
-    there.release()
+    there.close_stdin()
     event.wait()
 for n in range(200): threading.Thread(target=wait, name=f'worker {n}', daemon=True).start()
 for n in range(200): there.acquire()
@@ -182,10 +178,10 @@ open('ready', 'w').close()
 event.wait()
 ";
     for build in PYTHONS {
-        let place = Place::new();
-        let target = Target::start(&place, build, script);
+        let dir = TestDir::new();
+        let target = ScriptTarget::start(&dir, build, script);
         let summary =
-            profile(&place, &[&target.pid(), "--duration", "1s", "--rate", "100"]).ok().json();
+            profile(&dir, &[&target.pid(), "--duration", "1s", "--rate", "100"]).ok().json();
         let threads = summary["threads"].as_array().unwrap();
         let named = |n: u32| {
             threads.iter().any(|t| t["name"] == format!("worker {n}") && number(&t["weight"]) > 0.0)
@@ -212,13 +208,13 @@ while True:
     for thread in threads: thread.join()
 ";
     for build in BUILDS {
-        let place = Place::new();
-        let target = Target::start(&place, build, script);
+        let dir = TestDir::new();
+        let target = ScriptTarget::start(&dir, build, script);
         let summary =
-            profile(&place, &[&target.pid(), "--duration", "2s", "--rate", "2khz"]).ok().json();
+            profile(&dir, &[&target.pid(), "--duration", "2s", "--rate", "2khz"]).ok().json();
         assert!(target.alive());
         assert!(summary["threads"].as_array().unwrap().len() > 3, "{build}: {summary}");
-        let stacks = collapsed(&place, &summary);
+        let stacks = collapsed(&dir, &summary);
         // A thread runs one of the two functions, or none while it waits or collects garbage. A
         // name read from freed code would be different.
         for (stack, _) in stacks.iter().filter(|(stack, _)| stack.contains("Thread.run")) {
@@ -242,13 +238,13 @@ open('ready', 'w').close()
 while True: gc.collect()
 ";
     for build in BUILDS {
-        let place = Place::new();
-        let target = Target::start(&place, build, script);
+        let dir = TestDir::new();
+        let target = ScriptTarget::start(&dir, build, script);
         let summary =
-            profile(&place, &[&target.pid(), "--mode", "gc", "--duration", "2s"]).ok().json();
+            profile(&dir, &[&target.pid(), "--mode", "gc", "--duration", "2s"]).ok().json();
         assert!(number(&summary["pauses"]) > 0.0, "{build}: {summary}");
         assert!(
-            collapsed(&place, &summary).iter().any(|(stack, _)| stack.contains("<GC>")),
+            collapsed(&dir, &summary).iter().any(|(stack, _)| stack.contains("<GC>")),
             "{build}"
         );
     }
@@ -265,18 +261,18 @@ open('ready', 'w').close()
 spin()
 ";
     for build in ["3.13", "3.14", "3.15"] {
-        let place = Place::new();
-        let target = Target::start(&place, build, script);
+        let dir = TestDir::new();
+        let target = ScriptTarget::start(&dir, build, script);
         let summary =
-            profile(&place, &[&target.pid(), "--mode", "gil", "--duration", "2s"]).ok().json();
+            profile(&dir, &[&target.pid(), "--mode", "gil", "--duration", "2s"]).ok().json();
         let activities = summary["activities"].as_object().unwrap();
         let of = |name: &str| activities.get(name).map_or(0.0, number);
         let waits = of("gil") / (of("gil") + of("running"));
         // One of four threads has the GIL and three wait for it, except during hand-over.
         assert!((0.5..0.95).contains(&waits), "{build}: {waits}: {summary}");
     }
-    let place = Place::new();
-    let target = Target::start(&place, "3.14t", script);
-    let told = profile(&place, &[&target.pid(), "--mode", "gil"]).told(2);
+    let dir = TestDir::new();
+    let target = ScriptTarget::start(&dir, "3.14t", script);
+    let told = profile(&dir, &[&target.pid(), "--mode", "gil"]).expect_error(2);
     assert!(told.what.contains("no GIL"), "{told:?}");
 }

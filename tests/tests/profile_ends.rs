@@ -4,10 +4,10 @@
 
 mod profiles;
 
-use profiles::{LINES, Target, WAITERS, collapsed, profile};
+use profiles::{LINES, ScriptTarget, WAITERS, collapsed, profile};
 use serde_json::Value;
 use std::process::{Command, Stdio};
-use ungil_tests::{Place, eventually, python};
+use ungil_tests::{TestDir, eventually, python};
 
 #[test]
 fn children_are_profiled_and_exec_is_followed() {
@@ -23,36 +23,34 @@ parent()
 os.execv(sys.executable, [sys.executable, '-c', 'import time\\ndef reborn():\\n  time.sleep(1.5)\\nreborn()'])
 ";
     for build in ["3.13", "3.14t", "3.15"] {
-        let place = Place::new();
-        place.write("family.py", script);
+        let dir = TestDir::new();
+        dir.write("family.py", script);
         let python = python(build).display().to_string();
-        let out = profile(&place, &["family.py", "--python", &python, "--rate", "200"]).ok();
+        let out = profile(&dir, &["family.py", "--python", &python, "--rate", "200"]).ok();
         let summary = out.json();
         let stacks: String =
-            collapsed(&place, &summary).into_iter().map(|(stack, _)| stack + "\n").collect();
+            collapsed(&dir, &summary).into_iter().map(|(stack, _)| stack + "\n").collect();
         for name in ["parent", "kid", "forked", "reborn"] {
             assert!(stacks.contains(name), "{build}: no {name} in\n{stacks}");
         }
         assert_eq!(summary["ending"], "gone");
-        let alone = profile(
-            &place,
-            &["family.py", "--python", &python, "--rate", "200", "--children", "no"],
-        )
-        .ok();
+        let alone =
+            profile(&dir, &["family.py", "--python", &python, "--rate", "200", "--children", "no"])
+                .ok();
         let stacks: String =
-            collapsed(&place, &alone.json()).into_iter().map(|(stack, _)| stack + "\n").collect();
+            collapsed(&dir, &alone.json()).into_iter().map(|(stack, _)| stack + "\n").collect();
         assert!(stacks.contains("parent") && !stacks.contains("kid"), "{build}: {stacks}");
     }
 }
 
 #[test]
 fn a_killed_profiler_leaves_a_running_target_and_a_readable_recording() {
-    let place = Place::new();
-    let target = Target::start(&place, "3.15t", LINES);
+    let dir = TestDir::new();
+    let target = ScriptTarget::start(&dir, "3.15t", LINES);
     let args = ["profile", &target.pid(), "--quiet", "--rate", "1khz", "-o", "kept.ungil"];
-    let mut running = place.ungil(args).start();
+    let mut running = dir.ungil(args).start();
     running.until("some of the recording", || {
-        let written = std::fs::metadata(place.at("kept.ungil")).ok()?.len();
+        let written = std::fs::metadata(dir.join("kept.ungil")).ok()?.len();
         (written > 0).then_some(())
     });
     running.signal("KILL");
@@ -60,32 +58,32 @@ fn a_killed_profiler_leaves_a_running_target_and_a_readable_recording() {
     assert!(target.alive());
     // The end of the recording may be truncated. Everything before it is read, and the truncation
     // is reported.
-    let out = place.ungil(["profile", "--replay", "kept.ungil", "--json"]).run();
+    let out = dir.ungil(["profile", "--replay", "kept.ungil", "--json"]).run();
     assert!(out.code == 0 && out.stderr.contains("ends early") || out.code == 2, "{out:?}");
 }
 
 #[test]
 fn an_interrupt_keeps_the_profile() {
-    let place = Place::new();
-    let target = Target::start(&place, "3.14", LINES);
-    let mut running = place.ungil(["profile", &target.pid(), "--json", "-o", "kept.html"]).start();
+    let dir = TestDir::new();
+    let target = ScriptTarget::start(&dir, "3.14", LINES);
+    let mut running = dir.ungil(["profile", &target.pid(), "--json", "-o", "kept.html"]).start();
     running.until("a recording", || {
-        let mut files = std::fs::read_dir(place.at(".ungil")).ok()?.flatten();
+        let mut files = std::fs::read_dir(dir.join(".ungil")).ok()?.flatten();
         files.any(|file| file.path().extension().is_some_and(|e| e == "ungil")).then_some(())
     });
     running.signal("INT");
     let out = running.wait().ok();
     assert_eq!(out.json()["ending"], "told");
-    assert!(place.read("kept.html").is_some_and(|page| page.contains("</html>")));
+    assert!(dir.read("kept.html").is_some_and(|page| page.contains("</html>")));
     assert!(target.alive());
 }
 
 #[test]
 fn a_failed_program_is_profiled_and_reported() {
-    let place = Place::new();
-    place.write("bad.py", "import time; time.sleep(0.5); raise SystemExit(3)");
+    let dir = TestDir::new();
+    dir.write("bad.py", "import time; time.sleep(0.5); raise SystemExit(3)");
     let python = python("3.14").display().to_string();
-    let out = profile(&place, &["bad.py", "--python", &python]);
+    let out = profile(&dir, &["bad.py", "--python", &python]);
     assert_eq!(out.code, 1, "{}", out.stderr);
     let summary = out.json();
     assert_eq!(summary["exit_code"], 3);
@@ -94,10 +92,10 @@ fn a_failed_program_is_profiled_and_reported() {
 
 #[test]
 fn replay_rejects_options_of_recording() {
-    let place = Place::new();
+    let dir = TestDir::new();
     for option in [["--rate", "10"], ["--duration", "1"], ["--threads", "x"], ["--python", "3.14"]]
     {
-        let out = place.ungil(["profile", "--replay", "a.ungil"].into_iter().chain(option)).run();
+        let out = dir.ungil(["profile", "--replay", "a.ungil"].into_iter().chain(option)).run();
         assert_eq!(out.code, 2, "{}", out.stderr);
         assert!(
             out.stderr.contains(&format!("{} cannot be used with --replay", option[0])),
@@ -109,25 +107,25 @@ fn replay_rejects_options_of_recording() {
 
 #[test]
 fn writes_every_format() {
-    let place = Place::new();
-    let target = Target::start(&place, "3.15t", LINES);
+    let dir = TestDir::new();
+    let target = ScriptTarget::start(&dir, "3.15t", LINES);
     for name in
         ["p.html", "p.speedscope.json", "p.firefox.json", "p.pb.gz", "p.collapsed", "p.ungil"]
     {
-        profile(&place, &[&target.pid(), "--duration", "0.3", "-o", name]).ok();
-        assert!(std::fs::metadata(place.at(name)).is_ok_and(|file| file.len() > 100), "{name}");
+        profile(&dir, &[&target.pid(), "--duration", "0.3", "-o", name]).ok();
+        assert!(std::fs::metadata(dir.join(name)).is_ok_and(|file| file.len() > 100), "{name}");
     }
     for name in ["p.speedscope.json", "p.firefox.json"] {
-        let text = place.read(name).unwrap();
+        let text = dir.read(name).unwrap();
         assert!(serde_json::from_str::<Value>(&text).is_ok() && text.contains("hot"), "{name}");
     }
-    let out = place.ungil(["profile", "--diff", "p.ungil", "p.ungil", "-o", "d.html"]).run().ok();
+    let out = dir.ungil(["profile", "--diff", "p.ungil", "p.ungil", "-o", "d.html"]).run().ok();
     assert!(out.stdout.contains("d.html"), "{}", out.stdout);
 }
 
 #[test]
 fn rejects_invalid_requests() {
-    let place = Place::new();
+    let dir = TestDir::new();
     for (args, what) in [
         (&["profile"][..], "nothing to profile"),
         (&["profile", "1", "--rate", "fast"], "rate"),
@@ -138,69 +136,71 @@ fn rejects_invalid_requests() {
         (&["profile", "1", "-o", "profile.doc"], "format"),
         (&["profile", "--replay", "there-is-none.ungil"], "cannot be read"),
     ] {
-        let told = place.ungil(args.iter().copied()).run().told(2);
+        let told = dir.ungil(args.iter().copied()).run().expect_error(2);
         assert!(told.what.contains(what), "{args:?}: {told:?}");
     }
-    let told = place.ungil(["profile", "4000000"]).run().told(1);
+    let told = dir.ungil(["profile", "4000000"]).run().expect_error(1);
     assert!(told.what.contains("4000000"), "{told:?}");
 }
 
 /// An invalid request is reported before the program starts.
 #[test]
 fn rejects_invalid_output_before_the_program_starts() {
-    let place = Place::new();
-    place.write("target.py", "open('ran', 'w').close()");
-    std::fs::create_dir(place.path().join("folder.html")).unwrap();
+    let dir = TestDir::new();
+    dir.write("target.py", "open('ran', 'w').close()");
+    std::fs::create_dir(dir.path().join("folder.html")).unwrap();
     for output in ["out.unheard-of", "folder.html"] {
-        let told = place.ungil(["profile", "target.py", "-o", output]).run().told(2);
+        let told = dir.ungil(["profile", "target.py", "-o", output]).run().expect_error(2);
         assert!(told.what.contains(output), "{told:?}");
     }
-    place.ungil(["profile", "target.py", "--duration", "0"]).run().told(2);
-    assert!(place.read("ran").is_none(), "the program ran");
+    dir.ungil(["profile", "target.py", "--duration", "0"]).run().expect_error(2);
+    assert!(dir.read("ran").is_none(), "the program ran");
 }
 
 #[test]
 fn write_errors_name_the_recording_that_is_kept() {
-    let place = Place::new();
-    let target = Target::start(&place, "3.14", WAITERS);
+    let dir = TestDir::new();
+    let target = ScriptTarget::start(&dir, "3.14", WAITERS);
     let profile = |output: &str, format: &str| {
-        place
-            .ungil([
-                "profile",
-                &target.pid(),
-                "--duration",
-                "200ms",
-                "-o",
-                output,
-                "--format",
-                format,
-            ])
-            .run()
+        dir.ungil([
+            "profile",
+            &target.pid(),
+            "--duration",
+            "200ms",
+            "-o",
+            output,
+            "--format",
+            format,
+        ])
+        .run()
     };
     let out = profile("/dev/full", "recording");
     assert_eq!(out.code, 1, "{}", out.stdout);
     assert!(out.stderr.contains("is incomplete"), "{}", out.stderr);
-    let told = profile("/dev/full", "collapsed").told(1);
+    let told = profile("/dev/full", "collapsed").expect_error(1);
     let words = format!("{told:?}");
     let recording =
         words.split_whitespace().find(|word| word.starts_with(".ungil/")).expect(&words);
     let recording = recording.trim_end_matches(':');
-    place.ungil(["profile", "--replay", recording, "-o", "later.collapsed"]).run().ok();
-    assert!(place.read("later.collapsed").is_some_and(|text| !text.is_empty()));
+    dir.ungil(["profile", "--replay", recording, "-o", "later.collapsed"]).run().ok();
+    assert!(dir.read("later.collapsed").is_some_and(|text| !text.is_empty()));
 }
 
 #[test]
 fn empty_profiles_say_what_was_missing() {
-    let place = Place::new();
-    let target =
-        Target::start(&place, "3.15t", "open('ready', 'w').close()\nimport time; time.sleep(1000)");
+    let dir = TestDir::new();
+    let target = ScriptTarget::start(
+        &dir,
+        "3.15t",
+        "open('ready', 'w').close()\nimport time; time.sleep(1000)",
+    );
     let pid = target.pid();
-    let none = profile(&place, &[&pid, "--duration", "300ms", "--threads", "nobody"]);
+    let none = profile(&dir, &[&pid, "--duration", "300ms", "--threads", "nobody"]);
     assert!(none.json()["totals"]["notes"].to_string().contains("nobody"), "{none:?}");
     // The profile is empty.
-    let told = none.told(1);
+    let told = none.expect_error(1);
     assert!(told.what.contains("empty") && told.why.contains("nobody"), "{told:?}");
-    let none = profile(&place, &[&pid, "--duration", "2s", "--mode", "lock"]).ok().json();
+    let none = profile(&dir, &[&pid, "--duration", "2s", "--mode", "lock"]).ok().json();
     assert!(
         none["findings"][0]["text"].as_str().unwrap().contains("no thread waited for a lock"),
         "{none:#}"
@@ -211,20 +211,20 @@ fn empty_profiles_say_what_was_missing() {
 /// both.
 #[test]
 fn profile_waits_for_its_program_until_a_signal() {
-    let place = Place::new();
-    place.write("target.py", "import time\nfor _ in range(300): time.sleep(1)");
+    let dir = TestDir::new();
+    dir.write("target.py", "import time\nfor _ in range(300): time.sleep(1)");
     let args = ["profile", "target.py", "--duration", "200ms", "-o", "out.collapsed", "--python"];
     let ungil = Command::new(ungil_tests::binary())
         .args(args)
         .arg(python("3.14t"))
-        .current_dir(place.path())
+        .current_dir(dir.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    eventually("the file", || place.read("out.collapsed").is_some());
-    let mut ungil = Target(ungil);
+    eventually("the file", || dir.read("out.collapsed").is_some());
+    let mut ungil = ScriptTarget(ungil);
     assert!(ungil.0.try_wait().unwrap().is_none());
     Command::new("kill").args(["-TERM", &ungil.pid()]).status().unwrap();
     assert!(ungil.0.wait().unwrap().success());

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use std::process::{Command, Stdio};
-use ungil_tests::{Place, eventually, python};
+use ungil_tests::{TestDir, eventually, python};
 
 /// One thread sleeps in a key function that `sorted` calls, one in `os.read`, one in a lock.
 const PROGRAM: &str = "
@@ -23,12 +23,12 @@ time.sleep(1000)
 #[test]
 fn c_frames_are_between_the_python_frames_of_sleeping_threads() {
     for build in ["3.14", "3.15t"] {
-        let place = Place::new();
-        let path = place.write("target.py", PROGRAM);
+        let dir = TestDir::new();
+        let path = dir.write("target.py", PROGRAM);
         let mut command = Command::new(python(build));
         let mut target =
-            command.arg(path).current_dir(place.path()).stdin(Stdio::null()).spawn().unwrap();
-        eventually("the target is ready", || place.read("ready").is_some());
+            command.arg(path).current_dir(dir.path()).stdin(Stdio::null()).spawn().unwrap();
+        eventually("the target is ready", || dir.read("ready").is_some());
         let pid = target.id().to_string();
         let args = [
             "--native",
@@ -41,10 +41,10 @@ fn c_frames_are_between_the_python_frames_of_sleeping_threads() {
             "-o",
             "stacks.collapsed",
         ];
-        let out = place.ungil(["profile", &pid]).args(args).run();
+        let out = dir.ungil(["profile", &pid]).args(args).run();
         let _ = (target.kill(), target.wait());
         let summary = out.ok().json();
-        let text = place.read("stacks.collapsed").unwrap();
+        let text = dir.read("stacks.collapsed").unwrap();
         let has = |parts: &[&str]| {
             text.lines().any(|line| {
                 let mut rest = Some(line);

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
-use ungil_tests::{PYTHONS, Place, eventually, python};
+use ungil_tests::{PYTHONS, TestDir, eventually, python};
 
 /// Two tasks that share the processor 3 to 1 by their own measurement, a chain of three waiting
 /// tasks, and many short ones.
@@ -44,12 +44,12 @@ asyncio.run(main())
 struct AsyncioProgram(Child);
 
 impl AsyncioProgram {
-    fn start(place: &Place, build: &str) -> AsyncioProgram {
-        let path = place.write("target.py", PROGRAM);
+    fn start(dir: &TestDir, build: &str) -> AsyncioProgram {
+        let path = dir.write("target.py", PROGRAM);
         let mut command = Command::new(python(build));
-        let child = command.arg(path).current_dir(place.path()).stdin(Stdio::null()).spawn();
+        let child = command.arg(path).current_dir(dir.path()).stdin(Stdio::null()).spawn();
         let target = AsyncioProgram(child.expect("the target starts"));
-        eventually("the target is ready", || place.read("ready").is_some());
+        eventually("the target is ready", || dir.read("ready").is_some());
         target
     }
 }
@@ -62,11 +62,11 @@ impl Drop for AsyncioProgram {
 }
 
 /// Returns the summary, and the stacks with their weights.
-fn profile(place: &Place, target: &AsyncioProgram, args: &[&str]) -> (Value, Vec<(String, f64)>) {
+fn profile(dir: &TestDir, target: &AsyncioProgram, args: &[&str]) -> (Value, Vec<(String, f64)>) {
     let pid = target.0.id().to_string();
     let rest = ["--json", "--quiet", "--rate", "1khz", "-o", "stacks.collapsed"];
-    let out = place.ungil(["profile", &pid]).args(rest).args(args.iter().copied()).run().ok();
-    let text = place.read("stacks.collapsed").unwrap();
+    let out = dir.ungil(["profile", &pid]).args(rest).args(args.iter().copied()).run().ok();
+    let text = dir.read("stacks.collapsed").unwrap();
     let stacks = text.lines().map(|line| line.rsplit_once(' ').unwrap());
     let stacks =
         stacks.map(|(stack, weight)| (stack.to_string(), weight.parse().unwrap())).collect();
@@ -80,9 +80,9 @@ fn weight(stacks: &[(String, f64)], is: impl Fn(&str) -> bool) -> f64 {
 #[test]
 fn the_running_task_is_the_parent_frame_of_its_coroutines() {
     for build in PYTHONS {
-        let place = Place::new();
-        let target = AsyncioProgram::start(&place, build);
-        let (_, stacks) = profile(&place, &target, &["--mode", "cpu", "--duration", "2s"]);
+        let dir = TestDir::new();
+        let target = AsyncioProgram::start(&dir, build);
+        let (_, stacks) = profile(&dir, &target, &["--mode", "cpu", "--duration", "2s"]);
         let greedy = weight(&stacks, |stack| stack.contains(";task greedy;more ("));
         let other = weight(&stacks, |stack| stack.contains(";task less;less ("));
         let share = greedy / (greedy + other);
@@ -98,7 +98,7 @@ fn the_running_task_is_the_parent_frame_of_its_coroutines() {
             .flat_map(|(stack, _)| stack.split(';').filter_map(|f| f.strip_prefix("task ")));
         assert!(tasks.all(|task| known.contains(&task)), "{build}: {stacks:?}");
 
-        let (_, stacks) = profile(&place, &target, &["--no-tasks", "--duration", "0.5s"]);
+        let (_, stacks) = profile(&dir, &target, &["--no-tasks", "--duration", "0.5s"]);
         assert!(!stacks.iter().any(|(stack, _)| stack.contains(";task ")), "{build}: {stacks:?}");
     }
 }
@@ -106,9 +106,9 @@ fn the_running_task_is_the_parent_frame_of_its_coroutines() {
 #[test]
 fn stacks_of_waiting_tasks_follow_their_awaiters() {
     for build in PYTHONS {
-        let place = Place::new();
-        let target = AsyncioProgram::start(&place, build);
-        let (_, stacks) = profile(&place, &target, &["--tasks", "--duration", "3s"]);
+        let dir = TestDir::new();
+        let target = AsyncioProgram::start(&dir, build);
+        let (_, stacks) = profile(&dir, &target, &["--tasks", "--duration", "3s"]);
         let waits = "waiting tasks of MainThread;task first;outer (target.py:20);task middle;middle (target.py:18);\
                      task deepest;inner (target.py:16);sleep (";
         let seen = weight(&stacks, |stack| stack.starts_with(waits));
@@ -120,10 +120,10 @@ fn stacks_of_waiting_tasks_follow_their_awaiters() {
 
 #[test]
 fn a_python_without_readable_tasks_is_reported() {
-    let place = Place::new();
-    let target = AsyncioProgram::start(&place, "3.13");
+    let dir = TestDir::new();
+    let target = AsyncioProgram::start(&dir, "3.13");
     for args in [&["--duration", "0.5s"][..], &["--duration", "0.5s", "--tasks"]] {
-        let (summary, stacks) = profile(&place, &target, args);
+        let (summary, stacks) = profile(&dir, &target, args);
         let notes = summary["totals"]["notes"].to_string();
         assert!(notes.contains("CPython 3.14 or later"), "{summary}");
         assert!(!stacks.iter().any(|(stack, _)| stack.contains(";task ")), "{stacks:?}");

@@ -7,38 +7,38 @@ mod reports;
 use reports::{HOSTILE, READY, names, record, report};
 use serde_json::{Value, json};
 use std::fs;
-use ungil_tests::{Page, Place};
+use ungil_tests::{BrowserPage, TestDir};
 
 /// Counts the elements of a chart that have a class.
 #[track_caller]
-fn count_marks(page: &mut Page, chart: &str, class: &str) -> u64 {
+fn count_marks(page: &mut BrowserPage, chart: &str, class: &str) -> u64 {
     let all = format!("document.querySelectorAll('[data-chart={chart}] svg .{class}').length");
-    page.value(&all).as_u64().unwrap()
+    page.evaluate(&all).as_u64().unwrap()
 }
 
 /// Returns the texts of a column in the table of runs.
-fn column(page: &mut Page, title: &str) -> Vec<String> {
+fn column(page: &mut BrowserPage, title: &str) -> Vec<String> {
     let title = json!(title);
     let script = format!(
         "(() => {{ const t = document.getElementById('run-table'); \
          const i = [...t.tHead.rows[0].cells].findIndex(c => c.textContent === {title}); \
          return [...t.tBodies[0].rows].map(r => r.cells[i].textContent); }})()"
     );
-    let all = page.value(&script);
+    let all = page.evaluate(&script);
     all.as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_string()).collect()
 }
 
-fn blocks(page: &mut Page) -> Vec<u32> {
+fn blocks(page: &mut BrowserPage) -> Vec<u32> {
     column(page, "block").iter().map(|b| b.parse().unwrap_or(0)).collect()
 }
 
 #[test]
 fn the_page_is_complete_self_contained_and_runs_no_record_content() {
-    let place = Place::new();
-    record(&place, "r.jsonl");
-    let file = report(&place, &["r.jsonl"]);
+    let dir = TestDir::new();
+    record(&dir, "r.jsonl");
+    let file = report(&dir, &["r.jsonl"]);
     for (width, scheme) in [(1400, "light"), (400, "dark")] {
-        let mut page = Page::open(&file, width, scheme, READY);
+        let mut page = BrowserPage::open(&file, width, scheme, READY);
         assert_eq!(count_marks(&mut page, "forest", "mark"), 3);
         assert_eq!(count_marks(&mut page, "forest", "whisker"), 3);
         assert_eq!(count_marks(&mut page, "forest", "rule"), 1);
@@ -50,157 +50,161 @@ fn the_page_is_complete_self_contained_and_runs_no_record_content() {
         assert_eq!(count_marks(&mut page, "energy", "bar"), 4);
         // The runs are longer than the shortest sampling interval of the cores; there is one band
         // per core.
-        let cores = page.value("Math.max(...[...document.querySelectorAll('[data-chart=cores] svg')].map(s => s.querySelectorAll('.area').length))");
+        let cores = page.evaluate("Math.max(...[...document.querySelectorAll('[data-chart=cores] svg')].map(s => s.querySelectorAll('.area').length))");
         assert!(cores.as_u64().unwrap() >= 1, "{cores}");
-        let named = page.value("[...document.querySelectorAll('.drawing > svg')].every(s => s.getAttribute('role') === 'img' && s.getAttribute('aria-label') && s.querySelector('title') && s.querySelector('desc'))");
+        let named = page.evaluate("[...document.querySelectorAll('.drawing > svg')].every(s => s.getAttribute('role') === 'img' && s.getAttribute('aria-label') && s.querySelector('title') && s.querySelector('desc'))");
         assert_eq!(named, true);
-        assert_eq!(page.value("window.hacked === undefined"), true);
-        assert_eq!(page.value("document.querySelectorAll('img').length"), 0);
-        let shown = page.value("document.querySelector('header').textContent");
+        assert_eq!(page.evaluate("window.hacked === undefined"), true);
+        assert_eq!(page.evaluate("document.querySelectorAll('img').length"), 0);
+        let shown = page.evaluate("document.querySelector('header').textContent");
         assert!(shown.as_str().unwrap().contains(HOSTILE), "{shown}");
         // Every mark is inside its drawing, and nothing is wider than the screen.
-        let outside = page.value(
+        let outside = page.evaluate(
             "[...document.querySelectorAll('svg')].flatMap(s => { const b = s.getBoundingClientRect(); \
              return [...s.querySelectorAll('.mark,.bar,text')].filter(m => { const r = m.getBoundingClientRect(); \
              return r.left < b.left - 1 || r.right > b.right + 1 || r.top < b.top - 1 || r.bottom > b.bottom + 1; }) \
              .map(m => m.outerHTML); })",
         );
         assert_eq!(outside, json!([]));
-        assert_eq!(page.value("document.documentElement.scrollWidth <= innerWidth"), true);
-        let paper = page.value("getComputedStyle(document.body).backgroundColor");
+        assert_eq!(page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
+        let paper = page.evaluate("getComputedStyle(document.body).backgroundColor");
         assert_eq!(paper == "rgb(23, 24, 28)", scheme == "dark", "{paper}");
-        page.is_content(&file);
+        page.assert_self_contained(&file);
     }
 }
 
 #[test]
 fn the_table_of_runs_sorts_and_filters_by_mouse_and_keyboard() {
-    let place = Place::new();
-    let record = record(&place, "r.jsonl");
-    let file = report(&place, &["r.jsonl"]);
-    let mut page = Page::open(&file, 1400, "light", READY);
+    let dir = TestDir::new();
+    let record = record(&dir, "r.jsonl");
+    let file = report(&dir, &["r.jsonl"]);
+    let mut page = BrowserPage::open(&file, 1400, "light", READY);
     assert_eq!(blocks(&mut page).len(), 24);
     let sorted = "[...document.querySelectorAll('#run-table th[aria-sort]')].map(t => t.textContent + ' ' + t.getAttribute('aria-sort'))";
-    assert_eq!(page.value(sorted), json!([]));
-    page.value("[...document.querySelectorAll('#run-table thead button')].find(b => b.textContent === 'time').click()");
-    assert_eq!(page.value(sorted), json!(["time ascending"]));
-    page.value("[...document.querySelectorAll('#run-table thead button')].find(b => b.textContent === 'arm').focus()");
+    assert_eq!(page.evaluate(sorted), json!([]));
+    page.evaluate("[...document.querySelectorAll('#run-table thead button')].find(b => b.textContent === 'time').click()");
+    assert_eq!(page.evaluate(sorted), json!(["time ascending"]));
+    page.evaluate("[...document.querySelectorAll('#run-table thead button')].find(b => b.textContent === 'arm').focus()");
     page.press("Tab");
-    assert_eq!(page.value("document.activeElement.textContent"), "block");
+    assert_eq!(page.evaluate("document.activeElement.textContent"), "block");
     page.press("Enter");
-    assert_eq!(page.value(sorted), json!(["block ascending"]));
+    assert_eq!(page.evaluate(sorted), json!(["block ascending"]));
     let up = blocks(&mut page);
     assert!(up.is_sorted() && up[0] == 0, "{up:?}");
     page.press(" ");
-    assert_eq!(page.value(sorted), json!(["block descending"]));
+    assert_eq!(page.evaluate(sorted), json!(["block descending"]));
     let down = blocks(&mut page);
     assert!(down.iter().rev().is_sorted() && down[0] == 5, "{down:?}");
-    page.value("document.getElementById('filter').focus()");
+    page.evaluate("document.getElementById('filter').focus()");
     page.insert("3.14t/2 block 3");
     assert_eq!(column(&mut page, "arm"), ["3.14t/2"]);
     assert_eq!(blocks(&mut page), [3]);
     assert_eq!(page.text("count"), "1 of 24 runs");
     // The downloaded record is identical byte for byte.
-    let folder = place.at("taken");
+    let folder = dir.join("taken");
     fs::create_dir(&folder).unwrap();
-    page.ask("Page.setDownloadBehavior", json!({"behavior": "allow", "downloadPath": folder}));
-    page.value("document.querySelector('.take').click()");
+    page.command(
+        "BrowserPage.setDownloadBehavior",
+        json!({"behavior": "allow", "downloadPath": folder}),
+    );
+    page.evaluate("document.querySelector('.take').click()");
     let taken = folder.join("r.jsonl");
     ungil_tests::eventually("the record", || {
         fs::read(&taken).is_ok_and(|b| b == fs::read(&record).unwrap())
     });
-    page.is_content(&file);
+    page.assert_self_contained(&file);
 }
 
 #[test]
 fn a_suite_folder_is_shown_by_category() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let what = "suite --workload mandelbrot,dict_write --python 3.14,3.14t --workers 1,2 --scale 0.0001 --blocks 5 --no-install --energy off -q -o study";
-    place.ungil(what.split(' ')).run().ok();
-    let suite = fs::read_to_string(place.at("study/suite.json")).unwrap();
-    let file = report(&place, &["study"]);
-    let mut page = Page::open(&file, 400, "light", READY);
+    dir.ungil(what.split(' ')).run().ok();
+    let suite = fs::read_to_string(dir.join("study/suite.json")).unwrap();
+    let file = report(&dir, &["study"]);
+    let mut page = BrowserPage::open(&file, 400, "light", READY);
     let titles =
         "[...document.querySelectorAll('#study [data-chart=chapter] h3')].map(t => t.textContent)";
-    assert_eq!(page.value(titles), json!(["Sequential", "Shared objects"]));
+    assert_eq!(page.evaluate(titles), json!(["Sequential", "Shared objects"]));
     // One sequential arm and its reference; dict_write shared and private at one and at two
     // workers.
     assert_eq!(count_marks(&mut page, "chapter", "mark"), 5);
     assert_eq!(count_marks(&mut page, "chapter", "whisker"), 5);
-    assert_eq!(page.value("document.querySelectorAll('#overview').length"), 0);
-    let words = page.value("document.querySelector('#study').textContent");
+    assert_eq!(page.evaluate("document.querySelectorAll('#overview').length"), 0);
+    let words = page.evaluate("document.querySelector('#study').textContent");
     let words = words.as_str().unwrap();
     for part in
         ["Sequential workloads: ", "1 workload, ", "the paper's way", "3.14, as many workers"]
     {
         assert!(words.contains(part), "{part}: {words}");
     }
-    assert_eq!(page.value("document.documentElement.scrollWidth <= innerWidth"), true);
-    page.is_content(&file);
-    let markdown = place.ungil(["report", "study", "--format", "md"]).run().ok().stdout;
+    assert_eq!(page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
+    page.assert_self_contained(&file);
+    let markdown = dir.ungil(["report", "study", "--format", "md"]).run().ok().stdout;
     assert!(
         markdown.contains("## Shared objects") && markdown.contains("the paper's way"),
         "{markdown}"
     );
-    place.ungil(["report", "study", "--format", "svg"]).run().ok();
-    let charts = names(&place.at("study/charts"));
+    dir.ungil(["report", "study", "--format", "svg"]).run().ok();
+    let charts = names(&dir.join("study/charts"));
     assert!(charts.contains(&"shared-objects-chapter.svg".to_string()), "{charts:?}");
     // Text from suite.json stays text. A file with a newer schema is reported, and the records are
     // shown without it.
-    place.write("study/suite.json", suite.replace("\"mandelbrot\"", &json!(HOSTILE).to_string()));
-    let mut page = Page::open(&report(&place, &["study"]), 400, "dark", READY);
+    dir.write("study/suite.json", suite.replace("\"mandelbrot\"", &json!(HOSTILE).to_string()));
+    let mut page = BrowserPage::open(&report(&dir, &["study"]), 400, "dark", READY);
     assert_eq!(
-        page.value("window.hacked === undefined && document.querySelectorAll('img').length === 0"),
+        page.evaluate(
+            "window.hacked === undefined && document.querySelectorAll('img').length === 0"
+        ),
         true
     );
     assert!(
-        page.value("document.querySelector('#study').textContent")
+        page.evaluate("document.querySelector('#study').textContent")
             .as_str()
             .unwrap()
             .contains(HOSTILE)
     );
-    place.write("study/suite.json", suite.replace("ungil.suite/1", "ungil.suite/9"));
-    let out = place.ungil(["report", "study"]).run().ok();
+    dir.write("study/suite.json", suite.replace("ungil.suite/1", "ungil.suite/9"));
+    let out = dir.ungil(["report", "study"]).run().ok();
     assert!(out.stderr.contains("ungil.suite/9"), "{}", out.stderr);
-    let mut page = Page::open(&file, 400, "dark", READY);
-    assert_eq!(page.value("document.querySelectorAll('#study').length"), 0);
+    let mut page = BrowserPage::open(&file, 400, "dark", READY);
+    assert_eq!(page.evaluate("document.querySelectorAll('#study').length"), 0);
 }
 
 #[test]
 fn a_folder_of_many_records_loads_them_on_demand() {
-    let place = Place::new();
-    let one = fs::read_to_string(record(&place, "one.jsonl")).unwrap();
-    fs::create_dir(place.at("study")).unwrap();
+    let dir = TestDir::new();
+    let one = fs::read_to_string(record(&dir, "one.jsonl")).unwrap();
+    fs::create_dir(dir.join("study")).unwrap();
     for i in 0..100 {
         // All records differ, otherwise they would compress as one.
-        place.write(&format!("study/w{i:02}.jsonl"), vary(&one, i));
+        dir.write(&format!("study/w{i:02}.jsonl"), vary(&one, i));
     }
-    place.write(
-        "study/other.jsonl",
-        "{\"type\":\"experiment\",\"schema\":\"ungil.experiment/9\"}\n",
-    );
-    let out = place.ungil(["report", "study"]).run().ok();
+    dir.write("study/other.jsonl", "{\"type\":\"experiment\",\"schema\":\"ungil.experiment/9\"}\n");
+    let out = dir.ungil(["report", "study"]).run().ok();
     assert!(out.stderr.contains("ungil.experiment/9"), "{}", out.stderr);
-    let file = place.at("study/report.html");
+    let file = dir.join("study/report.html");
     let size = fs::metadata(&file).unwrap().len();
     assert!(size < 2 << 20, "{size} bytes");
-    let mut page = Page::open(&file, 1400, "light", READY);
-    assert_eq!(page.value("document.querySelectorAll('details.record').length"), 100);
+    let mut page = BrowserPage::open(&file, 1400, "light", READY);
+    assert_eq!(page.evaluate("document.querySelectorAll('details.record').length"), 100);
     // The best arm of each Python, except the baseline itself.
     assert!(count_marks(&mut page, "overview", "mark") >= 100);
     assert!(
-        page.value("document.querySelector('.caution').textContent")
+        page.evaluate("document.querySelector('.caution').textContent")
             .as_str()
             .unwrap()
             .contains("experiment/9")
     );
-    page.value("document.querySelector('#record-42 summary').focus()");
+    page.evaluate("document.querySelector('#record-42 summary').focus()");
     page.press("Enter");
-    page.until("document.querySelectorAll('#record-42 [data-chart=forest] .mark').length === 3");
-    assert_eq!(page.value("document.querySelectorAll('[data-chart=forest]').length"), 1);
-    page.value("dispatchEvent(new Event('beforeprint'))");
-    assert_eq!(page.value("document.querySelectorAll('[data-chart=forest]').length"), 100);
-    page.is_content(&file);
+    page.wait_until(
+        "document.querySelectorAll('#record-42 [data-chart=forest] .mark').length === 3",
+    );
+    assert_eq!(page.evaluate("document.querySelectorAll('[data-chart=forest]').length"), 1);
+    page.evaluate("dispatchEvent(new Event('beforeprint'))");
+    assert_eq!(page.evaluate("document.querySelectorAll('[data-chart=forest]').length"), 100);
+    page.assert_self_contained(&file);
 }
 
 /// Returns a record in which every measured number is slightly different.
@@ -236,8 +240,8 @@ fn vary(record: &str, seed: u64) -> String {
 
 #[test]
 fn two_records_are_compared() {
-    let place = Place::new();
-    let text = fs::read_to_string(record(&place, "before.jsonl")).unwrap();
+    let dir = TestDir::new();
+    let text = fs::read_to_string(record(&dir, "before.jsonl")).unwrap();
     // Slower without the GIL and on another processor; everything else is equal.
     let mut lines = String::new();
     for line in text.lines() {
@@ -254,13 +258,13 @@ fn two_records_are_compared() {
         }
         lines.push_str(&format!("{line}\n"));
     }
-    place.write("after.jsonl", lines);
-    let file = report(&place, &["before.jsonl", "after.jsonl", "-o", "both.html"]);
-    let mut page = Page::open(&file, 400, "light", READY);
+    dir.write("after.jsonl", lines);
+    let file = report(&dir, &["before.jsonl", "after.jsonl", "-o", "both.html"]);
+    let mut page = BrowserPage::open(&file, 400, "light", READY);
     assert_eq!(count_marks(&mut page, "change", "mark"), 4);
     // The baseline's ratio to itself does not change.
     assert_eq!(count_marks(&mut page, "shift", "mark"), 3);
-    let differences = page.value("document.querySelector('#differences .words').textContent");
+    let differences = page.evaluate("document.querySelector('#differences .words').textContent");
     let differences = differences.as_str().unwrap();
     for arm in [
         "3.14t/1 is slower in the second",
@@ -269,17 +273,17 @@ fn two_records_are_compared() {
     ] {
         assert!(differences.contains(arm), "{arm}: {differences}");
     }
-    let differs = page.value("document.querySelector('#differences').textContent");
+    let differs = page.evaluate("document.querySelector('#differences').textContent");
     assert!(differs.as_str().unwrap().contains("Another <b>CPU</b>"), "{differs}");
-    assert_eq!(page.value("document.documentElement.scrollWidth <= innerWidth"), true);
-    page.is_content(&file);
+    assert_eq!(page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
+    page.assert_self_contained(&file);
 }
 
 #[test]
 fn other_formats_are_markdown_csv_and_svg() {
-    let place = Place::new();
-    record(&place, "r.jsonl");
-    let text = place.ungil(["report", "r.jsonl", "--format", "md"]).run().ok().stdout;
+    let dir = TestDir::new();
+    record(&dir, "r.jsonl");
+    let text = dir.ungil(["report", "r.jsonl", "--format", "md"]).run().ok().stdout;
     assert!(text.contains("| 3.14t/2 |") && text.contains("### Peak memory"), "{text}");
     assert!(!text.contains("<script"), "{text}");
     // Every row of a table has as many cells as its header.
@@ -288,16 +292,16 @@ fn other_formats_are_markdown_csv_and_svg() {
         let all: Vec<usize> = table.lines().map(cells).collect();
         assert!(all.iter().all(|n| *n == all[0]), "{table}");
     }
-    place.ungil(["report", "r.jsonl", "-o", "runs.csv"]).run().ok();
-    let csv = fs::read_to_string(place.at("runs.csv")).unwrap();
+    dir.ungil(["report", "r.jsonl", "-o", "runs.csv"]).run().ok();
+    let csv = fs::read_to_string(dir.join("runs.csv")).unwrap();
     let head: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
     assert_eq!(csv.lines().count(), 1 + 24);
     let at = |name: &str| head.iter().position(|h| *h == name).unwrap();
     let row: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
     assert_eq!(row[at("record")], "r");
     assert!(row[at("wall_s")].parse::<f64>().unwrap() > 0.0);
-    place.ungil(["report", "r.jsonl", "--format", "svg"]).run().ok();
-    let charts = place.at("r-charts");
+    dir.ungil(["report", "r.jsonl", "--format", "svg"]).run().ok();
+    let charts = dir.join("r-charts");
     let drawn =
         ["r-efficiency.svg", "r-energy.svg", "r-forest.svg", "r-memory.svg", "r-speed-up.svg"];
     assert!(
@@ -307,8 +311,9 @@ fn other_formats_are_markdown_csv_and_svg() {
     );
     let file = charts.join("r-speed-up.svg");
     // A malformed SVG file would show an error page with another root element.
-    let mut page = Page::open(&file, 400, "dark", "document.documentElement?.tagName === 'svg'");
-    assert_eq!(page.value("document.querySelectorAll('.mark').length"), 4);
-    assert_eq!(page.value("document.querySelector('parsererror') === null"), true);
-    page.is_content(&file);
+    let mut page =
+        BrowserPage::open(&file, 400, "dark", "document.documentElement?.tagName === 'svg'");
+    assert_eq!(page.evaluate("document.querySelectorAll('.mark').length"), 4);
+    assert_eq!(page.evaluate("document.querySelector('parsererror') === null"), true);
+    page.assert_self_contained(&file);
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use std::path::Path;
-use ungil_tests::{Place, Record};
+use ungil_tests::{Record, TestDir};
 
 fn schema() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/record.schema.json");
@@ -27,13 +27,13 @@ fn validates(schema: &Value, record: &Record) {
 /// Returns records of many kinds: successful, failed, a task, a service, with idle power and an
 /// energy model, resumed.
 fn records() -> Vec<Record> {
-    let place = Place::new();
-    place.write(
+    let dir = TestDir::new();
+    dir.write(
         "w.py",
         "from ungil_phase import phase, metric\nwith phase(): metric('rows', 2)\nprint('same')\n",
     );
-    place.write("task.py", "def f(x): return x\n");
-    place.write(
+    dir.write("task.py", "def f(x): return x\n");
+    dir.write(
         "bad.py",
         "import os\nprint(1)\nos.kill(os.getpid(), 11 if 't' in __import__('sys').abiflags else 0)\n",
     );
@@ -41,23 +41,23 @@ fn records() -> Vec<Record> {
     let mut found = Vec::new();
     let full = ["compare", "w.py", "--aa", "--max-blocks", "5", "-q", "--timeout", "100s"];
     let meter = ["--energy", "meter=while :; do echo 1 W; sleep 0.05; done", "--idle", "300ms"];
-    found.push(place.ungil(full).args(arms).args(meter).run().ok().record());
+    found.push(dir.ungil(full).args(arms).args(meter).run().ok().record());
     let model =
         ["compare", "w.py", "--max-blocks", "1", "--blocks", "1", "-q", "--energy", "model"];
-    found.push(place.ungil(model).args(arms).run().ok().record());
+    found.push(dir.ungil(model).args(arms).run().ok().record());
     let task =
         ["--task", "task:f", "--items", "range(9)", "--models", "threads,spawn", "--workers", "2"];
-    found.push(place.one_block(task).args(arms).run().ok().record());
-    place.one_block(["bad.py"]).args(arms).args(["--out", "bad.jsonl"]).run().told(1);
-    place.ungil(["compare", "-q", "--resume", "bad.jsonl"]).run().told(1);
-    found.push(Record::read(&place.at("bad.jsonl")));
+    found.push(dir.one_block(task).args(arms).run().ok().record());
+    dir.one_block(["bad.py"]).args(arms).args(["--out", "bad.jsonl"]).run().expect_error(1);
+    dir.ungil(["compare", "-q", "--resume", "bad.jsonl"]).run().expect_error(1);
+    found.push(Record::read(&dir.join("bad.jsonl")));
     let serve = [
         "--serve",
         "{python} -m http.server --bind 127.0.0.1 {port}",
         "--load",
         "wrk -t1 -c1 -d1s {url}",
     ];
-    found.push(place.one_block(serve).args(arms).run().ok().record());
+    found.push(dir.one_block(serve).args(arms).run().ok().record());
     found
 }
 
@@ -78,9 +78,9 @@ fn every_line_of_a_record_validates() {
 fn changed_lines_do_not_validate() {
     let schema = schema();
     let validator = jsonschema::validator_for(&schema).expect("the schema is valid");
-    let place = Place::new();
-    place.write("w.py", "print('same')\n");
-    let record = place.one_block(["w.py", "--python", "3.14,3.14t"]).run().ok().record();
+    let dir = TestDir::new();
+    dir.write("w.py", "print('same')\n");
+    let record = dir.one_block(["w.py", "--python", "3.14,3.14t"]).run().ok().record();
     let (head, run, comparison) = (&record.lines[0], record.runs()[0], record.comparison());
     assert!([head, run, comparison].iter().all(|l| validator.is_valid(l)));
     let changed = |line: &Value, change: &dyn Fn(&mut Value)| {

@@ -4,13 +4,13 @@
 mod services;
 
 use services::{HTTP, by_hand, fails, own_load, serve, shell_word};
-use ungil_tests::{Place, alive, hazards, metric};
+use ungil_tests::{TestDir, alive, hazards, metric};
 
 #[test]
 fn a_service_is_measured_only_under_load() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // The service spins before it listens; that is start-up, not load.
-    place.write(
+    dir.write(
         "service.py",
         "
 import sys, time, http.server
@@ -22,7 +22,7 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), handler).serve_forever()
 ",
     );
     let args = ["--metric", r"rows served: (?<rows>[\d.]+)"];
-    let out = serve(&place, "{python} service.py {port}", &own_load(20)).args(args).run().ok();
+    let out = serve(&dir, "{python} service.py {port}", &own_load(20)).args(args).run().ok();
     let record = out.record();
     for arm in ["3.14", "3.14t"] {
         let run = record.run(arm);
@@ -46,14 +46,14 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), handler).serve_forever()
     }
     assert_eq!(record.comparison()["headline"], "throughput_per_s");
     assert!(out.stdout.contains("throughput"), "{}", out.stdout);
-    let pids = place.pids("pids");
+    let pids = dir.pids("pids");
     assert!(pids.len() == 2 && !pids.into_iter().any(alive));
 }
 
 #[test]
 fn output_of_wrk_is_parsed() {
-    let place = Place::new();
-    let record = serve(&place, HTTP, "wrk -t1 -c2 -d1s --latency {url}").run().ok().record();
+    let dir = TestDir::new();
+    let record = serve(&dir, HTTP, "wrk -t1 -c2 -d1s --latency {url}").run().ok().record();
     for run in record.runs() {
         assert!(metric(run, "throughput_per_s") > 1.0, "{run}");
         assert!(
@@ -65,8 +65,8 @@ fn output_of_wrk_is_parsed() {
 
 #[test]
 fn a_phase_in_a_service_is_acknowledged_and_its_metrics_are_kept() {
-    let place = Place::new();
-    place.write(
+    let dir = TestDir::new();
+    dir.write(
         "marks.py",
         "
 import http.server, sys
@@ -75,7 +75,7 @@ with phase(): metric('tables', 7)
 http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()
 ",
     );
-    let record = serve(&place, "{python} marks.py {port}", &own_load(3)).run().ok().record();
+    let record = serve(&dir, "{python} marks.py {port}", &own_load(3)).run().ok().record();
     for run in record.runs() {
         assert_eq!(metric(run, "tables"), 7.0);
         assert_eq!(hazards(run, "phase").len(), 1, "ignored phases are not reported: {run}");
@@ -84,23 +84,22 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRe
 
 #[test]
 fn a_service_that_exits_at_once_is_reported_with_its_output() {
-    let place = Place::new();
-    place.write("dies.py", "import sys\nsys.exit('no configuration')\n");
-    let out = serve(&place, "{python} dies.py {port}", &own_load(1)).run();
-    let told = fails(&out, &place, &["exited before it was ready", "no configuration"]);
-    assert!(by_hand(&place, &told).contains("no configuration"), "{told:?}");
+    let dir = TestDir::new();
+    dir.write("dies.py", "import sys\nsys.exit('no configuration')\n");
+    let out = serve(&dir, "{python} dies.py {port}", &own_load(1)).run();
+    let told = fails(&out, &dir, &["exited before it was ready", "no configuration"]);
+    assert!(by_hand(&dir, &told).contains("no configuration"), "{told:?}");
 }
 
 #[test]
 fn a_service_that_never_listens_times_out() {
-    let place = Place::new();
-    place.write(
+    let dir = TestDir::new();
+    dir.write(
         "deaf.py",
         "import os, time\nopen('pids', 'a').write('%d\\n' % os.getpid())\nwhile True: time.sleep(1)\n",
     );
-    let out =
-        serve(&place, "{python} deaf.py {port}", &own_load(1)).args(["--timeout", "3s"]).run();
-    fails(&out, &place, &["--timeout"]);
+    let out = serve(&dir, "{python} deaf.py {port}", &own_load(1)).args(["--timeout", "3s"]).run();
+    fails(&out, &dir, &["--timeout"]);
 }
 
 const ACCEPTS: &str = "
@@ -111,7 +110,7 @@ door = socket.create_server(('127.0.0.1', int(sys.argv[1])))
 
 #[test]
 fn a_service_that_dies_under_load_is_reported() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // Answers the readiness check, but dies under load.
     let script = "
 while True:
@@ -120,16 +119,16 @@ while True:
     guest.sendall(b'HTTP/1.0 200 OK\\r\\n\\r\\nhi')
     guest.close()
 ";
-    place.write("weak.py", format!("{ACCEPTS}{script}"));
-    place.write("patient.py", "import sys, time, urllib.request\ntry: urllib.request.urlopen(sys.argv[1])\nexcept Exception: pass\ntime.sleep(1000)\n");
+    dir.write("weak.py", format!("{ACCEPTS}{script}"));
+    dir.write("patient.py", "import sys, time, urllib.request\ntry: urllib.request.urlopen(sys.argv[1])\nexcept Exception: pass\ntime.sleep(1000)\n");
     let load = format!("{} patient.py {{url}}", shell_word(&ungil_tests::python("3.14")));
-    let out = serve(&place, "{python} weak.py {port}", &load).run();
-    fails(&out, &place, &["the service exited under load", "too much for me"]);
+    let out = serve(&dir, "{python} weak.py {port}", &load).run();
+    fails(&out, &dir, &["the service exited under load", "too much for me"]);
 }
 
 #[test]
 fn a_service_that_ignores_sigterm_is_killed() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 while True:
@@ -137,38 +136,38 @@ while True:
     if guest.recv(1000): guest.sendall(b'HTTP/1.0 200 OK\\r\\n\\r\\nhi')
     guest.close()
 ";
-    place.write("stubborn.py", format!("{ACCEPTS}{script}"));
-    let record = serve(&place, "{python} stubborn.py {port}", &own_load(3)).run().ok().record();
+    dir.write("stubborn.py", format!("{ACCEPTS}{script}"));
+    let record = serve(&dir, "{python} stubborn.py {port}", &own_load(3)).run().ok().record();
     assert_eq!(record.run("3.14")["outcome"]["kind"], "ok");
-    let pids = place.pids("pids");
+    let pids = dir.pids("pids");
     assert!(pids.len() == 2 && !pids.into_iter().any(alive));
 }
 
 #[test]
 fn a_missing_failing_or_silent_load_generator_is_reported() {
     let python = shell_word(&ungil_tests::python("3.14"));
-    let place = Place::new();
-    let out = serve(&place, HTTP, "no-such-program {url}").run();
-    fails(&out, &place, &["cannot start the load generator 'no-such-program'"]);
+    let dir = TestDir::new();
+    let out = serve(&dir, HTTP, "no-such-program {url}").run();
+    fails(&out, &dir, &["cannot start the load generator 'no-such-program'"]);
     let out = serve(
-        &place,
+        &dir,
         HTTP,
         &format!("{python} -c 'import sys; sys.exit(\"no route: \" + sys.argv[1])' {{url}}"),
     )
     .run();
-    let told = fails(&out, &place, &["load generator failed", "no route: http://127.0.0.1"]);
-    assert!(by_hand(&place, &told).contains("no route: http://127.0.0.1"), "{told:?}");
-    let out = serve(&place, HTTP, &format!("{python} -c 'print(1)' {{url}}")).run();
-    fails(&out, &place, &["no known figure", "--metric"]);
+    let told = fails(&out, &dir, &["load generator failed", "no route: http://127.0.0.1"]);
+    assert!(by_hand(&dir, &told).contains("no route: http://127.0.0.1"), "{told:?}");
+    let out = serve(&dir, HTTP, &format!("{python} -c 'print(1)' {{url}}")).run();
+    fails(&out, &dir, &["no known figure", "--metric"]);
 }
 
 #[test]
 fn a_load_generator_times_out() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script =
         "import os, time\nopen('pids', 'a').write('%d\\n' % os.getpid())\ntime.sleep(1000)\n";
-    place.write("forever.py", script);
+    dir.write("forever.py", script);
     let load = format!("{} forever.py {{port}}", shell_word(&ungil_tests::python("3.14")));
-    let out = serve(&place, HTTP, &load).args(["--timeout", "5s"]).run();
-    fails(&out, &place, &["--timeout"]);
+    let out = serve(&dir, HTTP, &load).args(["--timeout", "5s"]).run();
+    fails(&out, &dir, &["--timeout"]);
 }

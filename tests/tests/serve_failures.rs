@@ -5,26 +5,21 @@ mod services;
 
 use serde_json::Value;
 use services::{BOTH, FIVE_BLOCKS, answering, by_hand, counting, fails};
-use ungil_tests::{Place, hazards, metric};
+use ungil_tests::{TestDir, hazards, metric};
 
 #[test]
 fn a_failing_service_is_not_recommended() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // Without the GIL half of the requests fail at once; with the GIL each takes a while.
     let service = answering(
-        &place,
+        &dir,
         "200 if path == '/ready' else 200 + 300 * (number % 2) if FREE else time.sleep(0.02) or 200",
     );
     let load = counting("work", 20);
     let args = ["--serve", service, "--load", &load, "--ready", "http://{host}:{port}/ready"];
     let bound = ["--fail-if", "failed(3.14t) > 0.1%", "--fail-if", "throughput(3.14t) < 0.95"];
-    let out = place
-        .ungil(["compare", "--quiet"])
-        .args(FIVE_BLOCKS)
-        .args(BOTH)
-        .args(args)
-        .args(bound)
-        .run();
+    let out =
+        dir.ungil(["compare", "--quiet"]).args(FIVE_BLOCKS).args(BOTH).args(args).args(bound).run();
     assert_eq!(out.code, 3, "{}{}", out.stdout, out.stderr);
     let (text, err) = (&out.stdout, &out.stderr);
     for never in ["fastest", "Use 3.14", "Stay with", "× faster", "× slower", "longer --time-limit"]
@@ -67,9 +62,9 @@ fn a_failing_service_is_not_recommended() {
     }
     assert_eq!(figures(1)["metrics"]["failed_requests"]["median"], 10.0);
     let file = record.path.to_str().unwrap();
-    let md = place.ungil(["report", file, "--format", "md"]).run().ok().stdout;
-    let page = place.ungil(["report", file, "-o", "page.html"]).run().ok();
-    let page = place.read("page.html").unwrap_or(page.stdout);
+    let md = dir.ungil(["report", file, "--format", "md"]).run().ok().stdout;
+    let page = dir.ungil(["report", file, "-o", "page.html"]).run().ok();
+    let page = dir.read("page.html").unwrap_or(page.stdout);
     for text in [&md, &page] {
         assert!(
             text.contains("No arm is recommended")
@@ -81,16 +76,16 @@ fn a_failing_service_is_not_recommended() {
 
 #[test]
 fn a_run_without_successful_requests_fails() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let load = counting("work", 20);
-    let service = answering(&place, "404");
-    let out = place.one_block(BOTH).args(["--serve", service, "--load", &load]).run();
+    let service = answering(&dir, "404");
+    let out = dir.one_block(BOTH).args(["--serve", service, "--load", &load]).run();
     let told =
-        fails(&out, &place, &["none of 20 requests succeeded", "answered 404 before the load"]);
-    assert!(by_hand(&place, &told).contains("Non-2xx or 3xx responses: 20"), "{told:?}");
+        fails(&out, &dir, &["none of 20 requests succeeded", "answered 404 before the load"]);
+    assert!(by_hand(&dir, &told).contains("Non-2xx or 3xx responses: 20"), "{told:?}");
     // The service closes the connection without a response.
-    let service = answering(&place, "200 if path == '/ready' else 0");
+    let service = answering(&dir, "200 if path == '/ready' else 0");
     let ready = ["--ready", "http://127.0.0.1:{port}/ready"];
-    let out = place.one_block(BOTH).args(["--serve", service, "--load", &load]).args(ready).run();
-    fails(&out, &place, &["none of 20 requests succeeded", "20 read errors"]);
+    let out = dir.one_block(BOTH).args(["--serve", service, "--load", &load]).args(ready).run();
+    fails(&out, &dir, &["none of 20 requests succeeded", "20 read errors"]);
 }

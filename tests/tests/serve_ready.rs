@@ -5,16 +5,16 @@
 mod services;
 
 use services::{BOTH, COUNTS, HTTP, answering, by_hand, counting, fails};
-use ungil_tests::{Place, Ungil, alive, hazards, metric};
+use ungil_tests::{TestDir, Ungil, alive, hazards, metric};
 
 #[test]
 fn a_server_that_always_fails_is_never_ready() {
-    let place = Place::new();
-    let (service, load) = (answering(&place, "500 if FREE else 200"), counting("", 20));
+    let dir = TestDir::new();
+    let (service, load) = (answering(&dir, "500 if FREE else 200"), counting("", 20));
     let args = ["--serve", service, "--load", &load, "--ready-timeout", "3s"];
-    let out = place.one_block(["--python", "3.14t"]).args(args).run();
-    let told = fails(&out, &place, &["not ready within 3 s", "answered 500"]);
-    assert!(by_hand(&place, &told).contains("Non-2xx or 3xx responses: 20"), "{told:?}");
+    let out = dir.one_block(["--python", "3.14t"]).args(args).run();
+    let told = fails(&out, &dir, &["not ready within 3 s", "answered 500"]);
+    assert!(by_hand(&dir, &told).contains("Non-2xx or 3xx responses: 20"), "{told:?}");
 }
 
 /// A prefork server: the master listens, then forks workers that take a while to start. `BOOT` is
@@ -51,18 +51,18 @@ while True:
 
 #[test]
 fn load_waits_for_every_worker_of_a_prefork_server() {
-    let place = Place::new();
-    place.write("counts.py", COUNTS);
+    let dir = TestDir::new();
+    dir.write("counts.py", COUNTS);
     // One worker answers at once; the other answers when a load begins, or after five seconds.
     let boot = "
     while len(open('born').readlines()) < 3: time.sleep(0.01)
     end = time.monotonic() + 5 * (number == 2)
     while time.monotonic() < end and not os.path.exists('began'): time.sleep(0.01)";
-    place.write("prefork.py", PREFORK.replace("BOOT", boot));
+    dir.write("prefork.py", PREFORK.replace("BOOT", boot));
     let args = ["--serve", "{python} prefork.py {port}", "--load", &counting("", 3)];
-    let record = place.one_block(["--python", "3.14"]).args(args).run().ok().record();
+    let record = dir.one_block(["--python", "3.14"]).args(args).run().ok().record();
     let times = |name: &str| -> Vec<f64> {
-        place.read(name).unwrap_or_default().lines().map(|l| l.parse().unwrap()).collect()
+        dir.read(name).unwrap_or_default().lines().map(|l| l.parse().unwrap()).collect()
     };
     let (up, began) = (times("up"), times("began"));
     assert_eq!((up.len(), began.len()), (3, 1));
@@ -80,70 +80,64 @@ fn load_waits_for_every_worker_of_a_prefork_server() {
 
 #[test]
 fn workers_that_die_at_boot_are_reported_with_their_output() {
-    let place = Place::new();
-    place.write("counts.py", COUNTS);
-    place.write(
+    let dir = TestDir::new();
+    dir.write("counts.py", COUNTS);
+    dir.write(
         "prefork.py",
         PREFORK.replace("BOOT", "    time.sleep(0.5)\n    import no_such_module"),
     );
     // The load has a time limit, because no worker answers when it is run by hand.
     let load = counting("", 1) + " 1";
     let args = ["--serve", "{python} prefork.py {port}", "--load", &load];
-    let out = place.one_block(["--python", "3.14"]).args(args).run();
+    let out = dir.one_block(["--python", "3.14"]).args(args).run();
     let words = ["worker processes exited before one answered", "No module named 'no_such_module'"];
-    let told = fails(&out, &place, &words);
-    assert!(!place.pids("born").into_iter().any(alive));
-    assert!(by_hand(&place, &told).contains("No module named 'no_such_module'"), "{told:?}");
+    let told = fails(&out, &dir, &words);
+    assert!(!dir.pids("born").into_iter().any(alive));
+    assert!(by_hand(&dir, &told).contains("No module named 'no_such_module'"), "{told:?}");
 }
 
 #[test]
 fn the_user_can_define_readiness() {
-    let place = Place::new();
-    place.write("counts.py", COUNTS);
+    let dir = TestDir::new();
+    dir.write("counts.py", COUNTS);
     let boot = "    time.sleep(1)\n    open('ready-%s-%d' % (sys.argv[1], number), 'w').close()\n    print('now serving', flush=True)";
-    place.write("prefork.py", PREFORK.replace("BOOT", boot).replace("range(3)", "range(1)"));
+    dir.write("prefork.py", PREFORK.replace("BOOT", boot).replace("range(3)", "range(1)"));
     let (service, load) = ("{python} prefork.py {port}", counting("", 3));
     for ready in ["regex:now s[e]rving", "test -e ready-{port}-0", "http://localhost:{port}/health"]
     {
         for file in ["up", "began"] {
-            place.write(file, "");
+            dir.write(file, "");
         }
         let args = ["--serve", service, "--load", &load, "--ready", ready, "--settle", "300ms"];
-        place.one_block(["--python", "3.14"]).args(args).run().ok();
-        let at = |name: &str| place.read(name).unwrap().trim().parse::<f64>().unwrap();
+        dir.one_block(["--python", "3.14"]).args(args).run().ok();
+        let at = |name: &str| dir.read(name).unwrap().trim().parse::<f64>().unwrap();
         assert!(at("began") > at("up"), "{ready}");
     }
     let args = ["--serve", service, "--load", &load, "--ready", "false", "--ready-timeout", "2s"];
-    let out = place.one_block(["--python", "3.14"]).args(args).run();
-    fails(
-        &out,
-        &place,
-        &["not ready within 2 s", "the command of --ready failed (exit status: 1)"],
-    );
-    let out = place
-        .one_block(BOTH)
-        .args(["--serve", service, "--load", &load, "--ready", "regex:("])
-        .run();
-    assert!(out.told(2).what.contains("--ready"));
+    let out = dir.one_block(["--python", "3.14"]).args(args).run();
+    fails(&out, &dir, &["not ready within 2 s", "the command of --ready failed (exit status: 1)"]);
+    let out =
+        dir.one_block(BOTH).args(["--serve", service, "--load", &load, "--ready", "regex:("]).run();
+    assert!(out.expect_error(2).what.contains("--ready"));
 }
 
 #[test]
 fn a_service_without_a_url_is_ready_when_its_port_is_open() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let load = counting("", 3).replace("{url}", "http:{}//127.0.0.1:{port}/");
-    place.write("counts.py", COUNTS.replace("sys.argv[1]", "sys.argv[1].replace('{}', '')"));
+    dir.write("counts.py", COUNTS.replace("sys.argv[1]", "sys.argv[1].replace('{}', '')"));
     let record =
-        place.one_block(["--python", "3.14", "--serve", HTTP, "--load", &load]).run().ok().record();
+        dir.one_block(["--python", "3.14", "--serve", HTTP, "--load", &load]).run().ok().record();
     let found = hazards(record.run("3.14"), "readiness");
     assert!(found.len() == 1 && found[0].contains("--ready"), "{found:?}");
 }
 
 /// Runs gunicorn or uvicorn with an application that imports slowly and reports when a worker is
 /// ready.
-fn with_servers(place: &Place, service: &str, boot: &str) -> Ungil {
+fn with_servers(dir: &TestDir, service: &str, boot: &str) -> Ungil {
     let packages = std::env::var("UNGIL_PACKAGES")
         .expect("UNGIL_PACKAGES: run the tests with `cargo xtask test`");
-    place.write("counts.py", COUNTS);
+    dir.write("counts.py", COUNTS);
     let app = "
 import time
 BOOT
@@ -156,10 +150,9 @@ async def asgi(scope, receive, send):
     await send({'type': 'http.response.body', 'body': b'hi'})
 open('up', 'a').write('%f\\n' % time.monotonic())
 ";
-    place.write("app.py", app.replace("BOOT", boot));
+    dir.write("app.py", app.replace("BOOT", boot));
     let args = ["--serve", service, "--load", &counting("", 20), "--ready-timeout", "3m"];
-    place
-        .one_block(["--python", "3.14t"])
+    dir.one_block(["--python", "3.14t"])
         .args(args)
         .env("PYTHONPATH", &format!("{packages}/servers"))
 }
@@ -170,13 +163,13 @@ fn gunicorn_and_uvicorn_are_measured_when_their_workers_are_ready() {
     let uvicorn =
         "{python} -m uvicorn --timeout-worker-healthcheck 120 --workers 2 --port {port} app:asgi";
     for service in [gunicorn, uvicorn] {
-        let place = Place::new();
-        let record = with_servers(&place, service, "time.sleep(1)").run().ok().record();
+        let dir = TestDir::new();
+        let record = with_servers(&dir, service, "time.sleep(1)").run().ok().record();
         let run = record.run("3.14t");
         assert_eq!((metric(run, "requests"), metric(run, "failed_requests")), (20.0, 0.0), "{run}");
         assert_eq!(hazards(run, "readiness").len(), 0, "{run}");
         let times = |name: &str| -> Vec<f64> {
-            place.read(name).unwrap_or_default().lines().map(|l| l.parse().unwrap()).collect()
+            dir.read(name).unwrap_or_default().lines().map(|l| l.parse().unwrap()).collect()
         };
         let (up, began) = (times("up"), times("began"));
         assert!(up.len() == 2 && up.iter().all(|&at| at < began[0]), "{began:?} after {up:?}");
@@ -185,8 +178,8 @@ fn gunicorn_and_uvicorn_are_measured_when_their_workers_are_ready() {
 
 #[test]
 fn an_import_error_in_gunicorn_is_reported() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let service = "{python} -m gunicorn -w 2 -b 127.0.0.1:{port} app:wsgi";
-    let out = with_servers(&place, service, "import no_such_module").run();
-    fails(&out, &place, &["the service exited", "No module named 'no_such_module'"]);
+    let out = with_servers(&dir, service, "import no_such_module").run();
+    fails(&out, &dir, &["the service exited", "No module named 'no_such_module'"]);
 }

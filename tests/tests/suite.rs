@@ -9,14 +9,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use ungil_tests::{HANG, Place, Record, Ungil};
+use ungil_tests::{HANG_TIMEOUT, Record, TestDir, Ungil};
 
 /// One block, without energy, installs nothing.
 const TINY_OPTIONS: [&str; 9] =
     ["--blocks", "1", "--warmup", "0", "--energy", "off", "--no-install", "--quiet", "--json"];
 
-fn suite(place: &Place, args: &str) -> Ungil {
-    place.ungil(["suite"]).args(args.split(' ')).args(TINY_OPTIONS)
+fn suite(dir: &TestDir, args: &str) -> Ungil {
+    dir.ungil(["suite"]).args(args.split(' ')).args(TINY_OPTIONS)
 }
 
 fn rows(summary: &Value) -> Vec<&Value> {
@@ -36,9 +36,9 @@ fn list(summary: &Value, key: &str) -> Vec<String> {
 
 #[test]
 fn the_papers_workloads_run_and_check_themselves() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let args = "--category sequential,numerical,objects --python 3.14,3.14t,3.15t --workers 2 --scale 0.0001";
-    let summary = suite(&place, args).run().ok().json();
+    let summary = suite(&dir, args).run().ok().json();
     assert!(
         list(&summary, "failed").is_empty() && list(&summary, "unfinished").is_empty(),
         "{summary}"
@@ -78,9 +78,9 @@ fn the_papers_workloads_run_and_check_themselves() {
 
 #[test]
 fn shared_and_private_objects_run_and_check_themselves() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let args = "--category shared --python 3.14,3.14t,3.15t --workers 2 --scale 0.0001";
-    let summary = suite(&place, args).run().ok().json();
+    let summary = suite(&dir, args).run().ok().json();
     assert!(list(&summary, "failed").is_empty(), "{summary}");
     for form in ["shared", "private"] {
         let of: Vec<&Value> = rows(&summary).into_iter().filter(|r| r["form"] == form).collect();
@@ -93,8 +93,8 @@ fn fixed_forms_run_with_the_package_installed() {
     let packages = std::env::var_os("UNGIL_PACKAGES").map(PathBuf::from);
     let packages =
         packages.expect("UNGIL_PACKAGES: run the tests with `cargo xtask test`").join("installed");
-    let place = Place::new();
-    let home = place.at("home/suite/packages");
+    let dir = TestDir::new();
+    let home = dir.join("home/suite/packages");
     fs::create_dir_all(&home).unwrap();
     for version in ["3.14", "3.14t", "3.15", "3.15t"] {
         symlink(packages.join(version), home.join(format!("cpython-{}", version.replace('.', ""))))
@@ -102,8 +102,8 @@ fn fixed_forms_run_with_the_package_installed() {
     }
     let args =
         "--category objects,shared --python 3.14,3.14t,3.15,3.15t --workers 2 --scale 0.0001";
-    let home = place.at("home");
-    let summary = suite(&place, args).env("UNGIL_HOME", home.to_str().unwrap()).run().ok().json();
+    let home = dir.join("home");
+    let summary = suite(&dir, args).env("UNGIL_HOME", home.to_str().unwrap()).run().ok().json();
     assert!(
         list(&summary, "failed").is_empty() && list(&summary, "skipped").is_empty(),
         "{summary}"
@@ -118,18 +118,18 @@ fn fixed_forms_run_with_the_package_installed() {
 
 #[test]
 fn numpy_workloads_are_skipped_without_numpy() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let args = "--category numpy,sequential --python 3.14,3.14t,3.15t --scale 0.0000001";
-    let summary = suite(&place, args).run().ok().json();
+    let summary = suite(&dir, args).run().ok().json();
     let skipped = list(&summary, "skipped").concat();
     assert!(skipped.contains("numpy_fft") && skipped.contains("3.14 has no NumPy"), "{skipped}");
     assert_eq!(arms(&summary, "mandelbrot"), ["3.14t", "3.15t"], "other workloads still run");
-    let told = suite(&place, "--category numpy --python 3.14,3.14t").run().told(1);
+    let told = suite(&dir, "--category numpy --python 3.14,3.14t").run().expect_error(1);
     assert!(told.what.contains("nothing to run") && told.why.contains("NumPy"), "{told:?}");
     let home =
         std::env::var("UNGIL_HOME").expect("UNGIL_HOME: run the tests with `cargo xtask test`");
     let args = "--category numpy --python 3.14,3.14t,3.15t --scale 0.0000001";
-    let summary = suite(&place, args).env("UNGIL_HOME", &home).run().ok().json();
+    let summary = suite(&dir, args).env("UNGIL_HOME", &home).run().ok().json();
     for name in ["numpy_vectorized", "numpy_blas", "numpy_fft"] {
         assert_eq!(arms(&summary, name), ["3.14t", "3.15t"], "{name}");
     }
@@ -138,10 +138,10 @@ fn numpy_workloads_are_skipped_without_numpy() {
 
 #[test]
 fn processes_interpreters_and_the_enabled_gil_are_arms() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let args = "--workload json_parse,counter --python 3.14,3.14t,3.14t+gil --workers 2 --scale 0.00005 --models \
                 fork,spawn,forkserver,interpreters";
-    let summary = suite(&place, args).run().ok().json();
+    let summary = suite(&dir, args).run().ok().json();
     let models = ["threads", "fork", "spawn", "forkserver", "interpreters"];
     let all =
         ["3.14", "3.14t", "3.14t+gil"].iter().flat_map(|p| models.map(|m| format!("{p}/{m}/2")));
@@ -158,32 +158,32 @@ fn processes_interpreters_and_the_enabled_gil_are_arms() {
 
 #[test]
 fn measured_energy_is_split_into_idle_and_workload() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let zone = "powercap/intel-rapl/intel-rapl:0";
-    place.write(&format!("{zone}/name"), "package-0\n");
-    place.write(&format!("{zone}/max_energy_range_uj"), "262143328850\n");
-    place.write(&format!("{zone}/energy_uj"), "0\n");
-    symlink(place.at(zone), place.at("powercap/intel-rapl:0")).unwrap();
+    dir.write(&format!("{zone}/name"), "package-0\n");
+    dir.write(&format!("{zone}/max_energy_range_uj"), "262143328850\n");
+    dir.write(&format!("{zone}/energy_uj"), "0\n");
+    symlink(dir.join(zone), dir.join("powercap/intel-rapl:0")).unwrap();
     // A machine that always draws ten watts.
-    let (counter, began) = (place.at(zone).join("energy_uj"), Instant::now());
+    let (counter, began) = (dir.join(zone).join("energy_uj"), Instant::now());
     let next = counter.with_extension("new");
     let on = AtomicBool::new(true);
-    let energy = format!("powercap={}", place.at("powercap").display());
+    let energy = format!("powercap={}", dir.join("powercap").display());
     let what = "suite --workload mandelbrot --python 3.14,3.14t --scale 0.001 --blocks 1 --warmup 0 --no-install --quiet --json -o s";
     let out = thread::scope(|scope| {
         scope.spawn(|| {
-            while on.load(Ordering::Relaxed) && began.elapsed() < HANG {
+            while on.load(Ordering::Relaxed) && began.elapsed() < HANG_TIMEOUT {
                 fs::write(&next, format!("{}\n", began.elapsed().as_micros() * 10)).unwrap();
                 fs::rename(&next, &counter).unwrap();
                 thread::sleep(Duration::from_millis(1));
             }
         });
-        let out = place.ungil(what.split(' ')).args(["--energy", &energy]).run();
+        let out = dir.ungil(what.split(' ')).args(["--energy", &energy]).run();
         on.store(false, Ordering::Relaxed);
         out
     });
     let summary = out.ok().json();
-    let mut files = fs::read_dir(place.at("s")).unwrap().map(|f| f.unwrap().path());
+    let mut files = fs::read_dir(dir.join("s")).unwrap().map(|f| f.unwrap().path());
     let record =
         Record::read(&files.find(|f| f.extension().is_some_and(|e| e == "jsonl")).unwrap());
     let idle = record.of_type("idle").next().unwrap();
@@ -209,21 +209,21 @@ fn measured_energy_is_split_into_idle_and_workload() {
 }
 
 /// Exports the workloads to the folder `files` and changes one of them.
-fn export_changed(place: &Place, name: &str, from: &str, to: &str) {
-    place.ungil(["suite", "--export", "files"]).run().ok();
-    let text = place.read(&format!("files/{name}.py")).unwrap();
+fn export_changed(dir: &TestDir, name: &str, from: &str, to: &str) {
+    dir.ungil(["suite", "--export", "files"]).run().ok();
+    let text = dir.read(&format!("files/{name}.py")).unwrap();
     assert!(text.contains(from), "{name}.py has no {from}");
-    place.write(&format!("files/{name}.py"), text.replacen(from, to, 1));
+    dir.write(&format!("files/{name}.py"), text.replacen(from, to, 1));
 }
 
 #[test]
 fn a_wrong_result_is_reported_and_not_used() {
-    let place = Place::new();
-    export_changed(&place, "mandelbrot", "total += n\n", "total += n + 1\n");
+    let dir = TestDir::new();
+    export_changed(&dir, "mandelbrot", "total += n\n", "total += n + 1\n");
     let args =
         "--workload mandelbrot,bubble_sort --python 3.14,3.14t --scale 0.0001 --sources files -o s";
-    let out = suite(&place, args).run();
-    let told = out.told(1);
+    let out = suite(&dir, args).run();
+    let told = out.expect_error(1);
     assert!(
         told.what.contains("mandelbrot") && told.why.contains("self-check failed: row 0"),
         "{told:?}"
@@ -232,40 +232,41 @@ fn a_wrong_result_is_reported_and_not_used() {
     assert!(arms(&summary, "mandelbrot").is_empty());
     assert_eq!(arms(&summary, "bubble_sort"), ["3.14t"], "other workloads still run");
     assert_eq!(summary["failed"][0]["self_check"], true);
-    let text = place.ungil(["suite", "--replay", "s"]).run();
+    let text = dir.ungil(["suite", "--replay", "s"]).run();
     assert!(text.stdout.contains("! failed: mandelbrot") && text.code == 1, "{}", text.stdout);
     // After the workload is corrected, it is retried.
-    export_changed(&place, "mandelbrot", "total += n\n", "total += n\n");
-    fs::copy(place.at("files/mandelbrot.py"), place.at("s/workloads/mandelbrot.py")).unwrap();
-    let summary = place.ungil(["suite", "--resume", "s", "--quiet", "--json"]).run().ok().json();
+    export_changed(&dir, "mandelbrot", "total += n\n", "total += n\n");
+    fs::copy(dir.join("files/mandelbrot.py"), dir.join("s/workloads/mandelbrot.py")).unwrap();
+    let summary = dir.ungil(["suite", "--resume", "s", "--quiet", "--json"]).run().ok().json();
     assert_eq!(arms(&summary, "mandelbrot"), ["3.14t"]);
-    assert!(place.at("s/001-mandelbrot-20.jsonl.failed").exists(), "the failed record is kept");
+    assert!(dir.join("s/001-mandelbrot-20.jsonl.failed").exists(), "the failed record is kept");
 }
 
 #[test]
 fn unknown_names_are_reported_with_the_nearest_known() {
-    let place = Place::new();
-    let told = suite(&place, "--workload mandlebrot --python 3.14,3.14t").run().told(2);
+    let dir = TestDir::new();
+    let told = suite(&dir, "--workload mandlebrot --python 3.14,3.14t").run().expect_error(2);
     assert!(told.what.contains("'mandlebrot'") && told.why.ends_with(" mandelbrot"), "{told:?}");
-    let told = suite(&place, "--category sequentail --python 3.14,3.14t").run().told(2);
+    let told = suite(&dir, "--category sequentail --python 3.14,3.14t").run().expect_error(2);
     assert!(told.why.ends_with(" sequential"), "{told:?}");
-    let told = suite(&place, "--workload nbody --models asyncio --python 3.14,3.14t").run().told(2);
+    let told =
+        suite(&dir, "--workload nbody --models asyncio --python 3.14,3.14t").run().expect_error(2);
     assert!(told.what.contains("asyncio"), "{told:?}");
-    let told = suite(&place, "--workload nbody --python 3.14,3.14").run().told(2);
+    let told = suite(&dir, "--workload nbody --python 3.14,3.14").run().expect_error(2);
     assert!(told.what.contains("both called 3.14"), "{told:?}");
-    let told = suite(&place, "--workload bubble_sort --python 3.14,3.14t --sources nowhere -o s")
+    let told = suite(&dir, "--workload bubble_sort --python 3.14,3.14t --sources nowhere -o s")
         .run()
-        .told(1);
+        .expect_error(1);
     assert!(told.why.contains(".py"), "{told:?}");
-    assert!(!place.at("s/suite.json").exists(), "suite.json was written without its workloads");
-    assert!(!place.at(".ungil").exists(), "a run was started");
+    assert!(!dir.join("s/suite.json").exists(), "suite.json was written without its workloads");
+    assert!(!dir.join(".ungil").exists(), "a run was started");
 }
 
 #[test]
 fn workloads_too_large_for_memory_are_skipped() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let args = "--workload bubble_sort,object_lists_nocopy --python 3.14,3.14t --workers 1 --scale 0.0001 --memory 24.5MiB";
-    let summary = suite(&place, args).run().ok().json();
+    let summary = suite(&dir, args).run().ok().json();
     let skipped = list(&summary, "skipped").concat();
     assert!(
         skipped.contains("object_lists_nocopy 5500") && skipped.contains("of memory"),
@@ -275,27 +276,27 @@ fn workloads_too_large_for_memory_are_skipped() {
         (arms(&summary, "bubble_sort").len(), arms(&summary, "object_lists_nocopy").len()),
         (1, 0)
     );
-    let told = suite(&place, "--paper --workload prime_sieve --python 3.14,3.14t --memory 1MiB")
+    let told = suite(&dir, "--paper --workload prime_sieve --python 3.14,3.14t --memory 1MiB")
         .run()
-        .told(1);
+        .expect_error(1);
     assert!(told.what.contains("nothing to run") && told.why.contains("of memory"), "{told:?}");
 }
 
 #[test]
 fn ctrl_c_keeps_measurements_and_resume_completes_them() {
-    let place = Place::new();
-    let stay = place.at("stay").display().to_string();
+    let dir = TestDir::new();
+    let stay = dir.join("stay").display().to_string();
     let waits = format!(
         "import os, time\n    open({stay:?} + '.seen', 'w').close()\n    while os.path.exists({stay:?}):\n        time.sleep(0.01)\n    chosen ="
     );
-    export_changed(&place, "bubble_sort", "chosen =", &waits);
-    place.write("stay", "");
+    export_changed(&dir, "bubble_sort", "chosen =", &waits);
+    dir.write("stay", "");
     let args = "--workload mandelbrot,bubble_sort,prime_sieve --python 3.14,3.14t --scale 0.0001 --sources files -o s";
-    let mut running = suite(&place, args).start();
-    running.until("the second point", || place.read("stay.seen"));
+    let mut running = suite(&dir, args).start();
+    running.until("the second point", || dir.read("stay.seen"));
     running.signal("INT");
     let out = running.wait();
-    let told = out.told(130);
+    let told = out.expect_error(130);
     assert!(
         told.what.contains("interrupted") && told.help.contains("ungil suite --resume"),
         "{told:?}"
@@ -303,15 +304,15 @@ fn ctrl_c_keeps_measurements_and_resume_completes_them() {
     let summary = out.json();
     assert_eq!(arms(&summary, "mandelbrot"), ["3.14t"]);
     assert_eq!(list(&summary, "unfinished").len(), 2, "{}", summary["unfinished"]);
-    let measured = place.read("s/001-mandelbrot-20.jsonl").unwrap();
-    fs::remove_file(place.at("stay")).unwrap();
-    let summary = place.ungil(["suite", "--resume", "s", "--quiet", "--json"]).run().ok().json();
+    let measured = dir.read("s/001-mandelbrot-20.jsonl").unwrap();
+    fs::remove_file(dir.join("stay")).unwrap();
+    let summary = dir.ungil(["suite", "--resume", "s", "--quiet", "--json"]).run().ok().json();
     assert!(list(&summary, "unfinished").is_empty(), "{summary}");
     for name in ["mandelbrot", "bubble_sort", "prime_sieve"] {
         assert_eq!(arms(&summary, name), ["3.14t"], "{name}");
     }
     assert_eq!(
-        place.read("s/001-mandelbrot-20.jsonl").unwrap(),
+        dir.read("s/001-mandelbrot-20.jsonl").unwrap(),
         measured,
         "a finished workload was repeated"
     );
@@ -319,20 +320,20 @@ fn ctrl_c_keeps_measurements_and_resume_completes_them() {
 
 #[test]
 fn quick_runs_enough_blocks_for_a_verdict_if_time_allows() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let what =
         "suite --quick --workload mandelbrot --python 3.14,3.14t --energy off -q --json -o s";
-    let summary = place.ungil(what.split(' ')).run().ok().json();
+    let summary = dir.ungil(what.split(' ')).run().ok().json();
     assert_eq!(rows(&summary)[0]["metrics"]["wall_s"]["ratio"]["blocks"], 5, "{summary}");
     assert!(list(&summary, "unfinished").is_empty(), "{summary}");
 }
 
 #[test]
 fn dry_run_lists_what_would_run() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let dry = |args: &[&str]| {
         let more = ["--dry-run", "--python", "3.14,3.14t", "--memory", "1000GB"];
-        place.ungil(["suite"]).args(args.iter().copied()).args(more).run().ok().stdout
+        dir.ungil(["suite"]).args(args.iter().copied()).args(more).run().ok().stdout
     };
     let quick = dry(&["--quick"]);
     assert!(quick.ends_with("30 points, 60 arms, 5 blocks of each\n"), "without NumPy: {quick}");
@@ -341,7 +342,7 @@ fn dry_run_lists_what_would_run() {
     // 3 workloads of 7 sizes, and 7 with 6 numbers of workers, on 2 interpreters.
     assert!(paper.ends_with("28 points, 126 arms, 5 blocks of each\n"), "{paper}");
     assert!(paper.contains("object_lists_nocopy 55000000: 100 % of the paper's work"), "{paper}");
-    let old = place.ungil([
+    let old = dir.ungil([
         "suite",
         "--dry-run",
         "--workload",
@@ -352,35 +353,35 @@ fn dry_run_lists_what_would_run() {
         "interpreters",
     ]);
     assert!(old.run().ok().stdout.contains("left out: 3.13 under interpreters: "));
-    assert!(!place.at(".ungil").exists(), "a run was started");
-    let list = place.ungil(["suite", "--list"]).run().ok().stdout;
+    assert!(!dir.join(".ungil").exists(), "a run was started");
+    let list = dir.ungil(["suite", "--list"]).run().ok().stdout;
     assert!(list.contains("mandelbrot") && list.contains("immutable_read"), "{list}");
 }
 
 #[test]
 fn replay_reads_damaged_folders() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let args = "--workload mandelbrot,bubble_sort --python 3.14,3.14t --scale 0.0001 -o s";
-    let first = suite(&place, args).run().ok().json();
+    let first = suite(&dir, args).run().ok().json();
     let replay = |code: i32| {
-        let out = place.ungil(["suite", "--replay", "s", "--json"]).run();
+        let out = dir.ungil(["suite", "--replay", "s", "--json"]).run();
         assert_eq!(out.code, code, "{}", out.stderr);
         out.json()
     };
     assert_eq!(replay(0), first);
-    let told = suite(&place, args).run().told(1);
+    let told = suite(&dir, args).run().expect_error(1);
     assert!(told.why.contains("it already exists"), "{told:?}");
     // The last line is truncated; the complete lines count.
     let path = "s/001-mandelbrot-20.jsonl";
-    let whole = place.read(path).unwrap();
-    place.write(path, &whole[..whole.len() - 9]);
+    let whole = dir.read(path).unwrap();
+    dir.write(path, &whole[..whole.len() - 9]);
     assert_eq!(arms(&replay(0), "mandelbrot"), ["3.14t"]);
     // A damaged record and one of a later schema are reported; the other is used.
     for (text, why) in [
         ("{}\n".to_string() + &whole, "first line"),
         (whole.replace("experiment/1", "experiment/9"), "/9"),
     ] {
-        place.write(path, text);
+        dir.write(path, text);
         let summary = replay(1);
         assert!(list(&summary, "unreadable").concat().contains(why), "{}", summary["unreadable"]);
         assert_eq!(
@@ -388,13 +389,15 @@ fn replay_reads_damaged_folders() {
             (0, 1)
         );
     }
-    let told = place.ungil(["suite", "--resume", "s", "-q"]).run().told(1);
+    let told = dir.ungil(["suite", "--resume", "s", "-q"]).run().expect_error(1);
     assert!(told.what.contains("001-mandelbrot"), "{told:?}");
-    fs::remove_file(place.at(path)).unwrap();
+    fs::remove_file(dir.join(path)).unwrap();
     assert_eq!(list(&replay(0), "unfinished"), ["\"001-mandelbrot-20\""]);
-    let text = place.read("s/suite.json").unwrap();
-    place.write("s/suite.json", text.replace("ungil.suite/1", "ungil.suite/9"));
-    assert!(place.ungil(["suite", "--replay", "s"]).run().told(1).why.contains("ungil.suite/9"));
-    place.write("s/suite.json", &text[..text.len() / 2]);
-    place.ungil(["suite", "--replay", "s"]).run().told(1);
+    let text = dir.read("s/suite.json").unwrap();
+    dir.write("s/suite.json", text.replace("ungil.suite/1", "ungil.suite/9"));
+    assert!(
+        dir.ungil(["suite", "--replay", "s"]).run().expect_error(1).why.contains("ungil.suite/9")
+    );
+    dir.write("s/suite.json", &text[..text.len() / 2]);
+    dir.ungil(["suite", "--replay", "s"]).run().expect_error(1);
 }

@@ -1,10 +1,10 @@
 //! The text output of `dump`, `heap`, `profile` and `top` fits a terminal of 80 columns.
-#![allow(clippy::unwrap_used)] // test helpers may unwrap
+#![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod profiles;
 
-use profiles::Target;
-use ungil_tests::{BUILDS, Place, eventually};
+use profiles::ScriptTarget;
+use ungil_tests::{BUILDS, TestDir, eventually};
 
 const WIDTH: usize = 80;
 
@@ -40,11 +40,11 @@ fn fits(what: &str, text: &str) {
 #[test]
 fn every_line_fits_80_columns() {
     for build in BUILDS {
-        let place = Place::new();
-        let target = Target::start(&place, build, PROGRAM);
+        let dir = TestDir::new();
+        let target = ScriptTarget::start(&dir, build, PROGRAM);
         let pid = target.pid();
         let run = |args: &[&str]| {
-            let out = place.ungil(args.iter().copied()).env("COLUMNS", "80").run().ok();
+            let out = dir.ungil(args.iter().copied()).env("COLUMNS", "80").run().ok();
             fits(&format!("{build}: {args:?}"), &out.stdout);
             out.stdout
         };
@@ -66,12 +66,12 @@ fn every_line_fits_80_columns() {
 
 #[test]
 fn the_table_of_allocations_fits_80_columns() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "kept = [bytes(1000) for _ in range(2000)]\n";
-    place.write("a_script_with_a_long_name_that_allocates_memory.py", script);
+    dir.write("a_script_with_a_long_name_that_allocates_memory.py", script);
     let python = ungil_tests::python(BUILDS[0]);
     let arguments = ["profile", "--mode", "alloc", "--every", "1", "--python"];
-    let out = place
+    let out = dir
         .ungil(arguments)
         .args([python.as_os_str()])
         .args(["a_script_with_a_long_name_that_allocates_memory.py"])

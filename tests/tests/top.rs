@@ -6,7 +6,7 @@ mod terminal;
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
 use terminal::Terminal;
-use ungil_tests::{BUILDS, Place, eventually, python};
+use ungil_tests::{BUILDS, TestDir, eventually, python};
 
 /// One thread holds lock L and waits for an event, one waits for L, one spins, and one has a name
 /// that contains escape sequences.
@@ -37,15 +37,15 @@ sys.stdin.read()
 struct WatchedProgram(Child);
 
 impl WatchedProgram {
-    fn start(place: &Place, build: &str, script: &str) -> WatchedProgram {
-        place.write("program.py", script);
-        let _ = std::fs::remove_file(place.at("ready"));
+    fn start(dir: &TestDir, build: &str, script: &str) -> WatchedProgram {
+        dir.write("program.py", script);
+        let _ = std::fs::remove_file(dir.join("ready"));
         let mut command = Command::new(python(build));
-        command.arg("program.py").current_dir(place.path()).stdin(Stdio::piped());
+        command.arg("program.py").current_dir(dir.path()).stdin(Stdio::piped());
         let mut target = WatchedProgram(command.spawn().unwrap());
         eventually("the program is ready", || {
             assert!(target.0.try_wait().unwrap().is_none(), "the program ended");
-            place.read("ready").is_some_and(|text| !text.is_empty())
+            dir.read("ready").is_some_and(|text| !text.is_empty())
         });
         target
     }
@@ -66,8 +66,8 @@ impl Drop for WatchedProgram {
     }
 }
 
-fn views(place: &Place, target: &WatchedProgram, args: &[&str]) -> Vec<Value> {
-    let out = place
+fn views(dir: &TestDir, target: &WatchedProgram, args: &[&str]) -> Vec<Value> {
+    let out = dir
         .ungil(["top", &target.pid(), "--json", "-d", "200ms"])
         .args(args.iter().copied())
         .run()
@@ -81,12 +81,12 @@ fn thread<'a>(view: &'a Value, name: &str) -> Option<&'a Value> {
 
 #[test]
 fn a_view_shows_running_threads_waiters_and_lock_holders() {
-    let place = Place::new();
+    let dir = TestDir::new();
     for build in BUILDS {
-        let target = WatchedProgram::start(&place, build, PROGRAM);
+        let target = WatchedProgram::start(&dir, build, PROGRAM);
         let mut last = Value::Null;
         eventually("a view with everything in it", || {
-            last = views(&place, &target, &["-n", "3"]).pop().unwrap();
+            last = views(&dir, &target, &["-n", "3"]).pop().unwrap();
             let waiter = thread(&last, "waiter").unwrap();
             let found = waiter["state"] == "lock"
                 && waiter["wait"]["kind"] == "threading.Lock"
@@ -118,13 +118,13 @@ fn a_view_shows_running_threads_waiters_and_lock_holders() {
 
 #[test]
 fn text_output_has_no_control_characters() {
-    let place = Place::new();
-    let target = WatchedProgram::start(&place, "3.14t", PROGRAM);
-    let out = place.ungil(["top", &target.pid(), "--once", "--sort", "name"]).run().ok().stdout;
+    let dir = TestDir::new();
+    let target = WatchedProgram::start(&dir, "3.14t", PROGRAM);
+    let out = dir.ungil(["top", &target.pid(), "--once", "--sort", "name"]).run().ok().stdout;
     assert!(!out.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'), "{out:?}");
     assert!(out.contains("e\u{fffd}]0;owned\u{fffd}\u{fffd}2J\u{fffd}vil"), "{out}");
     assert!(out.contains("waits") && out.contains("threading.Lock \"L\", held by keeper"), "{out}");
-    let json = place.ungil(["top", &target.pid(), "--json"]).run().ok().stdout;
+    let json = dir.ungil(["top", &target.pid(), "--json"]).run().ok().stdout;
     assert!(!json.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'), "{json:?}");
     let view: Value = serde_json::from_str(&json).unwrap();
     assert!(thread(&view, "e\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}vil").is_some(), "{view}");
@@ -132,9 +132,9 @@ fn text_output_has_no_control_characters() {
 
 #[test]
 fn every_python_is_listed_without_a_pid() {
-    let place = Place::new();
-    let targets = BUILDS.map(|build| WatchedProgram::start(&place, build, PROGRAM));
-    let list = place.ungil(["top", "--json"]).run().ok().json();
+    let dir = TestDir::new();
+    let targets = BUILDS.map(|build| WatchedProgram::start(&dir, build, PROGRAM));
+    let list = dir.ungil(["top", "--json"]).run().ok().json();
     for (target, build) in targets.iter().zip(BUILDS) {
         let pid: u64 = target.pid().parse().unwrap();
         let row = list["pythons"].as_array().unwrap().iter().find(|row| row["pid"] == pid);
@@ -146,33 +146,35 @@ fn every_python_is_listed_without_a_pid() {
             "{row}"
         );
     }
-    let text = place.ungil(["top", "--once", "--filter", "program.py"]).run().ok().stdout;
+    let text = dir.ungil(["top", "--once", "--filter", "program.py"]).run().ok().stdout;
     assert!(targets.iter().all(|target| text.contains(&target.pid())), "{text}");
 }
 
 #[test]
 fn targets_that_cannot_be_watched_are_reported() {
-    let place = Place::new();
-    assert!(place.ungil(["top", "4194300", "--once"]).run().told(1).what.contains("no process"));
+    let dir = TestDir::new();
+    assert!(
+        dir.ungil(["top", "4194300", "--once"]).run().expect_error(1).what.contains("no process")
+    );
     let mut sleep = Command::new("sleep").arg("1000").spawn().unwrap();
-    let told = place.ungil(["top", &sleep.id().to_string(), "--once"]).run().told(1);
+    let told = dir.ungil(["top", &sleep.id().to_string(), "--once"]).run().expect_error(1);
     sleep.kill().unwrap();
     sleep.wait().unwrap();
     assert!(told.what.contains("no CPython"), "{told:?}");
-    assert!(place.ungil(["top"]).run().told(2).help.contains("--once"));
+    assert!(dir.ungil(["top"]).run().expect_error(2).help.contains("--once"));
     for wrong in
         [&["top", "0"][..], &["top", "1", "-d", "0"], &["top", "1", "--rate", "0"], &["top", "x"]]
     {
-        place.ungil(wrong.iter().copied()).run().told(2);
+        dir.ungil(wrong.iter().copied()).run().expect_error(2);
     }
 }
 
 #[test]
 fn the_last_view_is_kept_when_the_target_ends() {
-    let place = Place::new();
-    let mut target = WatchedProgram::start(&place, "3.15t", PROGRAM);
+    let dir = TestDir::new();
+    let mut target = WatchedProgram::start(&dir, "3.15t", PROGRAM);
     let running =
-        place.ungil(["top", &target.pid(), "--json", "-n", "100000", "-d", "100ms"]).start();
+        dir.ungil(["top", &target.pid(), "--json", "-n", "100000", "-d", "100ms"]).start();
     std::thread::sleep(std::time::Duration::from_millis(300));
     target.end();
     let out = running.wait();
@@ -184,9 +186,9 @@ fn the_last_view_is_kept_when_the_target_ends() {
 
 #[test]
 fn keys_change_the_view_and_the_terminal_is_restored() {
-    let place = Place::new();
-    let mut target = WatchedProgram::start(&place, "3.14t", PROGRAM);
-    let mut top = Terminal::start(place.ungil(["top", &target.pid(), "--sort", "name"]), 30, 130);
+    let dir = TestDir::new();
+    let mut target = WatchedProgram::start(&dir, "3.14t", PROGRAM);
+    let mut top = Terminal::start(dir.ungil(["top", &target.pid(), "--sort", "name"]), 30, 130);
     top.until(&["waiter", "keeper", "spinner", "threading.Lock \"L\", held by keeper", "top uses"]);
     assert!(top.alternate());
     top.press("2");
@@ -221,10 +223,10 @@ fn keys_change_the_view_and_the_terminal_is_restored() {
     top.press("e\x7f\x7f\x7f\x7ftxt\r");
     top.until(&["written to ungil-top-"]);
     let view: Value =
-        serde_json::from_str(&place.read(&format!("ungil-top-{}.json", target.pid())).unwrap())
+        serde_json::from_str(&dir.read(&format!("ungil-top-{}.json", target.pid())).unwrap())
             .unwrap();
     assert!(thread(&view, "waiter").is_some());
-    assert!(place.read(&format!("ungil-top-{}.txt", target.pid())).unwrap().contains("waiter"));
+    assert!(dir.read(&format!("ungil-top-{}.txt", target.pid())).unwrap().contains("waiter"));
     top.resize(9, 40);
     top.until(&["THREAD"]);
     top.resize(2, 10);
@@ -239,9 +241,9 @@ fn keys_change_the_view_and_the_terminal_is_restored() {
 
 #[test]
 fn top_can_be_suspended_and_resumed() {
-    let place = Place::new();
-    let target = WatchedProgram::start(&place, "3.15", PROGRAM);
-    let mut top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
+    let dir = TestDir::new();
+    let target = WatchedProgram::start(&dir, "3.15", PROGRAM);
+    let mut top = Terminal::start(dir.ungil(["top", &target.pid()]), 24, 100);
     top.until(&["waiter"]);
     for by_key in [true, false] {
         if by_key {
@@ -263,10 +265,10 @@ fn top_can_be_suspended_and_resumed() {
 
 #[test]
 fn signals_end_top_and_the_terminal_is_restored() {
-    let place = Place::new();
-    let target = WatchedProgram::start(&place, "3.13", PROGRAM);
+    let dir = TestDir::new();
+    let target = WatchedProgram::start(&dir, "3.13", PROGRAM);
     for signal in ["TERM", "HUP", "INT"] {
-        let mut top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
+        let mut top = Terminal::start(dir.ungil(["top", &target.pid()]), 24, 100);
         top.until(&["waiter"]);
         top.signal(signal);
         assert_eq!(top.end(), 130, "{signal}");
@@ -275,22 +277,19 @@ fn signals_end_top_and_the_terminal_is_restored() {
 
 #[test]
 fn closing_the_terminal_ends_top() {
-    let place = Place::new();
-    let target = WatchedProgram::start(&place, "3.14", PROGRAM);
-    let top = Terminal::start(place.ungil(["top", &target.pid()]), 24, 100);
+    let dir = TestDir::new();
+    let target = WatchedProgram::start(&dir, "3.14", PROGRAM);
+    let top = Terminal::start(dir.ungil(["top", &target.pid()]), 24, 100);
     // The hang-up signal ends it, before or after its signal handler is installed.
     assert!(matches!(top.hang_up(&["waiter"]), Some(130) | None));
 }
 
 #[test]
 fn a_python_can_be_chosen_from_the_list() {
-    let place = Place::new();
-    let target = WatchedProgram::start(&place, "3.15t", PROGRAM);
-    let mut top = Terminal::start(
-        place.ungil(["top", "--filter", &format!("{} 3.15", target.pid())]),
-        24,
-        100,
-    );
+    let dir = TestDir::new();
+    let target = WatchedProgram::start(&dir, "3.15t", PROGRAM);
+    let mut top =
+        Terminal::start(dir.ungil(["top", "--filter", &format!("{} 3.15", target.pid())]), 24, 100);
     top.until(&["Pythons of this machine", &target.pid(), "program.py"]);
     top.press("\r");
     top.until(&["spinner", "CPython 3.15"]);
@@ -302,13 +301,11 @@ fn a_python_can_be_chosen_from_the_list() {
 
 #[test]
 fn no_color_is_respected() {
-    let place = Place::new();
-    let target = WatchedProgram::start(&place, "3.14", PROGRAM);
+    let dir = TestDir::new();
+    let target = WatchedProgram::start(&dir, "3.14", PROGRAM);
     for (value, coloured) in [("1", false), ("", true)] {
-        let command = place
-            .ungil(["top", &target.pid()])
-            .env("NO_COLOR", value)
-            .env("TERM", "xterm-256color");
+        let command =
+            dir.ungil(["top", &target.pid()]).env("NO_COLOR", value).env("TERM", "xterm-256color");
         let mut top = Terminal::start(command, 24, 100);
         top.until(&["spinner", "waiter"]);
         assert_eq!(top.coloured(), coloured);

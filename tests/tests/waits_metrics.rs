@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
-use ungil_tests::{PYTHONS, Place, metric};
+use ungil_tests::{PYTHONS, TestDir, metric};
 
 const WAIT_METRICS: [&str; 4] = ["lock_wait_s", "gil_wait_s", "gc_s", "stop_world_s"];
 
@@ -16,13 +16,13 @@ from ungil_phase import phase
 lock, event, items = threading.Lock(), threading.Event(), queue.Queue()
 tried = threading.Semaphore(0)
 def wait_for_lock():
-    tried.release()
+    tried.close_stdin()
     with lock: pass
 def wait_for_event():
-    tried.release()
+    tried.close_stdin()
     event.wait()
 def wait_for_item():
-    tried.release()
+    tried.close_stdin()
     items.get()
 work = [wait_for_lock] * 3 + [wait_for_event] * 2 + [wait_for_item]
 with lock:
@@ -40,16 +40,16 @@ for thread in threads + [joiner]: thread.join()
 print('done')
 ";
 
-fn run(place: &Place, python: &str, script: &str) -> Value {
-    place.write("w.py", script);
-    place.one_block(["w.py", "--python", python]).run().ok().record().run(python).clone()
+fn run(dir: &TestDir, python: &str, script: &str) -> Value {
+    dir.write("w.py", script);
+    dir.one_block(["w.py", "--python", python]).run().ok().record().run(python).clone()
 }
 
 #[test]
 fn lock_waits_last_as_long_as_the_phase() {
-    let place = Place::new();
+    let dir = TestDir::new();
     for python in PYTHONS {
-        let run = run(&place, python, WAITERS);
+        let run = run(&dir, python, WAITERS);
         assert!(run["probes"]["wait_samples"].as_u64().unwrap() > 0, "{run}");
         let waiters = metric(&run, "lock_wait_s") / metric(&run, "wall_s");
         assert!(
@@ -62,7 +62,7 @@ fn lock_waits_last_as_long_as_the_phase() {
 
 #[test]
 fn gc_time_is_the_interpreters_own_where_available() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "
 import gc
 from ungil_phase import phase, metric
@@ -84,7 +84,7 @@ metric('own_s', total)
 print('done')
 ";
     for python in ["3.15", "3.15t"] {
-        let run = run(&place, python, script);
+        let run = run(&dir, python, script);
         let (ours, own) = (metric(&run, "gc_s"), metric(&run, "own_s"));
         assert!(
             own > 0.0 && (ours - own).abs() < 1e-6,
@@ -95,7 +95,7 @@ print('done')
 
 #[test]
 fn long_collections_and_pauses_are_seen() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // The collector traverses the same 400,000 objects again and again, which takes most of the
     // phase.
     let script = "
@@ -112,7 +112,7 @@ idle.set()
 print('done')
 ";
     for python in PYTHONS {
-        let run = run(&place, python, script);
+        let run = run(&dir, python, script);
         let share = |key: &str| metric(&run, key) / metric(&run, "wall_s");
         assert!(share("gc_s") > 0.5, "{python}: {run}");
         if python.ends_with('t') {
@@ -125,7 +125,7 @@ print('done')
 
 #[test]
 fn busy_threads_wait_for_the_gil_only_where_there_is_one() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "
 import threading, time
 from ungil_phase import phase
@@ -141,7 +141,7 @@ with phase():
 print('done')
 ";
     for python in PYTHONS {
-        let run = run(&place, python, script);
+        let run = run(&dir, python, script);
         let waiters = metric(&run, "gil_wait_s") / metric(&run, "wall_s");
         if python.ends_with('t') {
             assert_eq!(waiters, 0.0, "{python}: {run}");
@@ -158,7 +158,7 @@ print('done')
 
 #[test]
 fn waits_of_children_count() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "
 import os, sys, threading, time
 from ungil_phase import phase
@@ -183,17 +183,17 @@ os.close(go[1])
 for pid in children: os.waitpid(pid, 0)
 print('done')
 ";
-    let run = run(&place, "3.14", script);
+    let run = run(&dir, "3.14", script);
     let waiters = metric(&run, "lock_wait_s") / metric(&run, "wall_s");
     assert!((1.0..=2.1).contains(&waiters), "one in each of two children, most of the time: {run}");
 }
 
 #[test]
 fn an_arm_without_python_explains_missing_metrics() {
-    let place = Place::new();
-    place.write("w.py", "import time\ntime.sleep(0.5)\nprint('done')\n");
+    let dir = TestDir::new();
+    dir.write("w.py", "import time\ntime.sleep(0.5)\nprint('done')\n");
     let also = "native=sh -c 'sleep 0.5; echo done'";
-    let record = place.one_block(["w.py", "--python", "3.14", "--also", also]).run().ok().record();
+    let record = dir.one_block(["w.py", "--python", "3.14", "--also", also]).run().ok().record();
     for key in WAIT_METRICS {
         let run = record.run("native");
         assert!(run["metrics"].get(key).is_none(), "{run}");

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use ungil_bench::AnyResult;
 use ungil_experiment::stats::median;
-use ungil_tests::Page;
+use ungil_tests::BrowserPage;
 
 const READY: &str = "document.documentElement?.dataset.ready && performance.getEntriesByName('first-contentful-paint')[0]";
 
@@ -22,16 +22,19 @@ fn main() -> AnyResult<()> {
     let rounds: usize = arguments.next().map_or(Ok(9), |text| text.parse())?;
     let page = std::fs::canonicalize(page)?;
     println!("{:.2} MB", std::fs::metadata(&page)?.len() as f64 / 1e6);
-    let mut browser = Page::open(&page, 1400, "light", READY);
+    let mut browser = BrowserPage::open(&page, 1400, "light", READY);
     println!("first: painted after {:.0} ms", entry_time(&mut browser, "first-contentful-paint")?);
-    browser.ask("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": NOTE }));
+    browser.command(
+        "BrowserPage.addScriptToEvaluateOnNewDocument",
+        serde_json::json!({ "source": NOTE }),
+    );
     let (mut painted, mut ready) = (vec![], vec![]);
     for _ in 0..rounds {
-        browser.ask(
-            "Page.navigate",
+        browser.command(
+            "BrowserPage.navigate",
             serde_json::json!({ "url": format!("file://{}", page.display()) }),
         );
-        browser.until(&format!("{READY} && performance.getEntriesByName('ready')[0]"));
+        browser.wait_until(&format!("{READY} && performance.getEntriesByName('ready')[0]"));
         painted.push(entry_time(&mut browser, "first-contentful-paint")?);
         ready.push(entry_time(&mut browser, "ready")?);
     }
@@ -44,7 +47,7 @@ fn main() -> AnyResult<()> {
     Ok(())
 }
 
-fn entry_time(browser: &mut Page, name: &str) -> AnyResult<f64> {
-    let time = browser.value(&format!("performance.getEntriesByName('{name}')[0].startTime"));
+fn entry_time(browser: &mut BrowserPage, name: &str) -> AnyResult<f64> {
+    let time = browser.evaluate(&format!("performance.getEntriesByName('{name}')[0].startTime"));
     Ok(time.as_f64().ok_or("the browser returned no time")?)
 }

@@ -6,7 +6,7 @@ use fixtures::{Expected, agrees, analyzed, compile, headers, output, source};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use ungil_audit::model::{Init, ModuleAnalysis, Toolchain, Verdict};
-use ungil_tests::Place;
+use ungil_tests::TestDir;
 
 /// A number in `ways.c`, and the expected result.
 type Way = (u32, Init, Verdict);
@@ -38,8 +38,8 @@ const SINCE_3_15: [Way; 5] = [
 ];
 
 /// Builds `ways.c` with this number and additional flags.
-fn build(place: &Place, headers: &str, how: u32, flags: &[&str]) -> PathBuf {
-    let module = place.at("fixture.so");
+fn build(dir: &TestDir, headers: &str, how: u32, flags: &[&str]) -> PathBuf {
+    let module = dir.join("fixture.so");
     let how = format!("-DHOW={how}");
     compile(
         "cc",
@@ -60,8 +60,8 @@ fn one(module: &Path) -> ModuleAnalysis {
 fn agree(build_name: &str, ways: &[Way], flags: &[&str]) {
     let headers = headers(build_name);
     for (how, init, verdict) in ways {
-        let place = Place::new();
-        let module = build(&place, &headers, *how, flags);
+        let dir = TestDir::new();
+        let module = build(&dir, &headers, *how, flags);
         let expected = Expected(*init, verdict.clone());
         agrees(
             build_name,
@@ -103,8 +103,8 @@ fn verdicts_match_the_interpreter_for_3_15() {
 #[test]
 fn distinguishes_slot_numbers() {
     for (build_name, slot) in [("3.14t", "slot 4 "), ("3.15t", "slot 87 ")] {
-        let place = Place::new();
-        let found = one(&build(&place, &headers(build_name), 1, &["-O2"]));
+        let dir = TestDir::new();
+        let found = one(&build(&dir, &headers(build_name), 1, &["-O2"]));
         assert!(
             found.evidence.iter().any(|one| one.what.starts_with(slot)),
             "{build_name}: {found:?}"
@@ -115,8 +115,8 @@ fn distinguishes_slot_numbers() {
 #[test]
 fn reports_undetermined_settings_as_unknown() {
     for how in [12, 13, 14] {
-        let place = Place::new();
-        let found = one(&build(&place, &headers("3.14t"), how, &["-O2"]));
+        let dir = TestDir::new();
+        let found = one(&build(&dir, &headers("3.14t"), how, &["-O2"]));
         assert!(
             matches!(&found.verdict, Verdict::Unknown(why) if !why.is_empty()),
             "way {how}: {found:?}"
@@ -127,9 +127,9 @@ fn reports_undetermined_settings_as_unknown() {
 
 #[test]
 fn finds_no_module_in_a_plain_library() {
-    let place = Place::new();
-    let source = place.write("plain.c", "int answer(void) { return 42; }\n");
-    let path = place.at("plain.so");
+    let dir = TestDir::new();
+    let source = dir.write("plain.c", "int answer(void) { return 42; }\n");
+    let path = dir.join("plain.so");
     output(Command::new("cc").args(["-shared", "-fPIC"]).arg(&source).arg("-o").arg(&path));
     assert!(analyzed(&path).is_empty());
 }

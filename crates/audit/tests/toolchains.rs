@@ -12,15 +12,15 @@ use std::process::Command;
 use ungil_audit::model::Init::{ModExport, MultiPhase, SinglePhase};
 use ungil_audit::model::Toolchain;
 use ungil_audit::model::Verdict::{Declares, DoesNotDeclare, SwitchesOn};
-use ungil_tests::{Place, python};
+use ungil_tests::{TestDir, python};
 
 /// Translates a module with this directive by Cython.
-fn cythonized(place: &Place, directive: &str) -> PathBuf {
-    let source = place.write("fixture.pyx", format!("{directive}\nthere = 1\n"));
+fn cythonized(dir: &TestDir, directive: &str) -> PathBuf {
+    let source = dir.write("fixture.pyx", format!("{directive}\nthere = 1\n"));
     let mut cython = Command::new(python("3.14"));
     cython.args(["-m", "cython", "-3"]).arg(&source).env("PYTHONPATH", toolchain("cython"));
     output(&mut cython);
-    place.at("fixture.c")
+    dir.join("fixture.c")
 }
 
 /// Tests Cython modules for one build: declared in the source or to the C compiler, with both kinds
@@ -34,10 +34,10 @@ fn cython(build: &str) {
         ("# cython: freethreading_compatible=False", SwitchesOn),
         ("", SwitchesOn),
     ] {
-        let place = Place::new();
-        let c = cythonized(&place, directive);
+        let dir = TestDir::new();
+        let c = cythonized(&dir, directive);
         let agree = |flags: &[&str], init, verdict| {
-            let module = place.at("fixture.so");
+            let module = dir.join("fixture.so");
             compile("cc", &headers, &c, flags, &module);
             let context = format!("{directive:?} with {flags:?}");
             agrees(
@@ -151,8 +151,8 @@ fn pyo3_before_its_modules_had_slots() {
 fn pybind11(build: &str) {
     let include = toolchain("pybind11").join("pybind11/include");
     let include = format!("-I{}", include.display());
-    let place = Place::new();
-    let library = place.at("ways.so");
+    let dir = TestDir::new();
+    let library = dir.join("ways.so");
     let flags = ["-std=c++17", "-O2", "-fvisibility=hidden", include.as_str()];
     compile("c++", &headers(build), &source("ways.cpp"), &flags, &library);
     for (name, verdict) in [
@@ -179,15 +179,15 @@ fn pybind11_for_3_15() {
 /// compiler flag.
 fn nanobind(build: &str) {
     let nanobind = toolchain("nanobind").join("nanobind");
-    let place = Place::new();
+    let dir = TestDir::new();
     let text = "#include <nanobind/nanobind.h>\n#include <nb_combined.cpp>\n\
                 NB_MODULE(fixture, module) { module.attr(\"there\") = 1; }\n";
-    let source = place.write("fixture.cpp", text);
+    let source = dir.write("fixture.cpp", text);
     let includes = ["include", "src", "ext/robin_map/include"];
     let includes = includes.map(|folder| format!("-I{}", nanobind.join(folder).display()));
     let mut flags: Vec<&str> = includes.iter().map(String::as_str).collect();
     flags.extend(["-std=c++17", "-O1", "-fvisibility=hidden", "-fno-strict-aliasing"]);
-    let library = place.at("fixture.so");
+    let library = dir.join("fixture.so");
     let mut agree = |more: Option<&'static str>, verdict| {
         flags.extend(more);
         compile("c++", &headers(build), &source, &flags, &library);

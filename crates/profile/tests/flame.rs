@@ -114,23 +114,23 @@ fn draws_searches_zooms_and_inverts() {
     assert!(page.boxes().contains(&("put:31".into(), 480)));
     page.press("l");
     page.press("f");
-    let rows = page.value("ungil.graph.boxes.map(b => [b.row, b.y])");
+    let rows = page.evaluate("ungil.graph.boxes.map(b => [b.row, b.y])");
     let rows = rows.as_array().unwrap();
     let y = |row: u64| rows.iter().find(|r| r[0] == row).unwrap()[1].as_f64().unwrap();
     assert!(y(0) > y(1) && y(1) > y(2));
     page.press("f");
-    page.is_content(&file);
+    page.assert_self_contained(&file);
 }
 
 #[test]
 fn filters_by_activity_thread_and_lock() {
     let (_dir, file) = known();
     let mut page = FlamePage::open(&file, 400, "dark");
-    let fits = page.value("document.documentElement.scrollWidth <= innerWidth");
+    let fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth");
     assert_eq!(fits, true, "wider than a telephone");
-    let dark = page.value("getComputedStyle(document.body).backgroundColor");
+    let dark = page.evaluate("getComputedStyle(document.body).backgroundColor");
     page.press("t");
-    assert_ne!(page.value("getComputedStyle(document.body).backgroundColor"), dark);
+    assert_ne!(page.evaluate("getComputedStyle(document.body).backgroundColor"), dark);
 
     page.choose("activity", "1");
     assert_eq!(page.text("detail"), "3.84 s of thread time, 3840 samples");
@@ -148,10 +148,10 @@ fn filters_by_activity_thread_and_lock() {
 
     // A click on a lock in the table shows it alone.
     page.choose("activity", "all");
-    page.value("document.querySelector('#tables button').click()");
+    page.evaluate("document.querySelector('#tables button').click()");
     page.drawn();
     assert_eq!(page.text("detail"), "3.04 s of thread time, 3040 samples");
-    page.is_content(&file);
+    page.assert_self_contained(&file);
 }
 
 /// A profile in which `spin` takes `spin` looks and `put` takes 100.
@@ -172,7 +172,7 @@ fn a_difference_shows_what_changed() {
     let (_dir, file) = page(|path| write_difference(&two(100), &two(300), path).unwrap());
     let mut page = FlamePage::open(&file, 1400, "light");
     assert_eq!(page.boxes(), named(&[("all", 1000), ("spin", 750), ("put", 250)]));
-    let colours = page.value(
+    let colours = page.evaluate(
         "Object.fromEntries(ungil.view.root.children.map(n => [ungil.profile.describe(n.key).name, ungil.graph.colour(n, false)]))",
     );
     let hue = |name: &str| colours[name].as_str().unwrap().to_string();
@@ -181,7 +181,7 @@ fn a_difference_shows_what_changed() {
     assert!(page.text("findings").contains("spin (app.py:1): 50.0 % before, 75.0 % after (+25.0)"));
     page.press("b");
     assert_eq!(page.boxes(), named(&[("all", 1000), ("spin", 500), ("put", 500)]));
-    page.is_content(&file);
+    page.assert_self_contained(&file);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_page_of_100_000_boxes_draws_the_visible_ones() {
     assert!(profile.stacks.len() > 100_000);
     let (_dir, file) = page(|path| write(Format::Flame, &profile, None, path).unwrap());
     let mut page = FlamePage::open(&file, 1400, "light");
-    assert_eq!(page.value("Number(document.getElementById('graph').dataset.count)"), 100_001);
+    assert_eq!(page.evaluate("Number(document.getElementById('graph').dataset.count)"), 100_001);
     let boxes = page.boxes().len();
     assert!((1000..100_002).contains(&boxes), "{boxes}");
     page.press("/");
@@ -222,6 +222,6 @@ fn a_page_of_100_000_boxes_draws_the_visible_ones() {
     page.press("Escape");
     page.press("i");
     assert!(page.boxes().len() > 500);
-    assert_eq!(page.value("document.querySelectorAll('body > b').length"), 0);
-    page.is_content(&file);
+    assert_eq!(page.evaluate("document.querySelectorAll('body > b').length"), 0);
+    page.assert_self_contained(&file);
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use ungil_tests::{BUILDS, PYTHONS, Place, binary, python};
+use ungil_tests::{BUILDS, PYTHONS, TestDir, binary, python};
 
 /// The `ungil` that pages call. A comparison has one block unless the page gives a number, because
 /// the figures do not matter here.
@@ -71,25 +71,25 @@ fn script(block: &Block) -> String {
 
 /// Creates a folder with what the pages expect: the examples, the interpreters by name, `ungil`,
 /// and the package for each interpreter.
-fn prepare() -> Place {
-    let place = Place::new();
+fn prepare() -> TestDir {
+    let dir = TestDir::new();
     for (folder, into) in [("examples", "."), ("python/benches", "python")] {
-        std::fs::create_dir_all(place.at(into)).expect("a folder");
+        std::fs::create_dir_all(dir.join(into)).expect("a folder");
         let mut copy = Command::new("cp");
-        let status = copy.arg("-r").arg(root().join(folder)).arg(place.at(into)).status();
+        let status = copy.arg("-r").arg(root().join(folder)).arg(dir.join(into)).status();
         assert!(status.expect("cp runs").success());
     }
-    place.write("requirements.txt", "numpy==2.5.5\n");
-    let ungil = place.write(".bin/ungil", WRAPPER);
+    dir.write("requirements.txt", "numpy==2.5.5\n");
+    let ungil = dir.write(".bin/ungil", WRAPPER);
     std::fs::set_permissions(&ungil, PermissionsExt::from_mode(0o755)).expect("its own file");
     for version in BUILDS {
         let name = format!("python{version}");
-        symlink(python(version), place.at(".bin").join(name)).expect("a link");
+        symlink(python(version), dir.join(".bin").join(name)).expect("a link");
     }
-    symlink(python("3.14"), place.at(".bin/python3")).expect("a link");
-    package(&place.at(".package/ungil"));
-    environment(&place);
-    place
+    symlink(python("3.14"), dir.join(".bin/python3")).expect("a link");
+    package(&dir.join(".package/ungil"));
+    environment(&dir);
+    dir
 }
 
 /// Links the compiled parts for every build into one folder; their names differ.
@@ -99,26 +99,26 @@ fn package(folder: &Path) {
     for version in PYTHONS {
         let package = PathBuf::from(&installed).join("installed").join(version).join("ungil");
         for entry in std::fs::read_dir(&package).expect("an installed package").flatten() {
-            let place = folder.join(entry.file_name());
-            if entry.path().is_file() && !place.exists() {
-                symlink(entry.path(), place).expect("a link");
+            let dir = folder.join(entry.file_name());
+            if entry.path().is_file() && !dir.exists() {
+                symlink(entry.path(), dir).expect("a link");
             }
         }
     }
 }
 
 /// Creates a virtual environment with the package, and a folder with its wheel.
-fn environment(place: &Place) {
+fn environment(dir: &TestDir) {
     let packages = PathBuf::from(std::env::var_os("UNGIL_PACKAGES").expect("as above"));
     let interpreter = python("3.14t");
     let home = interpreter.parent().expect("a folder").display();
-    place.write(".venv/pyvenv.cfg", format!("home = {home}\nversion = 3.14.0\n"));
-    std::fs::create_dir_all(place.at(".venv/bin")).expect("a folder");
-    symlink(&interpreter, place.at(".venv/bin/python")).expect("a link");
-    let site = place.at(".venv/lib/python3.14t");
+    dir.write(".venv/pyvenv.cfg", format!("home = {home}\nversion = 3.14.0\n"));
+    std::fs::create_dir_all(dir.join(".venv/bin")).expect("a folder");
+    symlink(&interpreter, dir.join(".venv/bin/python")).expect("a link");
+    let site = dir.join(".venv/lib/python3.14t");
     for (from, to) in [
         (packages.join("installed/3.14t"), site.join("site-packages")),
-        (packages.join("wheels/3.14t"), place.at("dist")),
+        (packages.join("wheels/3.14t"), dir.join("dist")),
     ] {
         std::fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
         let status = Command::new("cp").arg("-r").arg(from).arg(to).status();
@@ -129,16 +129,16 @@ fn environment(place: &Place) {
 /// Runs all blocks of a page in order, in one folder.
 #[track_caller]
 pub(crate) fn run(page: &Document) {
-    let place = prepare();
-    let path = format!("{}:{}", place.at(".bin").display(), std::env::var("PATH").expect("a path"));
+    let dir = prepare();
+    let path = format!("{}:{}", dir.join(".bin").display(), std::env::var("PATH").expect("a path"));
     for block in blocks(page) {
         match (&block.mark, block.language.as_str()) {
-            (Mark::File(name), _) => drop(place.write(name, block.lines.join("\n") + "\n")),
+            (Mark::File(name), _) => drop(dir.write(name, block.lines.join("\n") + "\n")),
             (Mark::None | Mark::Exit(_), "console") => {
                 let mut shell = Command::new("bash");
-                shell.current_dir(place.path()).env("PATH", &path).env("HOME", place.at(".home"));
-                shell.env("UNGIL_DOCUMENTED", binary()).env("PYTHONPATH", place.at(".package"));
-                shell.env("PYTHONDONTWRITEBYTECODE", "1").env("TMPDIR", place.at("."));
+                shell.current_dir(dir.path()).env("PATH", &path).env("HOME", dir.join(".home"));
+                shell.env("UNGIL_DOCUMENTED", binary()).env("PYTHONPATH", dir.join(".package"));
+                shell.env("PYTHONDONTWRITEBYTECODE", "1").env("TMPDIR", dir.join("."));
                 for name in ["PYTHON_GIL", "UNGIL_HOME", "XDG_DATA_HOME", "VIRTUAL_ENV"] {
                     shell.env_remove(name);
                 }

@@ -4,23 +4,23 @@
 
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
-use ungil_tests::{Out, Place, alive, eventually, python};
+use ungil_tests::{Out, TestDir, alive, eventually, python};
 
 /// A target program; killed on drop.
-pub(crate) struct Target(pub(crate) Child);
+pub(crate) struct ScriptTarget(pub(crate) Child);
 
-impl Target {
+impl ScriptTarget {
     /// Starts `script` and waits until it has created the file `ready`.
-    pub(crate) fn start(place: &Place, build: &str, script: &str) -> Target {
-        let path = place.write("target.py", script);
+    pub(crate) fn start(dir: &TestDir, build: &str, script: &str) -> ScriptTarget {
+        let path = dir.write("target.py", script);
         let child = Command::new(python(build))
             .arg(path)
-            .current_dir(place.path())
+            .current_dir(dir.path())
             .stdin(Stdio::null())
             .spawn()
             .expect("the target starts");
-        let target = Target(child);
-        eventually("the target is ready", || place.read("ready").is_some());
+        let target = ScriptTarget(child);
+        eventually("the target is ready", || dir.read("ready").is_some());
         target
     }
 
@@ -33,7 +33,7 @@ impl Target {
     }
 }
 
-impl Drop for Target {
+impl Drop for ScriptTarget {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -41,8 +41,8 @@ impl Drop for Target {
 }
 
 /// Runs `ungil profile ARGS --json`.
-pub(crate) fn profile(place: &Place, args: &[&str]) -> Out {
-    place.ungil(["profile", "--json", "--quiet"]).args(args.iter().copied()).run()
+pub(crate) fn profile(dir: &TestDir, args: &[&str]) -> Out {
+    dir.ungil(["profile", "--json", "--quiet"]).args(args.iter().copied()).run()
 }
 
 pub(crate) fn number(value: &Value) -> f64 {
@@ -62,10 +62,10 @@ pub(crate) fn share(summary: &Value, name: &str) -> f64 {
 }
 
 /// Returns a profile as collapsed stacks with their weights.
-pub(crate) fn collapsed(place: &Place, summary: &Value) -> Vec<(String, f64)> {
+pub(crate) fn collapsed(dir: &TestDir, summary: &Value) -> Vec<(String, f64)> {
     let recording = summary["recording"].as_str().unwrap();
-    place.ungil(["profile", "--replay", recording, "-o", "stacks.collapsed"]).run().ok();
-    let text = place.read("stacks.collapsed").unwrap();
+    dir.ungil(["profile", "--replay", recording, "-o", "stacks.collapsed"]).run().ok();
+    let text = dir.read("stacks.collapsed").unwrap();
     text.lines()
         .map(|line| {
             let (stack, weight) = line.rsplit_once(' ').unwrap();
@@ -81,7 +81,7 @@ import threading, time
 cache_lock, pool_lock, log_lock = threading.Lock(), threading.Lock(), threading.Lock()
 tried = threading.Semaphore(0)
 def wait(lock):
-    tried.release()
+    tried.close_stdin()
     with lock: pass
 with cache_lock, pool_lock, log_lock:
     for lock, count in ((cache_lock, 7), (pool_lock, 2), (log_lock, 1)):

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use ungil_tests::Place;
+use ungil_tests::TestDir;
 
 /// True when the page's script has finished.
 pub(crate) const READY: &str = "document.documentElement?.dataset.ready";
@@ -13,9 +13,9 @@ pub(crate) const HOSTILE: &str =
     "</script></svg><img src=x onerror=window.hacked=1><script>window.hacked=1</script>\"'&";
 
 /// Makes a record of four arms and five blocks with modelled energy and a hostile command line.
-pub(crate) fn record(place: &Place, name: &str) -> PathBuf {
+pub(crate) fn record(dir: &TestDir, name: &str) -> PathBuf {
     let script = "import time, ungil_phase\ntime.sleep(0.15)\nwith ungil_phase.phase():\n sum(range(30_000))\nUNGIL_WORKERS = 0\n";
-    place.write("work.py", script);
+    dir.write("work.py", script);
     let all = [
         "compare",
         "work.py",
@@ -41,16 +41,16 @@ pub(crate) fn record(place: &Place, name: &str) -> PathBuf {
         "--",
         HOSTILE,
     ];
-    place.ungil(all).args(rest).run().ok();
-    place.at(name)
+    dir.ungil(all).args(rest).run().ok();
+    dir.join(name)
 }
 
 /// Writes a report and returns its path.
-pub(crate) fn report(place: &Place, args: &[&str]) -> PathBuf {
-    let out = place.ungil(["report"]).args(args.iter().copied()).run().ok();
+pub(crate) fn report(dir: &TestDir, args: &[&str]) -> PathBuf {
+    let out = dir.ungil(["report"]).args(args.iter().copied()).run().ok();
     let path =
         out.stdout.lines().find_map(|l| l.strip_prefix("Written: ")).expect("where it was written");
-    place.at(path)
+    dir.join(path)
 }
 
 /// Lists the files of a folder, sorted.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, dead_code)]
 
 use std::process::Command;
-use ungil_tests::{Out, Place, Told, Ungil, alive};
+use ungil_tests::{ErrorMessage, Out, TestDir, Ungil, alive};
 
 /// A load generator: makes real requests one after the other, and prints statistics in wrk's
 /// format.
@@ -25,11 +25,11 @@ print('Requests/sec: %.2f' % (count / whole))
 ";
 pub(crate) const HTTP: &str = "{python} -m http.server --bind 127.0.0.1 {port}";
 
-pub(crate) fn serve(place: &Place, service: &str, load: &str) -> Ungil {
-    place.write("load.py", LOAD);
-    place.write("index.html", "hello\n");
+pub(crate) fn serve(dir: &TestDir, service: &str, load: &str) -> Ungil {
+    dir.write("load.py", LOAD);
+    dir.write("index.html", "hello\n");
     // The load generator runs on the first Python on the path, not on the arm's.
-    place.one_block(["--python", "3.14,3.14t", "--serve", service, "--load", load])
+    dir.one_block(["--python", "3.14,3.14t", "--serve", service, "--load", load])
 }
 
 pub(crate) fn own_load(count: u32) -> String {
@@ -41,21 +41,21 @@ pub(crate) fn shell_word(path: &std::path::Path) -> String {
 }
 
 #[track_caller]
-pub(crate) fn fails(out: &Out, place: &Place, words: &[&str]) -> Told {
-    let told = out.told(1);
+pub(crate) fn fails(out: &Out, dir: &TestDir, words: &[&str]) -> ErrorMessage {
+    let told = out.expect_error(1);
     let all = format!("{told:?}");
     assert!(words.iter().all(|w| all.contains(w)), "{words:?} in {told:?}");
-    let pids = place.pids("pids");
+    let pids = dir.pids("pids");
     assert!(!pids.iter().any(|&pid| alive(pid)), "the service is still running");
     told
 }
 
 /// Runs the command of the hint as a user would, and returns its output.
 #[track_caller]
-pub(crate) fn by_hand(place: &Place, told: &Told) -> String {
+pub(crate) fn by_hand(dir: &TestDir, told: &ErrorMessage) -> String {
     let line = told.help.strip_prefix("run it by hand: ").unwrap_or_else(|| panic!("{told:?}"));
     assert!(!line.contains('{'), "a placeholder is left: {line}");
-    let out = Command::new("sh").args(["-c", line]).current_dir(place.path()).output().expect("sh");
+    let out = Command::new("sh").args(["-c", line]).current_dir(dir.path()).output().expect("sh");
     [out.stdout, out.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat()
 }
 
@@ -89,8 +89,8 @@ pub(crate) fn counting(path: &str, count: u32) -> String {
 
 /// A server of the standard library: the expression `answer` of `path` and `number` (of requests to
 /// that path) gives a status.
-pub(crate) fn answering(place: &Place, answer: &str) -> &'static str {
-    place.write("counts.py", COUNTS);
+pub(crate) fn answering(dir: &TestDir, answer: &str) -> &'static str {
+    dir.write("counts.py", COUNTS);
     let server = "
 import http.server, sys, sysconfig, time
 FREE = bool(sysconfig.get_config_var('Py_GIL_DISABLED'))
@@ -106,7 +106,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args): pass
 http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
 ";
-    place.write("answers.py", format!("def answer(path, number):\n    return {answer}\n{server}"));
+    dir.write("answers.py", format!("def answer(path, number):\n    return {answer}\n{server}"));
     "{python} answers.py {port}"
 }
 

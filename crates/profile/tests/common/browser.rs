@@ -5,18 +5,18 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 /// A page with a flame graph.
-pub(crate) struct FlamePage(ungil_tests::Page);
+pub(crate) struct FlamePage(ungil_tests::BrowserPage);
 
 impl Deref for FlamePage {
-    type Target = ungil_tests::Page;
+    type Target = ungil_tests::BrowserPage;
 
-    fn deref(&self) -> &ungil_tests::Page {
+    fn deref(&self) -> &ungil_tests::BrowserPage {
         &self.0
     }
 }
 
 impl DerefMut for FlamePage {
-    fn deref_mut(&mut self) -> &mut ungil_tests::Page {
+    fn deref_mut(&mut self) -> &mut ungil_tests::BrowserPage {
         &mut self.0
     }
 }
@@ -25,7 +25,7 @@ impl FlamePage {
     /// Opens a file and waits until its graph is drawn.
     pub(crate) fn open(file: &Path, width: u32, scheme: &str) -> FlamePage {
         let ready = "document.documentElement?.dataset.ready && ungil.graph.boxes.length > 0";
-        FlamePage(ungil_tests::Page::open(file, width, scheme, ready))
+        FlamePage(ungil_tests::BrowserPage::open(file, width, scheme, ready))
     }
 
     /// Presses a key, and waits until the page is redrawn.
@@ -46,7 +46,7 @@ impl FlamePage {
     #[track_caller]
     pub(crate) fn choose(&mut self, id: &str, value: &str) {
         let (id, value) = (json!(id), json!(value));
-        self.value(&format!(
+        self.evaluate(&format!(
             "{{ const s = document.getElementById({id}); s.value = {value}; s.dispatchEvent(new Event('change')); }}"
         ));
         self.drawn();
@@ -55,13 +55,13 @@ impl FlamePage {
     /// Waits until pending drawing is done.
     #[track_caller]
     pub(crate) fn drawn(&mut self) {
-        self.until("!ungil.graph.queued");
+        self.wait_until("!ungil.graph.queued");
     }
 
     /// Returns the names of the drawn boxes, each with its share of the graph's width in per mille.
     #[track_caller]
     pub(crate) fn boxes(&mut self) -> Vec<(String, i64)> {
-        let all = self.value(
+        let all = self.evaluate(
             "ungil.graph.boxes.filter(b => b.node).map(b => [ungil.profile.describe(b.node.key).name, \
              Math.round(1000 * b.w / ungil.graph.scroll.clientWidth)])",
         );

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use ungil_remote::layout::NamedMutex;
 use ungil_remote::memory::Memory;
 use ungil_remote::{Attachment, Python, Thread};
-use ungil_tests::{BUILDS, HANG, python};
+use ungil_tests::{BUILDS, HANG_TIMEOUT, python};
 
 /// A live interpreter running `program.py`, and the values it printed.
 struct LayoutTarget {
@@ -159,7 +159,7 @@ fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(start.elapsed() < HANG, "nothing came");
+        assert!(start.elapsed() < HANG_TIMEOUT, "nothing came");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -1,32 +1,32 @@
-//! Stacks: of threads, whole and in order, their source lines as the files have them; and of tasks,
-//! with who awaits whom.
+//! Compares the stacks of threads, including source lines, and asyncio tasks with their await
+//! graph.
 
-use super::{Verdict, items, minor};
+use super::{DumpDiff, items, minor};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-impl Verdict {
+impl DumpDiff {
     pub(super) fn stack(&mut self, who: &str, truth: &Value, dump: &Value) {
         let Some(expected) = truth.as_array() else {
-            // A stack that moves: it is there, no more can be said.
+            // The thread is running: only the presence of a stack can be checked.
             if dump.as_array().is_none() {
-                self.wrong(format!("{who}: no frames at all"));
+                self.add(format!("{who}: no frames at all"));
             }
             return;
         };
-        let place = |f: &Value| [f["function"].clone(), f["file"].clone(), f["line"].clone()];
+        let location = |f: &Value| [f["function"].clone(), f["file"].clone(), f["line"].clone()];
         let found: Vec<Value> =
-            items(dump).iter().map(|f| Value::from(place(f).to_vec())).collect();
+            items(dump).iter().map(|f| Value::from(location(f).to_vec())).collect();
         let first = expected.iter().zip(&found).position(|(e, f)| e != f);
         let first =
             first.or((expected.len() != found.len()).then_some(expected.len().min(found.len())));
         if let Some(at) = first {
             let none = Value::Null;
-            let (is, is_to_be) =
+            let (actual, wanted) =
                 (found.get(at).unwrap_or(&none), expected.get(at).unwrap_or(&none));
             let of = (found.len(), expected.len());
-            self.wrong(format!(
-                "{who}: frame {at} of {} is {is}, not {is_to_be} of {}",
+            self.add(format!(
+                "{who}: frame {at} of {} is {actual}, not {wanted} of {}",
                 of.0, of.1
             ));
         }
@@ -44,7 +44,7 @@ impl Verdict {
                 .as_u64()
                 .and_then(|n| lines.get(usize::try_from(n).ok()?.checked_sub(1)?));
             if frame["source"].as_str() != line.map(String::as_str) {
-                self.wrong(format!(
+                self.add(format!(
                     "{who}: the source of {file}:{} is {}, not {line:?}",
                     frame["line"], frame["source"]
                 ));
@@ -54,22 +54,22 @@ impl Verdict {
 
     pub(super) fn tasks(&mut self, truth: &Value, dump: &Value) {
         let Some(expected) = truth["tasks"].as_array().filter(|_| minor(dump) >= 14) else {
-            // 3.13 has no table of asyncio: its tasks need not be found.
+            // 3.13 has no `AsyncioDebug` section: its tasks need not be found.
             return;
         };
         let ids =
             |rows: &[Value]| rows.iter().map(|t| t["id"].to_string()).collect::<BTreeSet<_>>();
         let (found, wanted) = (ids(items(&dump["tasks"])), ids(expected));
         if found != wanted || items(&dump["tasks"]).len() != expected.len() {
-            self.wrong(format!("tasks are {found:?}, not {wanted:?}"));
+            self.add(format!("tasks are {found:?}, not {wanted:?}"));
         }
         for row in expected {
             let Some(task) = items(&dump["tasks"]).iter().find(|t| t["id"] == row["id"]) else {
                 continue;
             };
             let who = format!("task {}", row["name"]);
-            self.same(&format!("{who}: name"), &task["name"], &row["name"]);
-            self.same(&format!("{who}: coroutine"), &task["coroutine"], &row["coroutine"]);
+            self.expect_equal(&format!("{who}: name"), &task["name"], &row["name"]);
+            self.expect_equal(&format!("{who}: coroutine"), &task["coroutine"], &row["coroutine"]);
             self.edges(&who, "awaits", task, items(&row["awaits"]));
             let by = expected.iter().filter(|t| items(&t["awaits"]).contains(&row["id"]));
             let by: Vec<Value> = by.map(|t| t["id"].clone()).collect();
@@ -82,7 +82,7 @@ impl Verdict {
         let set = |all: &[Value]| all.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
         let (found, wanted) = (set(items(&task[key])), set(expected));
         if found != wanted {
-            self.wrong(format!("{who}: {key} {found:?}, not {wanted:?}"));
+            self.add(format!("{who}: {key} {found:?}, not {wanted:?}"));
         }
     }
 }

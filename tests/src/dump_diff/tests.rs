@@ -1,6 +1,6 @@
-//! The judge is judged: a dump that says the truth passes, and every way of bending it is noticed.
+//! Checks that a correct dump passes and that every change to it is detected.
 
-use super::Verdict;
+use super::DumpDiff;
 use serde_json::{Value, json};
 
 fn truth() -> Value {
@@ -54,13 +54,13 @@ fn dump() -> Value {
 }
 
 #[test]
-fn the_truth_passes() {
-    assert_eq!(Verdict::of(&truth(), &dump(), 4, 1.0).differences, Vec::<String>::new());
+fn accepts_correct_dump() {
+    assert_eq!(DumpDiff::new(&truth(), &dump(), 4, 1.0).differences, Vec::<String>::new());
 }
 
 #[test]
-fn every_way_of_bending_it_is_noticed() {
-    let bent = [
+fn detects_every_changed_field() {
+    let changes = [
         ("/schema", json!("ungil.dump/1")),
         ("/pid", json!(12)),
         ("/python", json!("3.14.8")),
@@ -109,51 +109,51 @@ fn every_way_of_bending_it_is_noticed() {
         ("/tasks/0/awaits", json!([])),
         ("/tasks/1/awaited_by", json!([])),
     ];
-    for (place, value) in bent {
+    for (pointer, value) in changes {
         let mut dump = dump();
-        *dump.pointer_mut(place).unwrap_or_else(|| panic!("no {place}")) = value;
+        *dump.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;
         assert!(
-            !Verdict::of(&truth(), &dump, 4, 1.0).differences.is_empty(),
-            "{place} may be anything"
+            !DumpDiff::new(&truth(), &dump, 4, 1.0).differences.is_empty(),
+            "the change of {pointer} was not detected"
         );
     }
     assert!(
-        !Verdict::of(&truth(), &dump(), 0, 1.0).differences.is_empty(),
-        "any exit code will do"
+        !DumpDiff::new(&truth(), &dump(), 0, 1.0).differences.is_empty(),
+        "the exit code was not checked"
     );
-    let mut innocent = truth();
-    innocent["deadlocks"] = json!([]);
+    let mut no_deadlock = truth();
+    no_deadlock["deadlocks"] = json!([]);
     assert!(
-        !Verdict::of(&innocent, &dump(), 4, 1.0).differences.is_empty(),
-        "a false deadlock passes"
+        !DumpDiff::new(&no_deadlock, &dump(), 4, 1.0).differences.is_empty(),
+        "the invented deadlock was not detected"
     );
 }
 
 #[test]
-fn what_nobody_can_know_may_be_left_out_but_not_invented() {
-    let mut open = truth();
-    open["threads"][0]["waits"]["holders"][0]["confidence"] = "unknown".into();
-    open["deadlocks"] = json!([]);
+fn unknown_holder_may_be_omitted_but_not_invented() {
+    let mut unknown = truth();
+    unknown["threads"][0]["waits"]["holders"][0]["confidence"] = "unknown".into();
+    unknown["deadlocks"] = json!([]);
     let mut dump = dump();
     dump["deadlocks"] = json!([]);
-    let judge = |dump: &Value| Verdict::of(&open, dump, 0, 1.0).differences;
-    assert_eq!(judge(&dump), Vec::<String>::new(), "naming the one who has it is welcome");
+    let compare = |dump: &Value| DumpDiff::new(&unknown, dump, 0, 1.0).differences;
+    assert_eq!(compare(&dump), Vec::<String>::new(), "naming the true holder is allowed");
     let holders = "/interpreters/0/threads/0/waits/holders";
     *dump.pointer_mut(holders).unwrap() =
         json!([{"native_id": null, "name": null, "confidence": "unknown"}]);
-    assert_eq!(judge(&dump), Vec::<String>::new());
+    assert_eq!(compare(&dump), Vec::<String>::new());
     *dump.pointer_mut(holders).unwrap() =
         json!([{"native_id": 13, "name": "idle", "confidence": "with"}]);
-    assert!(!judge(&dump).is_empty());
+    assert!(!compare(&dump).is_empty());
 }
 
 #[test]
-fn a_wait_for_a_mutex_says_since_when() {
+fn requires_duration_of_lock_wait() {
     let mut dump = dump();
     let timed = |dump: &Value| {
-        let mut verdict = Verdict::default();
-        verdict.timed(dump);
-        verdict.differences.len()
+        let mut diff = DumpDiff::default();
+        diff.require_wait_times(dump);
+        diff.differences.len()
     };
     assert_eq!(timed(&dump), 0);
     dump["interpreters"][0]["threads"][0]["waits"]["seconds"] = Value::Null;
@@ -161,15 +161,15 @@ fn a_wait_for_a_mutex_says_since_when() {
 }
 
 #[test]
-fn a_lock_of_the_standard_library_may_be_held_where_that_is_said() {
-    let (mut open, mut dump) = (truth(), dump());
+fn allows_lock_held_by_named_standard_library_file() {
+    let (mut truth, mut dump) = (truth(), dump());
     let held = json!({"lock": "0xfeed", "kind": "threading.Lock", "depth": 1, "confidence": "with", "frame": 0});
     dump["interpreters"][0]["threads"][0]["holds"].as_array_mut().unwrap().push(held);
     let file =
         dump["interpreters"][0]["threads"][0]["frames"][0]["file"].as_str().unwrap().to_owned();
-    assert!(!Verdict::of(&open, &dump, 4, 1.0).differences.is_empty());
-    open["threads"][0]["may_in"] = "/threading.py".into();
-    assert!(!Verdict::of(&open, &dump, 4, 1.0).differences.is_empty(), "it is held in {file}");
-    open["threads"][0]["may_in"] = file.into();
-    assert_eq!(Verdict::of(&open, &dump, 4, 1.0).differences, Vec::<String>::new());
+    assert!(!DumpDiff::new(&truth, &dump, 4, 1.0).differences.is_empty());
+    truth["threads"][0]["may_in"] = "/threading.py".into();
+    assert!(!DumpDiff::new(&truth, &dump, 4, 1.0).differences.is_empty(), "it is held in {file}");
+    truth["threads"][0]["may_in"] = file.into();
+    assert_eq!(DumpDiff::new(&truth, &dump, 4, 1.0).differences, Vec::<String>::new());
 }

@@ -1,8 +1,8 @@
-//! What `ungil dump --json` says against what a program said of itself: every difference, in words.
+//! Compares `ungil dump --json` with the ground truth that a debuggee reported about itself.
 //!
-//! Nothing may be missing and nothing invented. Where the truth leaves something open (a thread
-//! that computes, a holder that no tool could know) it says so itself, thread by thread; the rules
-//! for that are in `tests/debuggees/look.py`.
+//! Nothing may be missing and nothing may be invented. The ground truth marks what is undefined
+//! (the stack of a running thread, a holder that no tool can find) thread by thread;
+//! `tests/debuggees/look.py` defines the format.
 
 mod stacks;
 mod waiting;
@@ -10,70 +10,70 @@ mod waiting;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What is wrong with a dump, and where.
+/// The differences between a dump and the ground truth.
 #[derive(Debug, Default)]
-pub struct Verdict {
-    /// One line a difference; none is what is wanted.
+pub struct DumpDiff {
+    /// One line for each difference; empty for a correct dump.
     pub differences: Vec<String>,
 }
 
-impl Verdict {
-    /// Compares a dump and its exit code with the truth. `age_s` is a time that no wait can have
-    /// lasted longer than.
-    pub fn of(truth: &Value, dump: &Value, code: i32, age_s: f64) -> Verdict {
-        let mut verdict = Verdict::default();
-        verdict.header(truth, dump);
-        verdict.threads(truth, dump, age_s);
-        verdict.deadlocks(truth, dump, code);
-        verdict.tasks(truth, dump);
-        verdict
+impl DumpDiff {
+    /// Compares a dump and the exit code of `ungil dump` with the ground truth. `age_s` is the age
+    /// of the debuggee in seconds, an upper bound for the duration of every wait.
+    pub fn new(truth: &Value, dump: &Value, code: i32, age_s: f64) -> DumpDiff {
+        let mut diff = DumpDiff::default();
+        diff.header(truth, dump);
+        diff.threads(truth, dump, age_s);
+        diff.deadlocks(truth, dump, code);
+        diff.tasks(truth, dump);
+        diff
     }
 
-    fn wrong(&mut self, what: impl Into<String>) {
+    fn add(&mut self, what: impl Into<String>) {
         self.differences.push(what.into());
     }
 
-    fn same(&mut self, what: &str, dump: &Value, truth: &Value) {
+    fn expect_equal(&mut self, what: &str, dump: &Value, truth: &Value) {
         if dump != truth {
-            self.wrong(format!("{what} is {dump}, not {truth}"));
+            self.add(format!("{what} is {dump}, not {truth}"));
         }
     }
 
     fn header(&mut self, truth: &Value, dump: &Value) {
-        self.same("schema", &dump["schema"], &"ungil.dump/2".into());
+        self.expect_equal("schema", &dump["schema"], &"ungil.dump/2".into());
         for key in ["pid", "python", "free_threaded", "gil"] {
-            self.same(key, &dump[key], &truth[key]);
+            self.expect_equal(key, &dump[key], &truth[key]);
         }
     }
 
     fn threads(&mut self, truth: &Value, dump: &Value, age_s: f64) {
-        let place = |interpreter: &Value, thread: &Value| {
+        let key_of = |interpreter: &Value, thread: &Value| {
             (interpreter.as_i64(), thread["native_id"].as_i64())
         };
-        let mut seen = Vec::new();
+        let mut dumped = Vec::new();
         for interpreter in items(&dump["interpreters"]) {
             for thread in items(&interpreter["threads"]) {
-                seen.push((place(&interpreter["id"], thread), thread));
+                dumped.push((key_of(&interpreter["id"], thread), thread));
             }
         }
         let mut expected = BTreeSet::new();
         for row in items(&truth["threads"]) {
-            let key = place(&row["interpreter"], row);
+            let key = key_of(&row["interpreter"], row);
             expected.insert(key);
             let found: Vec<&Value> =
-                seen.iter().filter(|(k, _)| *k == key).map(|(_, thread)| *thread).collect();
+                dumped.iter().filter(|(k, _)| *k == key).map(|(_, thread)| *thread).collect();
             match found[..] {
                 [thread] => self.thread(row, thread, age_s),
-                _ => self.wrong(format!(
-                    "the thread {} {key:?} is there {} times",
+                _ => self.add(format!(
+                    "the thread {} {key:?} occurs {} times",
                     row["name"],
                     found.len()
                 )),
             }
         }
-        for (key, thread) in &seen {
+        for (key, thread) in &dumped {
             if !expected.contains(key) && truth["extras"] != true {
-                self.wrong(format!("the thread {} {key:?} is invented", thread["name"]));
+                self.add(format!("the thread {} {key:?} is invented", thread["name"]));
             }
         }
     }
@@ -81,17 +81,17 @@ impl Verdict {
     fn thread(&mut self, row: &Value, thread: &Value, age_s: f64) {
         let who = row["name"].as_str().unwrap_or("a thread").to_string();
         if !row["name"].is_null() {
-            self.same(&format!("{who}: name"), &thread["name"], &row["name"]);
+            self.expect_equal(&format!("{who}: name"), &thread["name"], &row["name"]);
         }
-        self.same(&format!("{who}: ident"), &thread["ident"], &row["ident"]);
+        self.expect_equal(&format!("{who}: ident"), &thread["ident"], &row["ident"]);
         if !items(&row["state"]).contains(&thread["state"]) {
-            self.wrong(format!("{who}: state is {}, not one of {}", thread["state"], row["state"]));
+            self.add(format!("{who}: state is {}, not one of {}", thread["state"], row["state"]));
         }
         if thread["state"] == "syscall"
             && row["calls"].is_array()
             && !items(&row["calls"]).contains(&thread["system_call"])
         {
-            self.wrong(format!(
+            self.add(format!(
                 "{who}: system call is {}, not one of {}",
                 thread["system_call"], row["calls"]
             ));
@@ -116,33 +116,33 @@ impl Verdict {
         found.sort();
         expected.sort();
         if found != expected {
-            self.wrong(format!("deadlocks are {found:?}, not {expected:?}"));
+            self.add(format!("deadlocks are {found:?}, not {expected:?}"));
         }
-        cycles.iter().for_each(|cycle| self.circle(dump, cycle));
-        // 3.13 has no table of asyncio, so that a circle of its tasks may be missed.
+        cycles.iter().for_each(|cycle| self.cycle(dump, cycle));
+        // 3.13 has no `AsyncioDebug` section, so a cycle of tasks may be missed.
         let names =
             |cycle: &Value| items(cycle).iter().map(ToString::to_string).collect::<BTreeSet<_>>();
-        let circles = |all: &Value| items(all).iter().map(names).collect::<BTreeSet<_>>();
-        let (tasks, wanted) = (circles(&dump["task_cycles"]), circles(&truth["task_cycles"]));
+        let cycles_of = |all: &Value| items(all).iter().map(names).collect::<BTreeSet<_>>();
+        let (tasks, wanted) = (cycles_of(&dump["task_cycles"]), cycles_of(&truth["task_cycles"]));
         if tasks != wanted && !(tasks.is_empty() && minor(dump) < 14) {
-            self.wrong(format!("circles of tasks are {tasks:?}, not {wanted:?}"));
+            self.add(format!("task cycles are {tasks:?}, not {wanted:?}"));
         }
         if code != if expected.is_empty() && tasks.is_empty() { 0 } else { 4 } {
-            self.wrong(format!(
-                "the exit code is {code}: deadlocks {expected:?}, circles of tasks {tasks:?}"
+            self.add(format!(
+                "the exit code is {code}: deadlocks {expected:?}, task cycles {tasks:?}"
             ));
         }
     }
 
-    /// Each edge leads to the next, and says of its thread what the thread's own row says.
-    fn circle(&mut self, dump: &Value, cycle: &Value) {
+    /// Checks that each edge leads to the next one and agrees with the entry of its thread.
+    fn cycle(&mut self, dump: &Value, cycle: &Value) {
         let edges = items(&cycle["edges"]);
         for (edge, next) in edges.iter().zip(edges.iter().cycle().skip(1)) {
             if edge["held_by"] != next["native_id"] || edge["holder"] != next["thread"] {
-                self.wrong(format!("the edge {edge} does not lead to {next}"));
+                self.add(format!("the edge {edge} does not lead to {next}"));
             }
             let threads = items(&dump["interpreters"]).iter().flat_map(|i| items(&i["threads"]));
-            let own = threads.filter(|t| t["native_id"] == edge["native_id"]).any(|t| {
+            let agrees = threads.filter(|t| t["native_id"] == edge["native_id"]).any(|t| {
                 let waits = &t["waits"];
                 let held = items(&waits["holders"]).iter().any(|h| {
                     h["native_id"] == edge["held_by"] && h["confidence"] == edge["confidence"]
@@ -151,19 +151,19 @@ impl Verdict {
                     && waits["kind"] == edge["kind"]
                     && t["name"] == edge["thread"]
             });
-            if !own {
-                self.wrong(format!("no thread waits as the edge {edge} has it"));
+            if !agrees {
+                self.add(format!("no thread waits as the edge {edge} states"));
             }
         }
     }
 }
 
-/// The second number of the interpreter's version.
+/// Returns the minor version of the interpreter.
 fn minor(dump: &Value) -> u32 {
     dump["python"].as_str().and_then(|v| v.split('.').nth(1)?.parse().ok()).unwrap_or(0)
 }
 
-/// The items of an array; none of anything else.
+/// Returns the items of an array; nothing for any other value.
 fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }

@@ -1,81 +1,80 @@
-//! What a thread waits for, who has it, and what it holds itself.
+//! Compares wait targets, their holders, and the locks that a thread holds.
 
-use super::{Verdict, items};
+use super::{DumpDiff, items};
 use serde_json::Value;
 
-/// How sure a dump is of a holder, more for surer. `None`: not a word the schema has.
+/// Orders the confidence values of the schema, the most certain last. `None` for any other value.
 fn rank(confidence: &Value) -> Option<usize> {
     ["unknown", "with", "critical-section", "owner"].iter().position(|c| confidence == c)
 }
 
-/// The kinds for which one look tells since when the thread has waited, from 3.14 on.
-const TIMED: [&str; 2] = ["threading.Lock", "threading.RLock"];
+/// Kinds of locks for which a single dump knows the duration of a wait, from 3.14 on.
+const TIMED_KINDS: [&str; 2] = ["threading.Lock", "threading.RLock"];
 
-impl Verdict {
+impl DumpDiff {
     pub(super) fn waits(&mut self, who: &str, truth: &Value, thread: &Value, age_s: f64) {
         let waits = &thread["waits"];
         if truth == "any" || truth.is_null() && waits.is_null() {
             return;
         }
         if let Some(others) = truth["gil"].as_array() {
-            let gil =
-                waits["kind"] == "GIL" && self.named(who, waits).iter().all(|h| others.contains(h));
+            let gil = waits["kind"] == "GIL"
+                && self.holder_ids(who, waits).iter().all(|h| others.contains(h));
             if !waits.is_null() && !gil {
-                self.wrong(format!(
-                    "{who}: waits {waits}, not for the GIL of {others:?} or for nothing"
+                self.add(format!(
+                    "{who}: waits {waits}, neither for the GIL of {others:?} nor for nothing"
                 ));
             }
             return;
         }
         let known = |w: &Value| w[0] == waits["lock"] && (w[1].is_null() || w[1] == waits["kind"]);
         if !items(&truth["any"]).iter().any(known) {
-            self.wrong(format!("{who}: waits {waits}, not {}", truth["any"]));
+            self.add(format!("{who}: waits {waits}, not {}", truth["any"]));
             return;
         }
         let expected = items(&truth["holders"]);
-        let named = self.named(who, waits);
+        let named = self.holder_ids(who, waits);
         for holder in expected {
             let least = rank(&holder["confidence"]);
             let found =
                 items(&waits["holders"]).iter().find(|h| h["native_id"] == holder["native_id"]);
             match found {
                 None if least == Some(0) => {}
-                None => self.wrong(format!("{who}: {holder} is not among the holders of {waits}")),
+                None => self.add(format!("{who}: {holder} is not among the holders of {waits}")),
                 Some(found) if rank(&found["confidence"]) < least => {
-                    self.wrong(format!("{who}: not sure enough of {holder} in {waits}"));
+                    self.add(format!("{who}: the confidence in {holder} is too low in {waits}"));
                 }
                 Some(_) => {}
             }
         }
         for id in named {
             if !expected.iter().any(|h| h["native_id"] == *id) {
-                self.wrong(format!("{who}: the holder {id} is invented in {waits}"));
+                self.add(format!("{who}: the holder {id} is invented in {waits}"));
             }
         }
         if waits["seconds"].as_f64().is_some_and(|s| !(0.0..=age_s).contains(&s)) {
-            self.wrong(format!("{who}: waits longer than the program runs: {waits}, {age_s} s"));
+            self.add(format!("{who}: waits longer than the program runs: {waits}, {age_s} s"));
         }
     }
 
-    /// Whether a wait that says since when it lasts does so; asked where every build can tell.
-    pub fn timed(&mut self, dump: &Value) {
+    /// Checks that waits for [`TIMED_KINDS`] have a duration. Not for 3.13, which does not record
+    /// it.
+    pub fn require_wait_times(&mut self, dump: &Value) {
         let threads = items(&dump["interpreters"]).iter().flat_map(|i| items(&i["threads"]));
         for thread in threads {
             let waits = &thread["waits"];
-            if TIMED.iter().any(|k| waits["kind"] == *k) && waits["seconds"].is_null() {
-                self.wrong(format!("{}: no word of since when it waits: {waits}", thread["name"]));
+            if TIMED_KINDS.iter().any(|k| waits["kind"] == *k) && waits["seconds"].is_null() {
+                self.add(format!("{}: the wait has no duration: {waits}", thread["name"]));
             }
         }
     }
 
-    /// The holders that a wait names, with every word the schema asks for.
-    fn named<'a>(&mut self, who: &str, waits: &'a Value) -> Vec<&'a Value> {
+    /// Returns the native ids of the holders of a wait, and checks their confidence.
+    fn holder_ids<'a>(&mut self, who: &str, waits: &'a Value) -> Vec<&'a Value> {
         for holder in items(&waits["holders"]) {
-            let sure = rank(&holder["confidence"]);
-            if sure.is_none() || (sure == Some(0)) != holder["native_id"].is_null() {
-                self.wrong(format!(
-                    "{who}: the holder {holder} and its confidence do not go together"
-                ));
+            let rank = rank(&holder["confidence"]);
+            if rank.is_none() || (rank == Some(0)) != holder["native_id"].is_null() {
+                self.add(format!("{who}: the holder {holder} contradicts its confidence"));
             }
         }
         items(&waits["holders"])
@@ -90,7 +89,7 @@ impl Verdict {
         for hold in expected {
             let own: Vec<&Value> = found.iter().filter(|h| h["lock"] == hold["lock"]).collect();
             match own[..] {
-                [] if hold["must"] == true => self.wrong(format!("{who}: does not hold {hold}")),
+                [] if hold["must"] == true => self.add(format!("{who}: does not hold {hold}")),
                 [] => {}
                 [own] => {
                     let kind = hold["kind"].is_null() || own["kind"] == hold["kind"];
@@ -98,26 +97,26 @@ impl Verdict {
                         || own["depth"] != hold["depth"]
                         || rank(&own["confidence"]) < rank(&hold["confidence"])
                     {
-                        self.wrong(format!("{who}: holds {own}, not {hold}"));
+                        self.add(format!("{who}: holds {own}, not {hold}"));
                     }
                 }
-                _ => self.wrong(format!("{who}: holds {} {} times over", hold["lock"], own.len())),
+                _ => self.add(format!("{who}: holds {} {} times", hold["lock"], own.len())),
             }
         }
         for hold in found {
             let known = expected.iter().any(|h| h["lock"] == hold["lock"])
                 || items(&row["may"]).contains(&hold["lock"])
-                || is_in(&row["may_in"], thread, hold);
+                || is_held_in(&row["may_in"], thread, hold);
             if !known {
-                self.wrong(format!("{who}: holds {hold}, which is invented"));
+                self.add(format!("{who}: holds {hold}, which is invented"));
             }
         }
     }
 }
 
-/// The frame that holds it is of this file of the standard library, whose own locks the program
-/// cannot tell.
-fn is_in(file: &Value, thread: &Value, hold: &Value) -> bool {
+/// Returns whether the frame that holds the lock is in this file of the standard library. A
+/// debuggee does not know the locks that the standard library itself holds.
+fn is_held_in(file: &Value, thread: &Value, hold: &Value) -> bool {
     let frame = hold["frame"].as_u64().and_then(|frame| usize::try_from(frame).ok());
     let held_in = frame.and_then(|frame| thread["frames"][frame]["file"].as_str());
     file.as_str().zip(held_in).is_some_and(|(file, held_in)| held_in.ends_with(file))
