@@ -43,13 +43,13 @@ for i in range(4): threading.Thread(target=feed).start()
 open('ready', 'w').close()
 ";
 
-fn dump(dir: &TestDir, target: &TruthfulDebuggee) -> Value {
+fn dump(dir: &TestDir, target: &ScriptTarget) -> Value {
     let out = dir.ungil(["dump", &target.pid(), "--json", "--no-source"]).run();
     assert!(out.code == 0 || out.code == 4, "{}", out.stderr);
     out.json()
 }
 
-fn top(dir: &TestDir, target: &TruthfulDebuggee, views: &str) -> Value {
+fn top(dir: &TestDir, target: &ScriptTarget, views: &str) -> Value {
     let out = dir.ungil(["top", &target.pid(), "--json", "-d", "500ms", "-n", views]).run().ok();
     serde_json::from_str(out.stdout.lines().last().unwrap()).unwrap()
 }
