@@ -17,10 +17,9 @@ pub fn debuggees_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("debuggees")
 }
 
-/// Files in [`debuggees_dir`] that are not debuggees with a ground truth: shared modules, and
-/// programs that create the file `ready`. `ordered` has its own tests in dump_robust.rs.
-const OTHER_PROGRAMS: [&str; 6] =
-    ["look", "tasks", "event_loops", "forked_children", "lock_orders", "ordered"];
+/// Files in [`debuggees_dir`] that are not debuggees with a ground truth: shared modules, and a
+/// program that has its own tests in dump_robust.rs.
+const OTHER_PROGRAMS: [&str; 3] = ["look", "tasks", "ordered"];
 
 /// Returns the names of the debuggees with a ground truth except `ordered`, in alphabetical order.
 pub fn debuggee_names() -> Vec<String> {

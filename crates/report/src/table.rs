@@ -180,16 +180,16 @@ fn add_energy(table: &mut TextTable, view: View<'_>) {
     };
     let bands: Vec<_> = arms.iter().map(|a| joules::band(view, &a.arm)).collect();
     let unit = ColumnUnit::choose(energy.iter().flatten().copied(), ENERGY_UNITS);
-    let cell = |((arm, energy), band): ((&ArmFigures, &Option<f64>), &Option<(f64, f64)>)| match (
-        energy, band,
-    ) {
-        (None, _) => blank(arm, "energy_j"),
-        (Some(joules), None) => unit.format(*joules),
-        (Some(joules), Some((low, high))) => {
-            format!("{} ({}–{})", unit.format(*joules), unit.format(*low), unit.format(*high))
+    let with_band = |joules: f64, band: Option<(f64, f64)>| match band {
+        None => unit.format(joules),
+        Some((low, high)) => {
+            format!("{} ({}–{})", unit.format(joules), unit.format(low), unit.format(high))
         }
     };
-    let cells = arms.iter().zip(&energy).zip(&bands).map(cell).collect();
+    let cells = arms.iter().zip(energy.iter().zip(&bands)).map(|(arm, (joules, band))| {
+        joules.map_or_else(|| blank(arm, "energy_j"), |joules| with_band(joules, *band))
+    });
+    let cells = cells.collect();
     let title = format!("energy ({})", joules::class(sensor.evidence));
     table.add_optional(ENERGY_IMPORTANCE, unit.heading(&title), Align::Right, cells);
     let above = values("energy_above_idle_j");

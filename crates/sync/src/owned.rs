@@ -24,8 +24,9 @@ pub unsafe trait Counted {
     /// Raises the count of the object behind `word` if it is still alive. Always succeeds for
     /// immediate values.
     ///
-    /// # Safety The calling thread loaded `word` from a slot, as described at the trait, or owns a
-    /// count of it.
+    /// # Safety
+    /// The calling thread loaded `word` from a slot, as described at the trait, or owns a count of
+    /// it.
     unsafe fn try_retain(word: u64) -> bool;
 
     /// Releases a count that the caller owns.

@@ -275,11 +275,9 @@ pub(crate) unsafe fn retain_and_merge(object: *mut ffi::PyObject) {
         if head.owner.load(Ordering::Relaxed) == header::this_thread() {
             // A temporary on the interpreter's stack cannot be reached by another thread before the
             // caller stores it, so no atomic exchange is needed.
+            let is_unshared = local == 1 && head.shared.load(Ordering::Relaxed) == 0;
             // SAFETY: alive, by the caller's contract.
-            if local == 1
-                && head.shared.load(Ordering::Relaxed) == 0
-                && unsafe { is_temporary(object) }
-            {
+            if is_unshared && unsafe { is_temporary(object) } {
                 head.shared.store((2 << SHIFT) | MERGED, Ordering::Relaxed);
                 disown(head);
             } else {

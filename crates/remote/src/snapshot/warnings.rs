@@ -17,7 +17,7 @@ pub(super) fn process_warnings(python: &Python, dump: &ThreadDump) -> Vec<String
                 .into(),
         );
     }
-    if has_greenlets(python, &dump) {
+    if has_greenlets(python, dump) {
         warnings.push(
             "suspended greenlets are not shown: each thread's stack is that of its current greenlet".into(),
         );
