@@ -114,3 +114,34 @@ fn sleeping_workload_gets_no_recommendation() {
     assert_eq!(advises(&out, "the GIL plays no part"), !busy, "{}", out.stdout);
     assert!(busy || !advises(&out, "Use ") && !advises(&out, "Stay with"), "{}", out.stdout);
 }
+
+/// Threads that hold one lock while they sleep: each more takes as much longer.
+const ONE_LOCK: &str = "
+import sys, threading, time
+lock = threading.Lock()
+def work():
+    for _ in range(30):
+        with lock:
+            time.sleep(0.005)
+threads = [threading.Thread(target=work) for _ in range(int(sys.argv[1]))]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+";
+
+#[test]
+fn a_collapse_is_followed_by_a_lock_profile() {
+    let dir = TestDir::new();
+    dir.write("work.py", ONE_LOCK);
+    let record = ".ungil/r.jsonl";
+    let blocks = ["--blocks", "5", "--max-blocks", "5", "--warmup", "0", "--out", record];
+    let python = ["--python", "3.14,3.14t", "--workers", "1,2", "--", "{workers}"];
+    let first = dir.ungil(["compare", "-q", "work.py"]).args(blocks).args(python).run().ok();
+    let command = "ungil profile --mode lock --python 3.14t work.py -- 2";
+    assert!(first.stdout.contains(command), "{}", first.stdout);
+    assert!(!first.stdout.contains("Lock profile"), "{}", first.stdout);
+    dir.ungil(command.split(' ').skip(1)).run().ok();
+    let again = dir.ungil(["compare", "--replay", record]).run().ok().stdout;
+    let quoted = again.lines().find(|line| line.starts_with("- Lock profile .ungil/"));
+    let quoted = quoted.unwrap_or_else(|| panic!("{again}"));
+    assert!(quoted.contains("threading.Lock `lock`") && quoted.contains("work.py:"), "{quoted}");
+}

@@ -127,9 +127,7 @@ fn show(args: &Compare, view: View<'_>, path: &Path) -> Result<(), CliError> {
     let mut text = terminal(view, table_width(args.wide));
     #[cfg(feature = "live")]
     if ungil_report::collapses(view)
-        && let Some(folder) = path.parent()
-        && let Some((profile, finding)) =
-            lock_profile::finding(folder, &view.record.header.workload)
+        && let Some((profile, finding)) = lock_profile::finding(path, &view.record.header.workload)
     {
         let finding = sanitize(&finding);
         text.push_str(&format!("- Lock profile {}: {finding}.\n", profile.display()));

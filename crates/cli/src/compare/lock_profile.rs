@@ -9,15 +9,16 @@ use ungil_profile::{FindingTopic, Mode, Profile, findings};
 /// Maximum number of recordings that are read.
 const MAX_RECORDINGS: usize = 20;
 
-/// Returns the main finding about a lock in the newest lock profile of the workload in `folder`,
-/// and the path of that profile.
-pub(super) fn finding(folder: &Path, workload: &Workload) -> Option<(PathBuf, String)> {
+/// Returns the main finding about a lock in the newest lock profile of the workload in the folder
+/// of its record, and the path of that profile.
+pub(super) fn finding(record: &Path, workload: &Workload) -> Option<(PathBuf, String)> {
     let name = match workload {
         Workload::Script { path, .. } => path.file_name()?.to_string_lossy().into_owned(),
         Workload::Module { name, .. } => name.clone(),
         _ => return None,
     };
-    recordings(folder).into_iter().take(MAX_RECORDINGS).find_map(|path| {
+    let folder = record.parent().filter(|folder| !folder.as_os_str().is_empty());
+    recordings(folder.unwrap_or(Path::new("."))).into_iter().take(MAX_RECORDINGS).find_map(|path| {
         let profile = Profile::load(&path).ok()?;
         let runs_it = |word: &str| Path::new(word).file_name().is_some_and(|file| *file == *name);
         if profile.header.mode != Mode::Lock || !profile.header.command.split(' ').any(runs_it) {
