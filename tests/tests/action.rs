@@ -191,7 +191,7 @@ fn token_without_write_permission_is_a_warning() {
     let out = action(&dir, &api.url, &[("AUDIT", "fine.py")]);
     assert!(out.status.success(), "{}{}", text(&out.stdout), text(&out.stderr));
     assert!(text(&out.stdout).contains("::warning::the comment could not be written: HTTP Error"));
-    assert!(dir.read("summary.md").expect("a summary").contains("1 source read"));
+    assert!(dir.read("summary.md").expect("a summary").contains("1 source file read"));
     let silent = action(&dir, &api.url, &[("AUDIT", "fine.py"), ("COMMENT", "false")]);
     assert!(silent.status.success() && !text(&silent.stdout).contains("warning"));
 }
