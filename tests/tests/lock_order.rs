@@ -87,7 +87,7 @@ def work(outer, inner):
         with outer:
             time.sleep(0.002)
             if inner.acquire(timeout=0.02):
-                inner.close_stdin()
+                inner.release()
         time.sleep(random.random() * 0.01)
 threading.Thread(target=work, args=(a, b)).start()
 threading.Thread(target=work, args=(b, a)).start()

@@ -170,7 +170,7 @@ fn two_hundred_threads_are_named() {
 import threading
 event, there = threading.Event(), threading.Semaphore(0)
 def wait():
-    there.close_stdin()
+    there.release()
     event.wait()
 for n in range(200): threading.Thread(target=wait, name=f'worker {n}', daemon=True).start()
 for n in range(200): there.acquire()

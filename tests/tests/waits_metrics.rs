@@ -16,13 +16,13 @@ from ungil_phase import phase
 lock, event, items = threading.Lock(), threading.Event(), queue.Queue()
 tried = threading.Semaphore(0)
 def wait_for_lock():
-    tried.close_stdin()
+    tried.release()
     with lock: pass
 def wait_for_event():
-    tried.close_stdin()
+    tried.release()
     event.wait()
 def wait_for_item():
-    tried.close_stdin()
+    tried.release()
     items.get()
 work = [wait_for_lock] * 3 + [wait_for_event] * 2 + [wait_for_item]
 with lock:

@@ -81,7 +81,7 @@ import threading, time
 cache_lock, pool_lock, log_lock = threading.Lock(), threading.Lock(), threading.Lock()
 tried = threading.Semaphore(0)
 def wait(lock):
-    tried.close_stdin()
+    tried.release()
     with lock: pass
 with cache_lock, pool_lock, log_lock:
     for lock, count in ((cache_lock, 7), (pool_lock, 2), (log_lock, 1)):
