@@ -103,10 +103,7 @@ fn the_table_of_runs_sorts_and_filters_by_mouse_and_keyboard() {
     // The downloaded record is identical byte for byte.
     let folder = dir.join("taken");
     fs::create_dir(&folder).unwrap();
-    page.command(
-        "BrowserPage.setDownloadBehavior",
-        json!({"behavior": "allow", "downloadPath": folder}),
-    );
+    page.command("Page.setDownloadBehavior", json!({"behavior": "allow", "downloadPath": folder}));
     page.evaluate("document.querySelector('.take').click()");
     let taken = folder.join("r.jsonl");
     ungil_tests::eventually("the record", || {

@@ -24,14 +24,11 @@ fn main() -> AnyResult<()> {
     println!("{:.2} MB", std::fs::metadata(&page)?.len() as f64 / 1e6);
     let mut browser = BrowserPage::open(&page, 1400, "light", READY);
     println!("first: painted after {:.0} ms", entry_time(&mut browser, "first-contentful-paint")?);
-    browser.command(
-        "BrowserPage.addScriptToEvaluateOnNewDocument",
-        serde_json::json!({ "source": NOTE }),
-    );
+    browser.command("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": NOTE }));
     let (mut painted, mut ready) = (vec![], vec![]);
     for _ in 0..rounds {
         browser.command(
-            "BrowserPage.navigate",
+            "Page.navigate",
             serde_json::json!({ "url": format!("file://{}", page.display()) }),
         );
         browser.wait_until(&format!("{READY} && performance.getEntriesByName('ready')[0]"));
