@@ -160,7 +160,7 @@ fn targets_that_cannot_be_watched_are_reported() {
     let told = dir.ungil(["top", &sleep.id().to_string(), "--once"]).run().expect_error(1);
     sleep.kill().unwrap();
     sleep.wait().unwrap();
-    assert!(told.what.contains("no CPython"), "{told:?}");
+    assert!(told.what.contains("does not contain CPython"), "{told:?}");
     assert!(dir.ungil(["top"]).run().expect_error(2).help.contains("--once"));
     for wrong in
         [&["top", "0"][..], &["top", "1", "-d", "0"], &["top", "1", "--rate", "0"], &["top", "x"]]
