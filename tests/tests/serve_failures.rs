@@ -27,7 +27,7 @@ fn a_failing_service_is_not_recommended() {
         assert!(!text.contains(never), "'{never}' in {text}");
     }
     let hazard =
-        "5 of 5 runs of 3.14t: up to 50.0 % of 20 requests failed: 10 answers neither 2xx nor 3xx";
+        "5 of 5 runs of 3.14t: up to 50.0 % of 20 requests failed: 10 responses neither 2xx nor 3xx";
     let advice = "No arm is recommended: 50.0 % of the requests to 3.14t failed.";
     for sentence in [hazard, advice, "more blocks decide nothing"] {
         assert!(text.contains(sentence), "no '{sentence}' in {text}");
@@ -68,7 +68,7 @@ fn a_failing_service_is_not_recommended() {
     for text in [&md, &page] {
         assert!(
             text.contains("No arm is recommended")
-                && text.contains("10 answers neither 2xx nor 3xx"),
+                && text.contains("10 responses neither 2xx nor 3xx"),
             "{text}"
         );
     }
