@@ -129,10 +129,18 @@ def _fail(what, why, help):
 
 def _settings(settings):
     settings = dict(settings or {})
-    settings.pop("program", None)
+    arguments = [settings.get("build-args") or "", "--profile", _profile(settings)]
     if sys.version_info >= (3, 15):
-        settings["build-args"] = f"{settings.get('build-args') or ''} --features abi3t".strip()
+        arguments += ["--features", "abi3t"]
+    settings["build-args"] = " ".join(arguments).strip()
+    settings.pop("program", None)
+    settings.pop("profile", None)
     return settings
+
+
+def _profile(settings):
+    """Returns cargo's profile: `--config-settings profile=NAME`, or the one that compiles fast."""
+    return (settings or {}).get("profile") or "local"
 
 
 def _metadata(package, directory, settings):
@@ -227,7 +235,7 @@ def _add_program(package, settings):
 
     Builds it, unless `--config-settings program=PATH` names an executable.
     """
-    program = (settings or {}).get("program") or _build_program(package)
+    program = (settings or {}).get("program") or _build_program(package, _profile(settings))
     scripts = _scripts(package)
     # A rename is atomic: a build that runs at the same time never packs an incomplete file.
     partial = scripts / f".ungil.{os.getpid()}"
@@ -235,8 +243,8 @@ def _add_program(package, settings):
     partial.rename(scripts / Path(program).name)
 
 
-def _build_program(package):
-    """Builds `ungil` in release mode and returns its path."""
+def _build_program(package, profile):
+    """Builds `ungil` and returns its path."""
     cargo = os.environ.get("CARGO", "cargo")
     if shutil.which(cargo) is None:
         _fail(
@@ -248,7 +256,8 @@ def _build_program(package):
         [
             cargo,
             "build",
-            "--release",
+            "--profile",
+            profile,
             "--package",
             "ungil",
             "--message-format",
@@ -261,7 +270,7 @@ def _build_program(package):
         _fail(
             "cargo could not build the program",
             f"it exited with status {build.returncode}; its messages are above",
-            "fix what 'cargo build --release --package ungil' reports in the folder above this one",
+            f"fix what 'cargo build --profile {profile} --package ungil' reports in the folder above",
         )
     built = [
         m["executable"] for m in map(json.loads, build.stdout.splitlines()) if m.get("executable")

@@ -47,10 +47,22 @@ fn pytest(version: &str, gil: Option<&str>, arguments: &[&str]) {
     println!("{report}");
 }
 
-/// Excludes the tests that need not be repeated for each interpreter.
-const EACH: [&str; 4] = ["--ignore", "test_soak.py", "--deselect", CHECKERS];
-/// The type checks of the stubs, which do not depend on the interpreter.
-const CHECKERS: &str = "test_stubs.py::test_the_checkers_accept_the_stubs_and_their_uses";
+/// The type checks of the stubs.
+macro_rules! checkers {
+    () => {
+        "test_stubs.py::test_the_checkers_accept_the_stubs_and_their_uses"
+    };
+}
+
+/// Excludes the tests that need not be repeated for each interpreter: `passes_its_other_tests` and
+/// `passes_its_soak_tests` run them. pytest names a test from the folder above.
+const EACH: [&str; 5] = [
+    "--ignore=test_soak.py",
+    "--ignore=test_scaling.py",
+    "--ignore=test_deadlines.py",
+    "--deselect",
+    concat!("tests/", checkers!()),
+];
 
 #[test]
 fn passes_its_tests_on_3_14() {
@@ -77,9 +89,10 @@ fn passes_its_tests_on_3_15t() {
     pytest("3.15t", None, &EACH);
 }
 
+/// What does not depend on the interpreter: the stubs' types, the benchmark program, the helpers.
 #[test]
-fn passes_its_stub_tests() {
-    pytest("3.14t", None, &[CHECKERS]);
+fn passes_its_other_tests() {
+    pytest("3.14t", None, &[checkers!(), "test_scaling.py", "test_deadlines.py"]);
 }
 
 /// One second for each structure; the nightly profile covers the other interpreters.

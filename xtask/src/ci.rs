@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: every required check, with the duration of each stage.
 
 use crate::environment::{cargo, root, run};
-use crate::{Done, checks, test};
+use crate::{Done, checks, loom, test};
 use std::process::Command;
 use std::time::Instant;
 
@@ -11,8 +11,11 @@ pub(crate) fn ci() -> Done {
     stage("lints", || {
         cargo_run(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
     })?;
+    let variables = test::install()?;
+    // After the wheels were built, which are checked, too.
     stage("checks", checks::checks)?;
-    test::test(&[])
+    stage("models", loom::loom)?;
+    test::run_tests(variables, &[])
 }
 
 /// Runs a stage and prints how long it took.

@@ -6,15 +6,15 @@
 
 use crate::ci::stage;
 use crate::environment::{cargo, home, on_path, root, run, target};
-use crate::{Done, docs, shared_pythons, toolchains, wheels};
+use crate::{Done, docs, shared_pythons, toolchains, tools, wheels};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::{env, fs};
+use std::{env, fs, thread};
 
 /// An environment variable for the tests.
-type Variable = (&'static str, PathBuf);
+pub(crate) type Variable = (&'static str, PathBuf);
 
 /// Set for a test runner that is started after everything was installed.
 pub(crate) const READY: &str = "UNGIL_SETUP_DONE";
@@ -48,6 +48,8 @@ pub(crate) enum Part {
     Numpy,
     /// Interpreters whose code is in a shared library.
     SharedPythons,
+    /// Python packages with which others are built and tested.
+    Tools,
     /// Toolchains that build extension modules.
     Toolchains,
     /// The generator of the documentation site.
@@ -56,14 +58,15 @@ pub(crate) enum Part {
 
 impl Part {
     /// All parts in an order in which each follows the parts it needs.
-    pub(crate) const ALL: [Part; 9] = [
+    pub(crate) const ALL: [Part; 10] = [
         Part::Program,
         Part::Interpreters,
         Part::Programs,
         Part::Browser,
+        Part::SharedPythons,
+        Part::Tools,
         Part::Wheels,
         Part::Numpy,
-        Part::SharedPythons,
         Part::Toolchains,
         Part::Docs,
     ];
@@ -78,6 +81,7 @@ impl Part {
             Part::Wheels => "wheels",
             Part::Numpy => "numpy",
             Part::SharedPythons => "shared-pythons",
+            Part::Tools => "tools",
             Part::Toolchains => "toolchains",
             Part::Docs => "docs",
         }
@@ -87,9 +91,17 @@ impl Part {
     fn needs(self) -> &'static [Part] {
         match self {
             Part::Interpreters => &[Part::Program],
-            Part::Wheels | Part::Numpy | Part::Toolchains | Part::Docs => &[Part::Interpreters],
-            Part::Program | Part::Programs | Part::Browser | Part::SharedPythons => &[],
+            Part::Numpy => &[Part::Interpreters],
+            Part::Wheels | Part::Toolchains | Part::Docs => &[Part::Interpreters, Part::Tools],
+            Part::Program | Part::Programs | Part::Browser | Part::SharedPythons | Part::Tools => {
+                &[]
+            }
         }
+    }
+
+    /// Returns whether the part is only downloaded and unpacked, and needs no other.
+    fn is_download(self) -> bool {
+        self.needs().is_empty() && self != Part::Program
     }
 
     /// Installs the part and returns the variables by which the tests find it.
@@ -109,6 +121,7 @@ impl Part {
             Part::Wheels => Ok(vec![("UNGIL_PACKAGES", wheels::install(&program)?)]),
             Part::Numpy => numpy(&program).map(|()| Vec::new()),
             Part::SharedPythons => Ok(vec![("UNGIL_SHARED", shared_pythons::install()?)]),
+            Part::Tools => tools::install_all().map(|()| Vec::new()),
             Part::Toolchains => Ok(vec![("UNGIL_TOOLCHAINS", toolchains::install()?)]),
             Part::Docs => docs::install().map(|_| Vec::new()),
         }
@@ -149,6 +162,8 @@ pub(crate) fn setup(arguments: &[String]) -> Done {
 }
 
 /// Installs parts and what they need, and returns the variables by which the tests find them.
+/// Downloads wait for the network while the program is compiled, and the wheels, whose crates
+/// depend on one another, are compiled beside the rest.
 pub(crate) fn install(parts: &[Part]) -> Result<Vec<Variable>, String> {
     let needed = |part: &Part| {
         parts.iter().any(|&wanted| {
@@ -156,8 +171,34 @@ pub(crate) fn install(parts: &[Part]) -> Result<Vec<Variable>, String> {
                 || wanted.needs().iter().any(|need| need == part || need.needs().contains(part))
         })
     };
+    let needed: Vec<Part> = Part::ALL.into_iter().filter(needed).collect();
+    let select = |of: &dyn Fn(Part) -> bool| -> Vec<Part> {
+        needed.iter().copied().filter(|&part| of(part)).collect()
+    };
+    let mut variables = beside(
+        &select(&Part::is_download),
+        &select(&|part| matches!(part, Part::Program | Part::Interpreters)),
+    )?;
+    variables.extend(beside(
+        &select(&|part| part == Part::Wheels),
+        &select(&|part| matches!(part, Part::Numpy | Part::Toolchains | Part::Docs)),
+    )?);
+    Ok(variables)
+}
+
+/// Installs two groups of parts at the same time.
+fn beside(some: &[Part], others: &[Part]) -> Result<Vec<Variable>, String> {
+    thread::scope(|scope| {
+        let some = scope.spawn(|| install_in_order(some));
+        let mut variables = install_in_order(others)?;
+        variables.extend(some.join().map_err(|_| "an installation panicked")??);
+        Ok(variables)
+    })
+}
+
+fn install_in_order(parts: &[Part]) -> Result<Vec<Variable>, String> {
     let mut variables = Vec::new();
-    for part in Part::ALL.into_iter().filter(needed) {
+    for part in parts {
         variables.extend(stage(part.name(), || part.install())?);
     }
     Ok(variables)

@@ -2,35 +2,49 @@
 
 use crate::ci::stage;
 use crate::environment::{cargo, root, run};
-use crate::setup::{self, Part};
+use crate::setup::{self, Part, Variable};
 use crate::{Done, loom};
+use std::num::NonZero;
 use std::process::Command;
+use std::thread;
 
 /// Runs the tests. Without arguments, first installs everything they need and runs the models of
 /// the lock-free structures, then runs all tests. With arguments, runs the tests that nextest
 /// selects and installs only what those need (see `.config/nextest.toml`).
 pub(crate) fn test(arguments: &[String]) -> Done {
-    let nextest = Command::new(cargo())
-        .args(["nextest", "--version"])
-        .output()
-        .is_ok_and(|out| out.status.success());
-    let selected = nextest && !arguments.is_empty();
-    let mut variables = Vec::new();
-    if !selected {
-        variables = setup::install(&Part::ALL)?;
-        variables.push((setup::READY, "all".into()));
-        stage("models", loom::loom)?;
+    if has_nextest() && !arguments.is_empty() {
+        return run_tests(Vec::new(), arguments);
     }
+    let variables = install()?;
+    stage("models", loom::loom)?;
+    run_tests(variables, arguments)
+}
+
+/// Installs everything that the tests need and returns the variables by which they find it.
+pub(crate) fn install() -> Result<Vec<Variable>, String> {
+    let mut variables = setup::install(&Part::ALL)?;
+    variables.push((setup::READY, "all".into()));
+    Ok(variables)
+}
+
+/// Runs the tests that `arguments` select; without arguments, all.
+pub(crate) fn run_tests(variables: Vec<Variable>, arguments: &[String]) -> Done {
     let mut runner = Command::new(cargo());
     runner.current_dir(root()).envs(variables);
-    if nextest {
+    if has_nextest() {
         // nextest prints one summary for all test binaries.
         runner.args(["nextest", "run", "--workspace"]);
         if !arguments.iter().any(|argument| argument.starts_with("--profile")) {
-            runner.args(["--profile", "ci"]);
+            let slots = 2 * thread::available_parallelism().map_or(1, NonZero::get);
+            runner.args(["--profile", "ci", "--test-threads", &slots.to_string()]);
         }
     } else {
         runner.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
     }
     run(runner.args(arguments))
+}
+
+fn has_nextest() -> bool {
+    let version = Command::new(cargo()).args(["nextest", "--version"]).output();
+    version.is_ok_and(|out| out.status.success())
 }

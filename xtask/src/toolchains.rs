@@ -20,17 +20,23 @@ const PYO3: [(&str, &str, &str, &[&str]); 4] = [
 pub(crate) fn install() -> Result<PathBuf, String> {
     debian("c++", "g++")?;
     let folder = target().join("toolchains");
-    tools::cython(folder.join("cython"))?;
-    tools::pybind11(folder.join("pybind11"))?;
-    tools::nanobind(folder.join("nanobind"))?;
+    tools::cython()?;
+    tools::pybind11()?;
+    tools::nanobind()?;
     for (name, manifest, version, more) in PYO3 {
+        let place = folder.join("pyo3").join(name);
+        let first = folder.join("pyo3").join(PYO3[0].0);
+        if manifest == PYO3[0].1 && !place.exists() && first.exists() {
+            // The procedural macros and their dependencies are the same for each interpreter.
+            run(Command::new("cp").arg("-a").args([&first, &place]))?;
+        }
         let manifest = root().join("crates/audit/tests/fixtures/pyo3").join(manifest);
         // Each has its own target folder: in a shared one, building for one interpreter would
         // invalidate the build for another. Optimised, like wheels.
         let mut build = Command::new(cargo());
         build.current_dir(manifest).env("PYO3_PYTHON", interpreter(version)?);
         build.args(["build", "--quiet", "--locked", "--release"]).args(more);
-        run(build.arg("--target-dir").arg(folder.join("pyo3").join(name)))?;
+        run(build.arg("--target-dir").arg(place))?;
     }
     Ok(folder)
 }

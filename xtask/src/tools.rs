@@ -5,6 +5,24 @@ use crate::{Done, run, target};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The interpreters on which mypy compares the package with its stubs.
+const TYPE_CHECKED: [&str; 4] = ["3.14", "3.14t", "3.15", "3.15t"];
+
+/// Installs all tools that the tests use.
+pub(crate) fn install_all() -> Done {
+    pip()?;
+    pytest()?;
+    pyright()?;
+    servers()?;
+    for version in TYPE_CHECKED {
+        mypy(version)?;
+    }
+    cython()?;
+    pybind11()?;
+    nanobind()?;
+    Ok(())
+}
+
 /// pytest, which is pure Python, for every interpreter.
 pub(crate) fn pytest() -> Result<PathBuf, String> {
     install(target().join("python/site"), &["pytest"], &["--python-version", "3.14"])
@@ -30,18 +48,18 @@ pub(crate) fn pyright() -> Result<PathBuf, String> {
 }
 
 /// Cython for the interpreter on which the tests run it; its output works for all.
-pub(crate) fn cython(folder: PathBuf) -> Result<PathBuf, String> {
-    install(folder, &["Cython"], &["--python-version", "3.14"])
+pub(crate) fn cython() -> Result<PathBuf, String> {
+    install(target().join("toolchains/cython"), &["Cython"], &["--python-version", "3.14"])
 }
 
 /// pybind11, which is header-only.
-pub(crate) fn pybind11(folder: PathBuf) -> Result<PathBuf, String> {
-    install(folder, &["pybind11"], &["--python-version", "3.14"])
+pub(crate) fn pybind11() -> Result<PathBuf, String> {
+    install(target().join("toolchains/pybind11"), &["pybind11"], &["--python-version", "3.14"])
 }
 
 /// nanobind, which consists of sources only.
-pub(crate) fn nanobind(folder: PathBuf) -> Result<PathBuf, String> {
-    install(folder, &["nanobind"], &["--python-version", "3.14"])
+pub(crate) fn nanobind() -> Result<PathBuf, String> {
+    install(target().join("toolchains/nanobind"), &["nanobind"], &["--python-version", "3.14"])
 }
 
 /// Prefork servers in pure Python, for the tests of services.

@@ -18,9 +18,6 @@ const WHEELS: [(&str, &[&str]); 3] =
 pub(crate) fn install(program: &Path) -> Result<PathBuf, String> {
     let installed = target().join("python/installed");
     let pip = tools::pip()?;
-    tools::pytest()?;
-    tools::pyright()?;
-    tools::servers()?;
     for (builder, versions) in WHEELS {
         let wheels = target().join("python/wheels").join(builder);
         clear(&wheels)?;
@@ -39,7 +36,6 @@ pub(crate) fn install(program: &Path) -> Result<PathBuf, String> {
             .find(|path| path.extension().is_some_and(|e| e == "whl"))
             .ok_or("pip made no wheel")?;
         for version in versions {
-            tools::mypy(version)?;
             let place = installed.join(version);
             clear(&place)?;
             run(with(&pip, version)?
