@@ -77,7 +77,7 @@ fn assert_contended(script: &str, builds: &[&str], kind: &str) {
             !waits.is_empty()
         });
         eventually("a wait that top counts", || {
-            let view = top(&dir, &target, "4");
+            let view = top(&dir, &target, "2");
             let of = |o: &&Value| o["kind"] == kind;
             items(&view["objects"])
                 .iter()

@@ -1,9 +1,25 @@
 //! Compares the lock waits that `ungil compare` measures with the ground truth of the debuggees.
-//! Each debuggee runs until its standard input is closed after a second.
+//! Each debuggee keeps its state for a second, until its standard input is closed.
 #![allow(clippy::unwrap_used)] // test helpers may unwrap
 
 use serde_json::Value;
 use ungil_tests::{TestDir, TruthfulDebuggee, debuggee_names, debuggees_dir, metric};
+
+/// Runs a debuggee (`$1` is the interpreter, `$2` the program) until a second after it has printed
+/// its ground truth.
+const FOR_A_SECOND: &str = r#"
+place=$(mktemp -d)
+mkfifo "$place/input"
+"$1" "$2" < "$place/input" > "$place/truth" &
+exec 3> "$place/input"
+until [ -s "$place/truth" ]; do sleep 0.05; done
+sleep 1
+exec 3>&-
+wait $!
+status=$?
+rm -r "$place"
+exit $status
+"#;
 
 /// Returns how many threads wait for a lock all the time; `None` if the ground truth leaves it
 /// open.
@@ -32,18 +48,20 @@ fn assert_lock_waits_match(build: &str, first: usize) {
         target.end();
         let dir = TestDir::new();
         let path = debuggees_dir().join(format!("{program}.py"));
-        let command = format!("sh -c 'sleep 1 | {{python}} {} > /dev/null'", path.display());
+        dir.write("for_a_second.sh", FOR_A_SECOND);
+        let command = format!("sh for_a_second.sh {{python}} {}", path.display());
         let out = dir.one_block(["--command", &command, "--python", build]).run();
         assert_eq!(out.code, 0, "{program}: {}", out.stderr);
         let record = out.record();
         let run = record.run(build);
-        let found = metric(run, "lock_wait_s") / metric(run, "wall_s");
-        // Nothing waits while the interpreter starts, hence the wide lower bound.
-        let (least, most) =
-            if waiters == 0 { (0.0, 0.1) } else { (0.1 * waiters as f64, 1.05 * waiters as f64) };
+        let (found_s, wall_s) = (metric(run, "lock_wait_s"), metric(run, "wall_s"));
+        // The threads wait for the second at least, less what the first samples come late.
+        let most_s = 1.05 * waiters as f64 * wall_s;
+        let bounds_s =
+            if waiters == 0 { 0.0..=0.1 * wall_s } else { 0.1 * waiters as f64..=most_s };
         assert!(
-            (least..=most).contains(&found),
-            "{program}: {found} threads waited for locks, not {waiters}: {run}"
+            bounds_s.contains(&found_s),
+            "{program}: {found_s} s of waiting by {waiters} threads in {wall_s} s: {run}"
         );
         checked += 1;
     }

@@ -10,11 +10,6 @@ use ungil_tests::{
     eventually, python,
 };
 
-/// Returns the number of dumps for each build: `$UNGIL_DUMPS`, else 200.
-fn dumps_per_build() -> usize {
-    std::env::var("UNGIL_DUMPS").ok().and_then(|n| n.parse().ok()).unwrap_or(200)
-}
-
 /// Starts a program that prints its process id and then executes `code`.
 fn start_code(build: &str, code: &str) -> TruthfulDebuggee {
     let mut command = std::process::Command::new(python(build));
@@ -36,9 +31,19 @@ fn is_complete(out: &Out) -> bool {
 
 #[test]
 fn dumps_of_busy_program_are_correct_and_harmless() {
+    assert_dumps_of_busy_program(50);
+}
+
+#[test]
+#[ignore = "minutes: the nightly profile"]
+fn thousand_dumps_of_busy_program_are_correct_and_harmless() {
+    assert_dumps_of_busy_program(1000);
+}
+
+fn assert_dumps_of_busy_program(dumps: usize) {
     for build in BUILDS {
         let mut target = TruthfulDebuggee::start(build, &[], "ordered");
-        for round in 0..dumps_per_build() {
+        for round in 0..dumps {
             let out = target.dump(Vec::<&str>::new());
             assert_eq!(out.code, 0, "{build}, dump {round}: {}{}", out.stdout, out.stderr);
             let diff = DumpDiff::new(&target.truth, &out.json(), out.code, target.age());

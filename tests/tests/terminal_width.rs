@@ -1,4 +1,4 @@
-//! The text output of `dump`, `heap`, `profile` and `top` fits a terminal of 80 columns.
+//! The text output of `compare`, `dump`, `heap`, `profile` and `top` fits a terminal of 80 columns.
 #![allow(clippy::unwrap_used)] // helpers of tests may, as tests may
 
 mod profiles;
@@ -28,8 +28,10 @@ time.sleep(1000)
 fn fits(what: &str, text: &str) {
     assert!(text.lines().count() > 3, "{what}: {text}");
     for line in text.lines() {
-        let is_word = !line.trim_start().contains(' ');
-        let is_path = ["Recording: ", "Written: ", "  to view it: "]
+        let words = line.trim_start();
+        let is_command = words.starts_with('`') && words.ends_with('`');
+        let is_word = is_command || !words.contains(' ');
+        let is_path = ["Record: ", "Recording: ", "Written: ", "  to view it: "]
             .iter()
             .any(|start| line.starts_with(start));
         let width = line.chars().count();
@@ -80,4 +82,15 @@ fn the_table_of_allocations_fits_80_columns() {
         .ok();
     fits("alloc", &out.stdout);
     assert!(out.stdout.contains("Left out:"), "{}", out.stdout);
+}
+
+#[test]
+fn a_comparison_fits_80_columns() {
+    let dir = TestDir::new();
+    dir.write("a_script_with_a_long_name_that_is_compared.py", "import sys\nprint('same')\n");
+    let script = ["a_script_with_a_long_name_that_is_compared.py", "--workers", "1,2"];
+    let arms = ["--python", "3.14,3.14t", "--", "{workers}"];
+    let out = dir.one_block(script).args(arms).env("COLUMNS", "80").run().ok();
+    assert!(out.stdout.lines().any(|line| line.starts_with("- ")), "{}", out.stdout);
+    fits("compare", &out.stdout);
 }

@@ -8,10 +8,8 @@ use std::time::Instant;
 /// Runs all stages; the test runner's summary is the last thing printed.
 pub(crate) fn ci() -> Done {
     stage("format", || cargo_run(&["fmt", "--all", "--check"]))?;
-    stage("lints", || {
-        cargo_run(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
-    })?;
-    let variables = test::install()?;
+    let lints = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+    let variables = test::install(|| stage("lints", || cargo_run(&lints)))?;
     // After the wheels were built, which are checked, too.
     stage("checks", checks::checks)?;
     stage("models", loom::loom)?;

@@ -142,7 +142,7 @@ pub(crate) fn setup(arguments: &[String]) -> Done {
         })?;
         parts.push(part);
     }
-    let variables = install(if parts.is_empty() { &Part::ALL } else { &parts })?;
+    let variables = install(if parts.is_empty() { &Part::ALL } else { &parts }, || Ok(()))?;
     match for_runner {
         Some(file) => {
             let mut lines = String::new();
@@ -162,9 +162,14 @@ pub(crate) fn setup(arguments: &[String]) -> Done {
 }
 
 /// Installs parts and what they need, and returns the variables by which the tests find them.
-/// Downloads wait for the network while the program is compiled, and the wheels, whose crates
-/// depend on one another, are compiled beside the rest.
-pub(crate) fn install(parts: &[Part]) -> Result<Vec<Variable>, String> {
+///
+/// What waits for the network runs beside something that is compiled: the downloads beside the
+/// program, and the interpreters beside `other_work`. So do the wheels, whose crates depend on one
+/// another, and the rest.
+pub(crate) fn install(
+    parts: &[Part],
+    other_work: impl FnOnce() -> Done,
+) -> Result<Vec<Variable>, String> {
     let needed = |part: &Part| {
         parts.iter().any(|&wanted| {
             wanted == *part
@@ -172,27 +177,33 @@ pub(crate) fn install(parts: &[Part]) -> Result<Vec<Variable>, String> {
         })
     };
     let needed: Vec<Part> = Part::ALL.into_iter().filter(needed).collect();
-    let select = |of: &dyn Fn(Part) -> bool| -> Vec<Part> {
-        needed.iter().copied().filter(|&part| of(part)).collect()
+    let install = |group: &dyn Fn(&Part) -> bool| {
+        install_in_order(&needed.iter().copied().filter(group).collect::<Vec<_>>())
     };
-    let mut variables = beside(
-        &select(&Part::is_download),
-        &select(&|part| matches!(part, Part::Program | Part::Interpreters)),
+    let mut variables = Vec::new();
+    let (downloads, program) =
+        beside(|| install(&|part| part.is_download()), || install(&|part| *part == Part::Program))?;
+    variables.extend(downloads.into_iter().chain(program));
+    let (interpreters, ()) = beside(|| install(&|part| *part == Part::Interpreters), other_work)?;
+    variables.extend(interpreters);
+    let (wheels, rest) = beside(
+        || install(&|part| *part == Part::Wheels),
+        || install(&|part| matches!(part, Part::Numpy | Part::Toolchains | Part::Docs)),
     )?;
-    variables.extend(beside(
-        &select(&|part| part == Part::Wheels),
-        &select(&|part| matches!(part, Part::Numpy | Part::Toolchains | Part::Docs)),
-    )?);
+    variables.extend(wheels.into_iter().chain(rest));
     Ok(variables)
 }
 
-/// Installs two groups of parts at the same time.
-fn beside(some: &[Part], others: &[Part]) -> Result<Vec<Variable>, String> {
+/// Does two things at the same time.
+fn beside<A: Send, B>(
+    some: impl FnOnce() -> Result<A, String> + Send,
+    other: impl FnOnce() -> Result<B, String>,
+) -> Result<(A, B), String> {
     thread::scope(|scope| {
-        let some = scope.spawn(|| install_in_order(some));
-        let mut variables = install_in_order(others)?;
-        variables.extend(some.join().map_err(|_| "an installation panicked")??);
-        Ok(variables)
+        let some = scope.spawn(some);
+        let other = other();
+        let some = some.join().map_err(|_| "an installation panicked")?;
+        Ok((some?, other?))
     })
 }
 

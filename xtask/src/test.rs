@@ -15,14 +15,15 @@ pub(crate) fn test(arguments: &[String]) -> Done {
     if has_nextest() && !arguments.is_empty() {
         return run_tests(Vec::new(), arguments);
     }
-    let variables = install()?;
+    let variables = install(|| Ok(()))?;
     stage("models", loom::loom)?;
     run_tests(variables, arguments)
 }
 
-/// Installs everything that the tests need and returns the variables by which they find it.
-pub(crate) fn install() -> Result<Vec<Variable>, String> {
-    let mut variables = setup::install(&Part::ALL)?;
+/// Installs everything that the tests need and returns the variables by which they find it. Does
+/// `other_work` while it waits for the network.
+pub(crate) fn install(other_work: impl FnOnce() -> Done) -> Result<Vec<Variable>, String> {
+    let mut variables = setup::install(&Part::ALL, other_work)?;
     variables.push((setup::READY, "all".into()));
     Ok(variables)
 }
@@ -35,7 +36,7 @@ pub(crate) fn run_tests(variables: Vec<Variable>, arguments: &[String]) -> Done 
         // nextest prints one summary for all test binaries.
         runner.args(["nextest", "run", "--workspace"]);
         if !arguments.iter().any(|argument| argument.starts_with("--profile")) {
-            let slots = 2 * thread::available_parallelism().map_or(1, NonZero::get);
+            let slots = 3 * thread::available_parallelism().map_or(1, NonZero::get);
             runner.args(["--profile", "ci", "--test-threads", &slots.to_string()]);
         }
     } else {

@@ -9,7 +9,7 @@ use crate::progress::Progress;
 #[cfg(feature = "live")]
 use crate::sanitize::sanitize;
 use crate::signals;
-use crate::width::table_width;
+use crate::width::{table_width, text_width};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use ungil_experiment::arm::PythonSpec;
@@ -19,6 +19,7 @@ use ungil_experiment::runner::{Experiment, now};
 use ungil_experiment::threshold::{Threshold, ThresholdCheck};
 use ungil_experiment::workload::Workload;
 use ungil_experiment::{Machine, energy, plan};
+use ungil_format::wrap;
 use ungil_pythons::{Search, default_pair, resolve_all};
 use ungil_report::{View, csv, json, terminal};
 
@@ -132,6 +133,8 @@ fn show(args: &Compare, view: View<'_>, path: &Path) -> Result<(), CliError> {
         let finding = sanitize(&finding);
         text.push_str(&format!("- Lock profile {}: {finding}.\n", profile.display()));
     }
+    // Tables have their width already; sentences are broken on a terminal only.
+    let text = wrap(&text, if args.wide { None } else { text_width() }, 2);
     print(&format!("{text}\nRecord: {}\n", path.display()))
 }
 

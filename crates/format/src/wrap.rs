@@ -80,7 +80,8 @@ fn broken(line: &str, width: usize, indent: usize) -> String {
     out
 }
 
-/// Splits a line into words, each with the blanks before it. A number and its unit are one word.
+/// Splits a line into words, each with the blanks before it. A number and its unit are one word,
+/// and so is what backticks enclose: a command that is copied must not contain a line break.
 fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = line;
     let end_of_word =
@@ -92,6 +93,11 @@ fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
             let unit_end = end_of_word(rest, end + 1);
             let unit = rest[end + 1..unit_end].trim_end_matches([',', ';', ':', '.', ')']);
             end = if UNITS.contains(&unit) { unit_end } else { end };
+        }
+        if rest[..end].matches('`').count() % 2 == 1
+            && let Some(length) = rest[end..].find('`')
+        {
+            end = end_of_word(rest, end + length);
         }
         let found = (&rest[..blanks], &rest[blanks..end]);
         rest = &rest[end..];
@@ -127,6 +133,14 @@ mod tests {
     fn long_words_and_numbers_with_units_stay_whole() {
         assert_eq!(wrap("see /a/very/long/path here", Some(10), 0), "see\n/a/very/long/path\nhere");
         assert_eq!(wrap("it has waited 3.25 s, now", Some(18), 0), "it has waited\n3.25 s, now");
+    }
+
+    #[test]
+    fn commands_stay_whole() {
+        let text = "- Next: `ungil top 1 --json`, which shows it";
+        let expected = "- Next:\n  `ungil top 1 --json`,\n  which shows it";
+        assert_eq!(wrap(text, Some(16), 2), expected);
+        assert_eq!(wrap("one ` two three", Some(9), 0), "one ` two\nthree");
     }
 
     #[test]

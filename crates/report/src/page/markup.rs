@@ -182,9 +182,22 @@ pub(super) fn list(class: &str, lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let items = lines.iter().take(MAX_ROWS).map(|l| format!("<li>{}", escape(l)));
+    let items = lines.iter().take(MAX_ROWS).map(|l| format!("<li>{}", with_code(&escape(l))));
     let items: String = items.chain(more(lines.len()).map(|m| format!("<li>{m}"))).collect();
     format!("<ul class=\"{class}\">{items}</ul>")
+}
+
+/// Marks what pairs of backticks enclose as code.
+fn with_code(escaped: &str) -> String {
+    let mut parts: Vec<&str> = escaped.split('`').collect();
+    // A backtick without a partner is text.
+    let rest = if parts.len().is_multiple_of(2) { parts.pop() } else { None };
+    let mark = |(index, part): (usize, &&str)| match index % 2 {
+        0 => part.to_string(),
+        _ => format!("<code>{part}</code>"),
+    };
+    let marked: String = parts.iter().enumerate().map(mark).collect();
+    marked + &rest.map_or(String::new(), |rest| format!("`{rest}"))
 }
 
 /// Renders names and values.
@@ -197,6 +210,15 @@ pub(super) fn facts(facts: &[(String, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_pairs_of_backticks_are_code() {
+        assert_eq!(with_code("run `a b` or `c`"), "run <code>a b</code> or <code>c</code>");
+        for text in ["", "a b", "a ` b", "`"] {
+            assert_eq!(with_code(text), text);
+        }
+        assert_eq!(with_code("`a` ` b"), "<code>a</code> ` b");
+    }
 
     #[test]
     fn cells_break_only_between_figures() {

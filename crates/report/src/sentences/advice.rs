@@ -91,7 +91,7 @@ impl fmt::Display for Obstacle {
             ),
             Obstacle::NotParallel { arm, workers, cores } => write!(
                 f,
-                "{workers} workers used {} cores ({arm}): the work does not run in parallel. Look for a serial part, or a lock that all workers take (ungil profile --mode lock).",
+                "{workers} workers used {} cores ({arm}): the work does not run in parallel. Look for a serial part, or a lock that all workers take (`ungil profile --mode lock`).",
                 digits(*cores)
             ),
             Obstacle::Undecided { baseline } => {
@@ -373,11 +373,11 @@ impl Results<'_> {
     }
 }
 
-/// Returns the command that shows what the threads of an arm wait for.
+/// Returns the command that shows what the threads of an arm wait for, in backticks.
 fn profile_command(workload: &Workload, arm: &Arm) -> String {
     let workers = arm.workers.unwrap_or(1).to_string();
     let command = |what: String, args: &[String]| {
-        let mut line = format!("ungil profile --mode lock --python {} {what}", arm.head());
+        let mut line = format!("`ungil profile --mode lock --python {} {what}", arm.head());
         if !args.is_empty() {
             line.push_str(" --");
         }
@@ -385,11 +385,11 @@ fn profile_command(workload: &Workload, arm: &Arm) -> String {
             line.push(' ');
             line.push_str(&word(&arg.replace("{workers}", &workers)));
         }
-        line
+        line + "`"
     };
     match workload {
         Workload::Script { path, args } => command(word(&path.to_string_lossy()), args),
         Workload::Module { name, args } => command(format!("-m {}", word(name)), args),
-        _ => "ungil profile --mode lock PID, while it runs,".into(),
+        _ => "`ungil profile --mode lock PID`, while it runs,".into(),
     }
 }
