@@ -221,7 +221,8 @@ fn keys_change_the_view_and_the_terminal_is_restored() {
     top.press("e\r");
     top.until(&["not written"]);
     top.press("e\x7f\x7f\x7f\x7ftxt\r");
-    top.until(&["written to ungil-top-"]);
+    // The whole name: the refusal above is still on the screen, and it names the other file.
+    top.until(&[&format!("written to ungil-top-{}.txt", target.pid())]);
     let view: Value =
         serde_json::from_str(&dir.read(&format!("ungil-top-{}.json", target.pid())).unwrap())
             .unwrap();
