@@ -7,7 +7,7 @@ mod profiles;
 use profiles::{LINES, ScriptTarget, WAITERS, collapsed, profile};
 use serde_json::Value;
 use std::process::{Command, Stdio};
-use ungil_tests::{TestDir, eventually, python};
+use ungil_tests::{Out, TestDir, eventually, python};
 
 #[test]
 fn children_are_profiled_and_exec_is_followed() {
@@ -64,18 +64,27 @@ fn a_killed_profiler_leaves_a_running_target_and_a_readable_recording() {
 
 #[test]
 fn an_interrupt_keeps_the_profile() {
+    let target_dir = TestDir::new();
+    let target = ScriptTarget::start(&target_dir, "3.14", LINES);
+    // A recording exists shortly before the first look, and an empty profile is an error.
+    let (dir, out) = std::iter::repeat_with(|| interrupt_recording(&target))
+        .find(|(_, out)| !out.stderr.contains("in 0 looks"))
+        .unwrap();
+    assert_eq!(out.ok().json()["ending"], "told");
+    assert!(dir.read("kept.html").is_some_and(|page| page.contains("</html>")));
+    assert!(target.alive());
+}
+
+/// Interrupts a profile of the target as soon as its recording exists.
+fn interrupt_recording(target: &ScriptTarget) -> (TestDir, Out) {
     let dir = TestDir::new();
-    let target = ScriptTarget::start(&dir, "3.14", LINES);
     let mut running = dir.ungil(["profile", &target.pid(), "--json", "-o", "kept.html"]).start();
     running.until("a recording", || {
         let mut files = std::fs::read_dir(dir.join(".ungil")).ok()?.flatten();
         files.any(|file| file.path().extension().is_some_and(|e| e == "ungil")).then_some(())
     });
     running.signal("INT");
-    let out = running.wait().ok();
-    assert_eq!(out.json()["ending"], "told");
-    assert!(dir.read("kept.html").is_some_and(|page| page.contains("</html>")));
-    assert!(target.alive());
+    (dir, running.wait())
 }
 
 #[test]
