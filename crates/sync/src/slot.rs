@@ -18,8 +18,9 @@ use std::marker::PhantomData;
 #[derive(Default)]
 #[repr(transparent)]
 pub(crate) struct RawSlot(
-    /// 0 if empty, otherwise a word as in [`crate::owned`]. Loads are Acquire, exchanges AcqRel: a
-    /// thread that loads a word sees everything written before it was stored.
+    /// 0 if empty, otherwise a word as in [`crate::owned`]. SeqCst: a thread that loads a word sees
+    /// everything written before it was stored, and an exchange is visible to all threads before
+    /// its call returns.
     AtomicU64,
 );
 
@@ -27,7 +28,7 @@ impl RawSlot {
     /// Returns the word without raising its count.
     #[inline]
     pub(crate) fn peek(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::SeqCst)
     }
 
     /// Returns the word after raising its count, or 0 if the slot is empty.
@@ -59,13 +60,13 @@ impl RawSlot {
     /// Stores `word` and returns the previous word.
     #[inline]
     pub(crate) fn swap(&self, word: u64) -> u64 {
-        self.0.swap(word, Ordering::AcqRel)
+        self.0.swap(word, Ordering::SeqCst)
     }
 
     /// Stores `new` if the slot holds `expected`. Otherwise returns the word found.
     #[inline]
     pub(crate) fn compare_exchange(&self, expected: u64, new: u64) -> Result<u64, u64> {
-        self.0.compare_exchange(expected, new, Ordering::AcqRel, Ordering::Acquire)
+        self.0.compare_exchange(expected, new, Ordering::SeqCst, Ordering::SeqCst)
     }
 }
 

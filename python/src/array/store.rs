@@ -109,7 +109,7 @@ impl Store {
         match self {
             Self::Objects(slots) => cell::get(py, &slots[i]),
             Self::Ints(ints) => int(py, ints[i].get()),
-            Self::Floats(floats) => float(py, f64::from_bits(floats[i].load(Ordering::Acquire))),
+            Self::Floats(floats) => float(py, f64::from_bits(floats[i].load(Ordering::SeqCst))),
         }
     }
 
@@ -118,7 +118,7 @@ impl Store {
         match self {
             Self::Objects(slots) => cell::set(&slots[i], value),
             Self::Ints(ints) => ints[i].set(to_i64(value, INTS_TAKE)?),
-            Self::Floats(floats) => floats[i].store(bits(value)?, Ordering::Release),
+            Self::Floats(floats) => floats[i].store(bits(value)?, Ordering::SeqCst),
         }
         Ok(())
     }
@@ -133,7 +133,7 @@ impl Store {
             Self::Objects(slots) => cell::swap(&slots[i], value),
             Self::Ints(ints) => int(py, ints[i].swap(to_i64(value, INTS_TAKE)?)),
             Self::Floats(floats) => {
-                float(py, f64::from_bits(floats[i].swap(bits(value)?, Ordering::AcqRel)))
+                float(py, f64::from_bits(floats[i].swap(bits(value)?, Ordering::SeqCst)))
             }
         }
     }
@@ -160,7 +160,7 @@ impl Store {
             Self::Floats(floats) => {
                 let (expected, new) = (bits(expected)?, bits(new)?);
                 Ok(floats[i]
-                    .compare_exchange(expected, new, Ordering::AcqRel, Ordering::Acquire)
+                    .compare_exchange(expected, new, Ordering::SeqCst, Ordering::SeqCst)
                     .is_ok())
             }
         }
@@ -217,7 +217,7 @@ impl Store {
                     match floats[i].compare_exchange_weak(
                         old,
                         new.to_bits(),
-                        Ordering::AcqRel,
+                        Ordering::SeqCst,
                         Ordering::Relaxed,
                     ) {
                         Ok(_) => return Ok(AddOutcome::Float(f64::from_bits(old), new)),

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Thread safety: atomic, all methods.
 #[pyclass(frozen, module = "ungil", subclass, weakref)]
 pub(crate) struct AtomicFlag {
-    /// Loads are Acquire, stores Release, swaps AcqRel.
+    /// SeqCst: a call's effect is visible to all threads before the call returns. A Release store
+    /// may still wait in the processor's store buffer then.
     set: AtomicBool,
 }
 
@@ -31,28 +32,28 @@ impl AtomicFlag {
 
     /// Sets the flag.
     fn set(&self) {
-        self.set.store(true, Ordering::Release);
+        self.set.store(true, Ordering::SeqCst);
     }
 
     /// Clears the flag.
     fn clear(&self) {
-        self.set.store(false, Ordering::Release);
+        self.set.store(false, Ordering::SeqCst);
     }
 
     /// Returns true if the flag is set.
     fn is_set(&self) -> bool {
-        self.set.load(Ordering::Acquire)
+        self.set.load(Ordering::SeqCst)
     }
 
     /// Sets the flag and returns its previous value: of all threads that call this on a cleared
     /// flag, exactly one gets `False`.
     fn test_and_set(&self) -> bool {
-        self.set.swap(true, Ordering::AcqRel)
+        self.set.swap(true, Ordering::SeqCst)
     }
 
     /// Clears the flag and returns its previous value.
     fn test_and_clear(&self) -> bool {
-        self.set.swap(false, Ordering::AcqRel)
+        self.set.swap(false, Ordering::SeqCst)
     }
 
     fn __bool__(&self) -> bool {

@@ -13,7 +13,8 @@ const MAX_BACKOFF: u32 = 64;
 #[derive(Default)]
 #[repr(transparent)]
 pub struct Int(
-    /// The value. Loads are Acquire, stores Release, read-modify-writes AcqRel.
+    /// SeqCst: a change is visible to all threads before its call returns. A Release store may still
+    /// wait in the processor's store buffer then.
     AtomicI64,
 );
 
@@ -25,24 +26,24 @@ impl Int {
     /// Returns the value.
     #[inline]
     pub fn get(&self) -> i64 {
-        self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::SeqCst)
     }
 
     #[inline]
     pub fn set(&self, value: i64) {
-        self.0.store(value, Ordering::Release);
+        self.0.store(value, Ordering::SeqCst);
     }
 
     /// Stores `value` and returns the previous value.
     #[inline]
     pub fn swap(&self, value: i64) -> i64 {
-        self.0.swap(value, Ordering::AcqRel)
+        self.0.swap(value, Ordering::SeqCst)
     }
 
     /// Stores `new` if the value is `expected`. Otherwise returns the current value.
     #[inline]
     pub fn compare_exchange(&self, expected: i64, new: i64) -> Result<i64, i64> {
-        self.0.compare_exchange(expected, new, Ordering::AcqRel, Ordering::Acquire)
+        self.0.compare_exchange(expected, new, Ordering::SeqCst, Ordering::SeqCst)
     }
 
     /// Adds `n` and returns the previous value. Returns `None` and changes nothing if the sum does
@@ -55,19 +56,19 @@ impl Int {
     /// Sets the bits of `mask` and returns the previous value.
     #[inline]
     pub fn or(&self, mask: i64) -> i64 {
-        self.0.fetch_or(mask, Ordering::AcqRel)
+        self.0.fetch_or(mask, Ordering::SeqCst)
     }
 
     /// Clears the bits outside `mask` and returns the previous value.
     #[inline]
     pub fn and(&self, mask: i64) -> i64 {
-        self.0.fetch_and(mask, Ordering::AcqRel)
+        self.0.fetch_and(mask, Ordering::SeqCst)
     }
 
     /// Flips the bits of `mask` and returns the previous value.
     #[inline]
     pub fn xor(&self, mask: i64) -> i64 {
-        self.0.fetch_xor(mask, Ordering::AcqRel)
+        self.0.fetch_xor(mask, Ordering::SeqCst)
     }
 
     #[inline]
@@ -78,7 +79,7 @@ impl Int {
             match self.0.compare_exchange_weak(
                 value,
                 next(value)?,
-                Ordering::AcqRel,
+                Ordering::SeqCst,
                 Ordering::Relaxed,
             ) {
                 Ok(before) => return Some(before),

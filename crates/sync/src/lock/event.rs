@@ -57,7 +57,7 @@ impl Latch {
 /// A flag that threads can wait for (`threading.Event`).
 #[derive(Default)]
 pub struct Event {
-    /// Stored with Release, read with Acquire.
+    /// SeqCst: a change is visible to all threads before its call returns.
     set: AtomicBool,
     waiters: WaitSet,
 }
@@ -65,17 +65,17 @@ pub struct Event {
 impl Event {
     #[inline]
     pub fn is_set(&self) -> bool {
-        self.set.load(Ordering::Acquire)
+        self.set.load(Ordering::SeqCst)
     }
 
     /// Sets the flag and wakes all waiting threads, even if the flag is cleared again at once.
     pub fn set(&self) {
-        self.set.store(true, Ordering::Release);
+        self.set.store(true, Ordering::SeqCst);
         self.waiters.notify_all();
     }
 
     pub fn clear(&self) {
-        self.set.store(false, Ordering::Release);
+        self.set.store(false, Ordering::SeqCst);
     }
 
     /// Returns the number of waiting threads.
