@@ -8,9 +8,10 @@ thread reads on: then both read the old values, and a history of such calls is n
 import sys
 
 import pytest
-import ungil
 from concurrently import concurrently
 from history import StartGate, pin_to_processor
+
+import ungil
 
 ROUNDS = 20_000
 
