@@ -1,0 +1,36 @@
+"""Two event loops in two threads that take the lock only for the store."""
+
+import asyncio
+import threading
+
+CACHE = {}
+CACHE_LOCK = threading.Lock()
+
+
+async def fetch(key):
+    await asyncio.sleep(0)
+    return key.upper()
+
+
+async def fill(keys):
+    for key in keys:
+        value = await fetch(key)
+        with CACHE_LOCK:
+            CACHE[key] = value
+
+
+def run(keys):
+    asyncio.run(fill(keys))
+
+
+def main():
+    threads = [threading.Thread(target=run, args=(keys,)) for keys in (["a", "b"], ["c", "d"])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert CACHE == {"a": "A", "b": "B", "c": "C", "d": "D"}, CACHE
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Moves money between accounts while it holds the locks of both in a fixed order."""
+
+import threading
+from contextlib import ExitStack
+
+
+class Account:
+    def __init__(self, number, balance):
+        self.number = number
+        self.balance = balance
+        self.lock = threading.Lock()
+
+
+def transfer(source, target, amount):
+    with ExitStack() as held:
+        for account in sorted((source, target), key=lambda account: account.number):
+            held.enter_context(account.lock)
+        if source.balance >= amount:
+            source.balance -= amount
+            target.balance += amount
+
+
+def clerk(source, target):
+    for _ in range(500):
+        transfer(source, target, 5)
+
+
+def main():
+    first, second = Account(1, 100), Account(2, 100)
+    threads = [
+        threading.Thread(target=clerk, args=(first, second)),
+        threading.Thread(target=clerk, args=(second, first)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert first.balance + second.balance == 200
+
+
+if __name__ == "__main__":
+    main()

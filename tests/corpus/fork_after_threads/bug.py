@@ -1,0 +1,35 @@
+"""Starts a heartbeat thread and forks two workers."""
+
+import os
+import threading
+import warnings
+
+BEAT = threading.Lock()
+BEATS = []
+
+
+def beat():
+    for number in range(20):
+        with BEAT:
+            BEATS.append(number)
+
+
+def fork_worker(number):
+    child = os.fork()
+    if child == 0:
+        os._exit(10 + number if BEAT.acquire(timeout=1) else 1)
+    return child
+
+
+def main():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    thread = threading.Thread(target=beat)
+    thread.start()
+    workers = [fork_worker(number) for number in range(2)]
+    codes = [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers]
+    thread.join()
+    assert codes == [10, 11], codes
+
+
+if __name__ == "__main__":
+    main()

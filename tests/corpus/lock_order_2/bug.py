@@ -1,0 +1,35 @@
+"""Books and reports amounts under two locks."""
+
+import threading
+
+ACCOUNTS = threading.Lock()
+AUDIT = threading.Lock()
+BOOKED = []
+REPORTS = []
+
+
+def book(amount):
+    with ACCOUNTS:
+        BOOKED.append(amount)
+        with AUDIT:
+            REPORTS.append(f"booked {amount}")
+
+
+def report():
+    with AUDIT:
+        with ACCOUNTS:
+            REPORTS.append(f"total {sum(BOOKED)}")
+
+
+def main():
+    booking = threading.Thread(target=book, args=(5,))
+    booking.start()
+    booking.join()
+    reporting = threading.Thread(target=report)
+    reporting.start()
+    reporting.join()
+    assert REPORTS == ["booked 5", "total 5"], REPORTS
+
+
+if __name__ == "__main__":
+    main()

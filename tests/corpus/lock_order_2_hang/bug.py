@@ -1,0 +1,42 @@
+"""Two opposite transfers that each take the source's lock first."""
+
+import threading
+
+
+class Account:
+    def __init__(self, number, balance):
+        self.number = number
+        self.balance = balance
+        self.lock = threading.Lock()
+
+
+def transfer(source, target, amount, both_started, done):
+    with source.lock:
+        both_started.wait()
+        if target.lock.acquire(timeout=1):
+            try:
+                source.balance -= amount
+                target.balance += amount
+                done.append(source.number)
+            finally:
+                target.lock.release()
+        both_started.wait()
+
+
+def main():
+    first, second = Account(1, 100), Account(2, 100)
+    both_started = threading.Barrier(2, timeout=4)
+    done = []
+    threads = [
+        threading.Thread(target=transfer, args=(first, second, 5, both_started, done)),
+        threading.Thread(target=transfer, args=(second, first, 7, both_started, done)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == [1, 2], "the transfers waited for each other"
+
+
+if __name__ == "__main__":
+    main()

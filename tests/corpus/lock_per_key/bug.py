@@ -1,0 +1,31 @@
+"""Guards each key's value with a lock of its own, made when it is first needed."""
+
+import threading
+
+LOCKS = {}
+VALUES = {"x": 0, "y": 0}
+
+
+def lock_of(key):
+    if key not in LOCKS:
+        LOCKS[key] = threading.Lock()
+    return LOCKS[key]
+
+
+def add(key):
+    for _ in range(30):
+        with lock_of(key):
+            VALUES[key] += 1
+
+
+def main():
+    threads = [threading.Thread(target=add, args=(key,)) for key in ("x", "x", "y")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert VALUES == {"x": 60, "y": 30}, VALUES
+
+
+if __name__ == "__main__":
+    main()

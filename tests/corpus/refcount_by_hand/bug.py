@@ -1,0 +1,29 @@
+"""Closes a resource when its last user leaves."""
+
+import threading
+
+
+class Shared:
+    def __init__(self, users):
+        self.users = users
+        self.closed = []
+
+    def leave(self):
+        self.users -= 1
+        if self.users == 0:
+            self.closed.append(threading.current_thread().name)
+
+
+def main():
+    for _ in range(5):
+        shared = Shared(4)
+        threads = [threading.Thread(target=shared.leave) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(shared.closed) == 1, shared.closed
+
+
+if __name__ == "__main__":
+    main()
