@@ -40,6 +40,7 @@ commands! {
     the_commands_of_allocations_work: "docs/how-to/allocations.md",
     the_commands_of_top_work: "docs/how-to/top.md",
     the_commands_of_heap_work: "docs/how-to/heap.md",
+    the_commands_of_stress_work: "docs/how-to/stress.md",
     the_commands_of_audit_work: "docs/how-to/audit.md",
     the_commands_of_energy_work: "docs/explanation/energy.md",
     the_commands_of_records_work: "docs/reference/record.md",
@@ -238,8 +239,10 @@ fn options_named_in_guides_exist() {
         String::from_utf8_lossy(&out.stdout).into_owned()
     };
     let mut all = options(&help(&["pythons", "install"]));
-    let verbs =
-        ["compare", "suite", "report", "pythons", "dump", "profile", "top", "heap", "audit"];
+    let verbs = [
+        "compare", "suite", "report", "pythons", "dump", "profile", "top", "heap", "stress",
+        "audit",
+    ];
     for verb in verbs {
         all.extend(options(&help(&[verb])));
     }

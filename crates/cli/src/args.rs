@@ -12,6 +12,8 @@ mod heap;
 mod profile;
 #[cfg(feature = "suite")]
 mod report;
+#[cfg(feature = "stress")]
+mod stress;
 #[cfg(feature = "suite")]
 mod suite;
 #[cfg(feature = "live")]
@@ -32,6 +34,8 @@ pub(crate) use profile::{Mode as ProfileMode, Profile};
 #[cfg(feature = "suite")]
 pub(crate) use report::{ReportArgs, ReportFormat};
 use std::path::PathBuf;
+#[cfg(feature = "stress")]
+pub(crate) use stress::Stress;
 #[cfg(feature = "suite")]
 pub(crate) use suite::Suite;
 #[cfg(feature = "live")]
@@ -44,7 +48,7 @@ pub(crate) use values::{Also, bytes, duration, scale, share};
 #[derive(Debug, Parser)]
 #[command(name = "ungil", version, about, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 success, 1 failure, 2 usage error, 3 a --fail-if or --fail-on bound was crossed, 4 dump found a deadlock, 130 interrupted."
+    after_help = "Exit codes: 0 success, 1 failure, 2 usage error, 3 a --fail-if or --fail-on bound was crossed, 4 dump found a deadlock, 5 stress found an error or warning, 130 interrupted."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -72,6 +76,9 @@ pub(crate) enum Command {
     /// Render records as an HTML page, Markdown, CSV or SVG.
     #[cfg(feature = "suite")]
     Report(ReportArgs),
+    /// Search a Python program for races, deadlocks and lost updates, and show a finding again.
+    #[cfg(feature = "stress")]
+    Stress(Box<Stress>),
     /// Run the study's benchmark suite with and without the GIL.
     #[cfg(feature = "suite")]
     Suite(Box<Suite>),

@@ -15,6 +15,8 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// Exit code: `dump` found a deadlock.
 pub(crate) const DEADLOCK: u8 = 4;
+/// Exit code: `stress` found an error or warning.
+pub(crate) const FINDINGS: u8 = 5;
 /// Exit code: ended by Ctrl-C or a termination signal; 128 + SIGINT, as in shells.
 pub(crate) const INTERRUPTED: u8 = 130;
 

@@ -3,7 +3,13 @@
 
 // A build with fewer commands leaves some helpers without a user.
 #![cfg_attr(
-    not(all(feature = "audit", feature = "live", feature = "shell", feature = "suite")),
+    not(all(
+        feature = "audit",
+        feature = "live",
+        feature = "shell",
+        feature = "stress",
+        feature = "suite"
+    )),
     allow(dead_code, unused_imports)
 )]
 
@@ -25,6 +31,8 @@ mod report;
 mod sanitize;
 mod shell;
 mod signals;
+#[cfg(feature = "stress")]
+mod stress;
 #[cfg(feature = "suite")]
 mod suite;
 #[cfg(feature = "live")]
@@ -53,6 +61,8 @@ fn main() -> ExitCode {
         Command::Pythons(args) => pythons::run(&args),
         #[cfg(feature = "suite")]
         Command::Report(args) => report::run(&args),
+        #[cfg(feature = "stress")]
+        Command::Stress(args) => stress::run(&args),
         #[cfg(feature = "suite")]
         Command::Suite(args) => suite::run(*args),
         #[cfg(feature = "live")]

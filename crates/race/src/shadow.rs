@@ -1,0 +1,178 @@
+//! What is known of the objects that several threads reach: a record for each, found by address.
+#![allow(unsafe_code)] // A sparse table of pointers; records are freed when their object ends.
+
+use crate::detector::Cells;
+use crate::python::{Object, type_of};
+use crate::thread::Clocks;
+use std::ffi::{c_int, c_void};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Bits of an address that select a leaf, and an object within a leaf (16-byte aligned).
+const ADDRESS_BITS: u32 = 47;
+const LEAF_BITS: u32 = 20;
+const LEAVES: usize = 1 << (ADDRESS_BITS - LEAF_BITS);
+const LEAF_SIZE: usize = 1 << (LEAF_BITS - 4);
+
+const PROT_READ_WRITE: c_int = 3;
+/// `MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE` on Linux.
+const MAP_SPARSE: c_int = 0x2 | 0x20 | 0x4000;
+/// `PyRefTracer_DESTROY`.
+const DESTROY: c_int = 1;
+
+type Leaf = AtomicPtr<Record>;
+
+static TOP: AtomicPtr<AtomicPtr<Leaf>> = AtomicPtr::new(null_mut());
+static SERIAL: AtomicU64 = AtomicU64::new(1);
+/// Number of records that exist.
+pub(crate) static LIVE: AtomicU32 = AtomicU32::new(0);
+
+unsafe extern "C" {
+    fn mmap(
+        at: *mut c_void,
+        len: usize,
+        prot: c_int,
+        flags: c_int,
+        fd: c_int,
+        offset: i64,
+    ) -> *mut c_void;
+}
+
+/// What is known of one object.
+pub(crate) struct Record {
+    /// Unique over the run, unlike the address.
+    pub(crate) serial: u64,
+    pub(crate) class: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    /// The accesses to its parts.
+    pub(crate) cells: Cells,
+    /// The clocks of the threads that released it.
+    pub(crate) released: Clocks,
+}
+
+impl Record {
+    /// Locks the record. Callers run no Python code while they hold it.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn map(length: usize) -> *mut c_void {
+    // SAFETY: a new private mapping.
+    let at = unsafe { mmap(null_mut(), length, PROT_READ_WRITE, MAP_SPARSE, -1, 0) };
+    if at as isize == -1 { null_mut() } else { at }
+}
+
+/// Reserves the table.
+///
+/// # Errors
+/// There is no address space for it.
+pub(crate) fn prepare() -> Result<(), String> {
+    let top = map(LEAVES * size_of::<AtomicPtr<Leaf>>());
+    if top.is_null() {
+        return Err(
+            "there is no address space for the table of objects (1 GiB, not used as memory)"
+                .to_owned(),
+        );
+    }
+    TOP.store(top.cast(), Ordering::Release);
+    Ok(())
+}
+
+#[inline]
+fn leaf(object: Object) -> Option<&'static AtomicPtr<Leaf>> {
+    let index = object as usize >> LEAF_BITS;
+    let top = TOP.load(Ordering::Relaxed);
+    // SAFETY: the table has an entry for every address of a process; it is never unmapped, and zero
+    // pages are null pointers.
+    (!top.is_null() && index < LEAVES).then(|| unsafe { &*top.add(index) })
+}
+
+#[inline]
+fn slot(leaf: *mut Leaf, object: Object) -> &'static Leaf {
+    // SAFETY: a leaf has an entry for every aligned address in its part of memory.
+    unsafe { &*leaf.add(object as usize >> 4 & (LEAF_SIZE - 1)) }
+}
+
+/// Returns the record of an object.
+#[inline]
+pub(crate) fn find(object: Object) -> Option<&'static Record> {
+    let leaf = leaf(object)?.load(Ordering::Acquire);
+    if leaf.is_null() {
+        return None;
+    }
+    // SAFETY: freed only when the object ends, which the caller's reference prevents; callers do not
+    // keep the record beyond their event.
+    unsafe { slot(leaf, object).load(Ordering::Acquire).as_ref() }
+}
+
+/// Returns the record of an object, made if there is none.
+pub(crate) fn find_or_create(object: Object) -> Option<&'static Record> {
+    if let Some(record) = find(object) {
+        return Some(record);
+    }
+    let at = leaf(object)?;
+    let mut entries = at.load(Ordering::Acquire);
+    if entries.is_null() {
+        let new = map(LEAF_SIZE * size_of::<Leaf>()).cast::<Leaf>();
+        if new.is_null() {
+            return None;
+        }
+        // A lost race leaves an untouched mapping behind, which costs no memory.
+        entries = match at.compare_exchange(null_mut(), new, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => new,
+            Err(other) => other,
+        };
+    }
+    let record = Box::into_raw(Box::new(Record {
+        serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+        // SAFETY: the caller's object is alive.
+        class: unsafe { type_of(object) },
+        state: Mutex::default(),
+    }));
+    let slot = slot(entries, object);
+    match slot.compare_exchange(null_mut(), record, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => {
+            LIVE.fetch_add(1, Ordering::Relaxed);
+            // SAFETY: as in `find`.
+            unsafe { record.as_ref() }
+        }
+        Err(other) => {
+            // SAFETY: made above, and nobody else has it.
+            drop(unsafe { Box::from_raw(record) });
+            // SAFETY: as in `find`.
+            unsafe { other.as_ref() }
+        }
+    }
+}
+
+/// The interpreter's reference tracer: forgets an object that ends.
+pub(crate) unsafe extern "C" fn on_reference(
+    object: Object,
+    event: c_int,
+    _: *mut c_void,
+) -> c_int {
+    if event == DESTROY
+        && let Some(leaf) = leaf(object)
+    {
+        let leaf = leaf.load(Ordering::Acquire);
+        if !leaf.is_null() {
+            let slot = slot(leaf, object);
+            if !slot.load(Ordering::Relaxed).is_null() {
+                let record = slot.swap(null_mut(), Ordering::AcqRel);
+                if !record.is_null() {
+                    LIVE.fetch_sub(1, Ordering::Relaxed);
+                    // SAFETY: made by `find_or_create`; no thread has a reference to the object that
+                    // ends, so none is at its record.
+                    drop(unsafe { Box::from_raw(record) });
+                }
+            }
+        }
+    }
+    0
+}
