@@ -612,7 +612,7 @@ fn plan_pause(thread: &mut Thread, record: &Record, access: &Access, part: u64, 
     let random = thread.random();
     if random & 0xffff < chance && instruction.pauses.fetch_add(1, Ordering::Relaxed) < MAX_PAUSES {
         let longest = if random >> 16 & 3 == 0 { UNIT_PAUSE } else { PAUSE };
-        let (object, serial) = (access.object, record.serial);
+        let (object, serial) = (access.object, record.serial());
         thread.pause = Some(PendingPause { object, serial, part, version, longest });
     }
 }
@@ -624,7 +624,7 @@ pub(crate) fn make_pending_pause(thread: &mut Thread) {
     while began.elapsed() < pause.longest {
         std::thread::sleep(Duration::from_micros(30));
         // The object may have ended: then its record has another number, or there is none.
-        let Some(record) = shadow::find(pause.object).filter(|r| r.serial == pause.serial) else {
+        let Some(record) = shadow::find(pause.object).filter(|r| r.serial() == pause.serial) else {
             return;
         };
         let state = record.state();

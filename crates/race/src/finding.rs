@@ -190,7 +190,7 @@ impl Finding {
         let (class, is_class) = unsafe {
             let is_class = python().is_class(access.object);
             (
-                python().type_name(if is_class { access.object as usize } else { record.class }),
+                python().type_name(if is_class { access.object as usize } else { record.class() }),
                 is_class,
             )
         };
@@ -198,7 +198,7 @@ impl Finding {
             "{{\"kind\":\"race\",\"pattern\":\"{}\",\"observed\":{},\"object\":{},\"part\":\"{part}\",\"is_class\":{is_class},\"type\":",
             self.pattern.name(),
             self.observed,
-            record.serial,
+            record.serial(),
         );
         quote(&mut out, &class);
         out.push_str(",\"name\":");

@@ -56,6 +56,7 @@ fn start(config: &str) -> Result<(), String> {
     for line in config.lines() {
         let (name, value) = line.split_once(' ').unwrap_or((line, ""));
         match name {
+            "shared" => quiet::share(),
             "report" => finding::open(value)?,
             "seed" => thread::set_seed(number(value)?),
             "pause" => PAUSE_CHANCE.store(number(value)?, Ordering::Relaxed),

@@ -81,7 +81,7 @@ pub(crate) fn before_acquire(thread: &mut Thread, lock: Object) {
         return;
     }
     let Some(record) = shadow::find_or_create(lock) else { return };
-    if thread.held.iter().any(|held| held.serial == record.serial) {
+    if thread.held.iter().any(|held| held.serial == record.serial()) {
         return;
     }
     let Some(frame) = Frame::current() else { return };
@@ -93,7 +93,7 @@ pub(crate) fn before_acquire(thread: &mut Thread, lock: Object) {
         new.extend(thread.held.iter().copied().filter(|held| {
             let at_place = pairs.places.entry((held.acquired, acquiring)).or_default();
             let is_new = *at_place < MAX_PAIRS_OF_A_PLACE
-                && pairs.known.insert((held.serial, record.serial, number));
+                && pairs.known.insert((held.serial, record.serial(), number));
             *at_place += u32::from(is_new);
             is_new
         }));
@@ -113,7 +113,7 @@ pub(crate) fn before_acquire(thread: &mut Thread, lock: Object) {
             thread.number,
             thread.clocks.starts.times(),
             held.serial,
-            record.serial,
+            record.serial(),
             gates.iter().filter(|&&gate| gate != held.serial).collect::<Vec<_>>(),
         );
         write_stack(&mut out, held.acquired);
@@ -138,8 +138,8 @@ pub(crate) fn held_by_others(me: u16) -> Vec<(u64, StackId)> {
 pub(crate) fn acquired(thread: &mut Thread, lock: Object) {
     let Some(record) = shadow::find_or_create(lock) else { return };
     thread.clocks.all.join(&record.state().released.all);
-    if let Some(index) = thread.held.iter().position(|held| held.serial == record.serial) {
-        let reentrant = KNOWN.get().is_some_and(|known| known.reentrant_lock == record.class);
+    if let Some(index) = thread.held.iter().position(|held| held.serial == record.serial()) {
+        let reentrant = KNOWN.get().is_some_and(|known| known.reentrant_lock == record.class());
         match thread.held.get_mut(index) {
             Some(held) if reentrant => held.depth += 1,
             // Somebody else released it: it is a signal, which nobody holds.
@@ -150,16 +150,16 @@ pub(crate) fn acquired(thread: &mut Thread, lock: Object) {
         return;
     }
     let acquired = Frame::current().map(stack::capture).unwrap_or_default();
-    thread.held.push(HeldLock { object: lock, serial: record.serial, depth: 1, acquired });
+    thread.held.push(HeldLock { object: lock, serial: record.serial(), depth: 1, acquired });
     if let Ok(mut held) = HELD.lock() {
-        held.get_or_insert_default().insert(record.serial, (thread.number, acquired));
+        held.get_or_insert_default().insert(record.serial(), (thread.number, acquired));
     }
 }
 
 /// Records that the thread is about to release a lock.
 pub(crate) fn released(thread: &mut Thread, lock: Object, whole: bool) {
     let Some(record) = shadow::find_or_create(lock) else { return };
-    if let Some(index) = thread.held.iter().position(|held| held.serial == record.serial)
+    if let Some(index) = thread.held.iter().position(|held| held.serial == record.serial())
         && let Some(held) = thread.held.get_mut(index)
     {
         held.depth = if whole { 0 } else { held.depth.saturating_sub(1) };
@@ -168,7 +168,7 @@ pub(crate) fn released(thread: &mut Thread, lock: Object, whole: bool) {
         }
     }
     if let Ok(mut held) = HELD.lock() {
-        held.get_or_insert_default().remove(&record.serial);
+        held.get_or_insert_default().remove(&record.serial());
     }
     record.state().released.all.join(&thread.clocks.all);
     thread.advance();
@@ -197,7 +197,7 @@ pub(crate) fn on_fork(thread: &mut Thread) {
 /// Forgets locks that have ended while the thread held them, as `Condition.wait` leaves them.
 fn forget_ended(thread: &mut Thread) {
     let is_alive = |held: &HeldLock| {
-        shadow::find(held.object).is_some_and(|record| record.serial == held.serial)
+        shadow::find(held.object).is_some_and(|record| record.serial() == held.serial)
     };
     thread.held.retain(is_alive);
 }

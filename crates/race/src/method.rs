@@ -7,6 +7,7 @@ use crate::instruction::table;
 use crate::lock_order;
 use crate::monitor::item_key;
 use crate::python::{Object, is_thread_local, python, type_of};
+use crate::quiet;
 use crate::shadow;
 use crate::stack::Site;
 use crate::started_thread;
@@ -46,6 +47,8 @@ effects! {
     RemoveAny
     AddElement
     RemoveElement
+    /// Another tool begins to watch instructions.
+    OtherTool
     /// Adds to a queue that others take from, or takes from it.
     SendItem
     ReceiveItem
@@ -197,6 +200,7 @@ pub(crate) fn before(effect: Effect, receiver: Object, arguments: &Arguments) {
             structure(receiver, AccessKind::Append);
             Thread::with(|thread| send(thread, receiver));
         }
+        Effect::OtherTool => quiet::share(),
         Effect::ReceiveItem => structure(receiver, AccessKind::Remove),
         Effect::Sort => structure(receiver, AccessKind::Sort),
         Effect::TestAttribute => attribute(arguments, AccessKind::Test),

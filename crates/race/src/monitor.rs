@@ -182,7 +182,11 @@ fn look(
         }
         Op::Contains => {
             let (container, item) = (frame.operand(1)?, frame.operand(2)?);
-            let key = item_key(container, item)?;
+            // SAFETY: the operand of the running instruction is alive.
+            let key = match unsafe { python.container(container) } {
+                Container::List | Container::Deque => CellKey::Structure,
+                _ => item_key(container, item)?,
+            };
             shared_container(thread, at(container, key, AccessKind::Test, None))
         }
         Op::Iterate => {

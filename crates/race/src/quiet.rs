@@ -6,7 +6,7 @@
 //! the marker back in when an object of that kind turns out to be shared, without stopping anybody.
 #![allow(unsafe_code)] // Writes one byte of the thread's own bytecode.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 /// Number of groups that quiet instructions are woken by, a power of two.
 const GROUPS: usize = 1024;
@@ -41,9 +41,20 @@ pub(crate) fn wake(topic: Topic) {
     }
 }
 
+/// Other tools watch instructions too, so that the opcode below the marker may be one of theirs.
+static IS_SHARED: AtomicBool = AtomicBool::new(false);
+
+/// From now on no instruction becomes quiet: another tool uses `sys.monitoring` or tracing.
+pub(crate) fn share() {
+    IS_SHARED.store(true, Ordering::Relaxed);
+}
+
 /// Puts the opcode back into this thread's copy of an instruction. Returns false if the instruction
 /// was not marked.
 pub(crate) fn unmark(instruction: *mut u8, opcode: u8) -> bool {
+    if IS_SHARED.load(Ordering::Relaxed) {
+        return false;
+    }
     // SAFETY: the address of this thread's running instruction. The copy belongs to this thread; if
     // threads share it, the store of one byte is atomic, and both values are valid instructions.
     let byte = unsafe { AtomicU8::from_ptr(instruction) };

@@ -1,12 +1,12 @@
 //! What is known of the objects that several threads reach: a record for each, found by address.
-#![allow(unsafe_code)] // A sparse table of pointers; records are freed when their object ends.
+#![allow(unsafe_code)] // A sparse table of pointers.
 
 use crate::detector::Cells;
 use crate::python::{Object, type_of};
-use crate::thread::Clocks;
+use crate::thread::{Clocks, ON};
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bits of an address that select a leaf, and an object within a leaf (16-byte aligned).
@@ -25,6 +25,8 @@ type Leaf = AtomicPtr<Record>;
 
 static TOP: AtomicPtr<AtomicPtr<Leaf>> = AtomicPtr::new(null_mut());
 static SERIAL: AtomicU64 = AtomicU64::new(1);
+/// Records of objects that have ended.
+static UNUSED: Mutex<Vec<&'static Record>> = Mutex::new(Vec::new());
 /// Number of records that exist.
 pub(crate) static LIVE: AtomicU32 = AtomicU32::new(0);
 
@@ -40,10 +42,14 @@ unsafe extern "C" {
 }
 
 /// What is known of one object.
+///
+/// The memory of a record is used again for other objects but never given back: a thread that keeps
+/// a record beyond its event finds a valid one, and sees by the number whether it is still the same.
+#[derive(Default)]
 pub(crate) struct Record {
-    /// Unique over the run, unlike the address.
-    pub(crate) serial: u64,
-    pub(crate) class: usize,
+    /// Unique over the run, unlike the address; 0 if the object has ended.
+    serial: AtomicU64,
+    class: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -56,6 +62,16 @@ pub(crate) struct State {
 }
 
 impl Record {
+    /// Returns the number of the object, unique over the run.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial.load(Ordering::Acquire)
+    }
+
+    /// Returns the object's type.
+    pub(crate) fn class(&self) -> usize {
+        self.class.load(Ordering::Relaxed)
+    }
+
     /// Locks the record. Callers run no Python code while they hold it.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -106,8 +122,7 @@ pub(crate) fn find(object: Object) -> Option<&'static Record> {
     if leaf.is_null() {
         return None;
     }
-    // SAFETY: freed only when the object ends, which the caller's reference prevents; callers do not
-    // keep the record beyond their event.
+    // SAFETY: records are never freed.
     unsafe { slot(leaf, object).load(Ordering::Acquire).as_ref() }
 }
 
@@ -129,25 +144,32 @@ pub(crate) fn find_or_create(object: Object) -> Option<&'static Record> {
             Err(other) => other,
         };
     }
-    let record = Box::into_raw(Box::new(Record {
-        serial: SERIAL.fetch_add(1, Ordering::Relaxed),
-        // SAFETY: the caller's object is alive.
-        class: unsafe { type_of(object) },
-        state: Mutex::default(),
-    }));
+    let unused = UNUSED.lock().ok().and_then(|mut unused| unused.pop());
+    let record: &'static Record = unused.unwrap_or_else(|| Box::leak(Box::default()));
+    // SAFETY: the caller's object is alive.
+    record.class.store(unsafe { type_of(object) }, Ordering::Relaxed);
+    record.serial.store(SERIAL.fetch_add(1, Ordering::Relaxed), Ordering::Release);
     let slot = slot(entries, object);
-    match slot.compare_exchange(null_mut(), record, Ordering::AcqRel, Ordering::Acquire) {
+    let pointer = std::ptr::from_ref(record).cast_mut();
+    match slot.compare_exchange(null_mut(), pointer, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {
             LIVE.fetch_add(1, Ordering::Relaxed);
-            // SAFETY: as in `find`.
-            unsafe { record.as_ref() }
+            Some(record)
         }
         Err(other) => {
-            // SAFETY: made above, and nobody else has it.
-            drop(unsafe { Box::from_raw(record) });
+            put_back(record);
             // SAFETY: as in `find`.
             unsafe { other.as_ref() }
         }
+    }
+}
+
+/// Makes a record available for another object.
+fn put_back(record: &'static Record) {
+    record.serial.store(0, Ordering::Release);
+    *record.state() = State::default();
+    if let Ok(mut unused) = UNUSED.lock() {
+        unused.push(record);
     }
 }
 
@@ -158,6 +180,7 @@ pub(crate) unsafe extern "C" fn on_reference(
     _: *mut c_void,
 ) -> c_int {
     if event == DESTROY
+        && ON.load(Ordering::Relaxed)
         && let Some(leaf) = leaf(object)
     {
         let leaf = leaf.load(Ordering::Acquire);
@@ -165,11 +188,10 @@ pub(crate) unsafe extern "C" fn on_reference(
             let slot = slot(leaf, object);
             if !slot.load(Ordering::Relaxed).is_null() {
                 let record = slot.swap(null_mut(), Ordering::AcqRel);
-                if !record.is_null() {
+                // SAFETY: records are never freed.
+                if let Some(record) = unsafe { record.as_ref() } {
                     LIVE.fetch_sub(1, Ordering::Relaxed);
-                    // SAFETY: made by `find_or_create`; no thread has a reference to the object that
-                    // ends, so none is at its record.
-                    drop(unsafe { Box::from_raw(record) });
+                    put_back(record);
                 }
             }
         }

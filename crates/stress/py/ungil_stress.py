@@ -55,6 +55,8 @@ METHODS = {
         "ReadAttribute": "getattr",
         "WriteAttribute": "setattr",
     },
+    "sys": {"OtherTool": "settrace setprofile"},
+    "sys.monitoring": {"OtherTool": "use_tool_id"},
 }
 
 # The interpreter's own code, which is not looked at: its paths, and what runs before the program.
@@ -67,9 +69,10 @@ class StressError(Exception):
 
 def settings_text(settings):
     """Returns the detector's configuration."""
-    import _opcode_metadata
-    from collections import deque
     from _thread import RLock, _local
+    from collections import deque
+
+    import _opcode_metadata
 
     lines = [
         f"report {settings['report']}",
@@ -85,6 +88,8 @@ def settings_text(settings):
     ]
     iterators = (id(type(iter(view))) for view in ({}, {}.values(), {}.items()))
     lines.append("dict_iterators " + " ".join(map(str, iterators)))
+    if sys.gettrace() or sys.getprofile() or any(map(sys.monitoring.get_tool, range(6))):
+        lines.append("shared")
     lines += [f"exclude {path}" for path in [STANDARD_LIBRARY, __file__, *settings["exclude"]]]
     lines += [f"include {path}" for path in settings["include"]]
     opcodes = _opcode_metadata.opmap
@@ -108,10 +113,11 @@ class Detector:
             ctypes.c_char_p,
         ]
         self.expect(library.ungil_race_start(settings_text(settings).encode()))
-        for name, effects in METHODS.items():
-            self.patch(name, effects)
         self.watch_gil(settings["report"])
         self.tool = self.monitor()
+        for name, effects in METHODS.items():
+            self.patch(name, effects)
+        os.register_at_fork(after_in_child=self.silence)
 
     def expect(self, error):
         if error is not None:
@@ -121,10 +127,13 @@ class Detector:
         import importlib
 
         module, _, kind = name.rpartition(".")
-        try:
-            owner = importlib.import_module(module or name)
-        except ImportError:
-            return
+        if name == "sys.monitoring":  # a module, but not one that can be imported
+            module, owner = "", sys.monitoring
+        else:
+            try:
+                owner = importlib.import_module(module or name)
+            except ImportError:
+                return
         if module:
             owner = getattr(owner, kind)
         for effect, methods in effects.items():
@@ -161,9 +170,12 @@ class Detector:
 
         warnings._showwarnmsg = show_and_record
 
-    def stop(self):
+    def silence(self):
         sys.monitoring.set_events(self.tool, 0)
         sys.monitoring.free_tool_id(self.tool)
+
+    def stop(self):
+        self.silence()
         self.library.ungil_race_stop()
 
 
