@@ -224,6 +224,71 @@ fn the_program_gets_its_arguments_and_its_result_is_unchanged() {
     assert_eq!(run("3").expect_error(1).why, "exit status: 3");
 }
 
+const TESTS: &str = "
+import unittest, pytest
+
+class Counter:
+    hits = 0
+    def count(self):
+        self.hits += 1
+
+SHARED = Counter()
+
+@pytest.fixture
+def own():
+    yield Counter()
+
+@pytest.mark.parametrize('times', [1, 20])
+def test_own(own, times, tmp_path):
+    for _ in range(times):
+        own.count()
+    tmp_path.joinpath('hits').write_text(str(own.hits))
+    assert tmp_path.joinpath('hits').read_text() == str(times)
+
+def test_output(capsys):
+    print('once')
+    assert capsys.readouterr().out == 'once\\n'
+
+class TestMethods:
+    def test_method(self):
+        self.count = 1
+        assert self.count == 1
+
+class TestCase(unittest.TestCase):
+    def setUp(self):
+        self.own = Counter()
+    def test_shared(self):
+        self.own.count()
+        self.assertEqual(self.own.hits, 1)
+        for _ in range(20):
+            SHARED.count()
+";
+
+#[test]
+fn tests_are_called_in_several_threads_with_fixtures_of_their_own() {
+    let dir = TestDir::new();
+    fs::write(dir.join("test_counter.py"), TESTS).unwrap();
+    let packages = Path::new(&std::env::var_os("UNGIL_PACKAGES").unwrap()).join("site");
+    let packages = packages.to_str().unwrap();
+    let pytest = ["pytest", "-q", "-p", "no:cacheprovider", "test_counter.py"];
+    for build in FREE_THREADED {
+        let head = ["stress", "--python", build, "--threads", "3", "-x", "--"];
+        let command: Vec<&str> = head.into_iter().chain(pytest).collect();
+        let run = dir.ungil(&command).env("PYTHONPATH", packages).run();
+        assert_eq!(run.code, 5, "{}\n{}", run.stdout, run.stderr);
+        for part in [
+            "5 passed",
+            "each test in 3 threads; 1 alone",
+            "test_output: it uses capsys",
+            "lost update of Counter.hits",
+            "TestCase.test_shared   SHARED.count()",
+        ] {
+            assert!(run.stdout.contains(part), "{build}: no {part:?} in {}", run.stdout);
+        }
+        assert!(!run.stdout.contains("ungil_together.py"), "{}", run.stdout);
+    }
+}
+
 #[test]
 fn bad_input_is_refused() {
     let dir = TestDir::new();

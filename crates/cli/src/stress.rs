@@ -78,6 +78,7 @@ fn options(args: &Arguments) -> Result<SearchOptions, CliError> {
         budget: Duration::from_secs_f64(args.budget),
         timeout: Duration::from_secs_f64(args.timeout),
         seed: args.seed,
+        threads: args.threads,
         include: prefixes(&args.include),
         exclude: prefixes(&args.exclude),
         moves_output: args.json,

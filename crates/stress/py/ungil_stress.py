@@ -61,6 +61,7 @@ METHODS = {
 
 # The interpreter's own code, which is not looked at: its paths, and what runs before the program.
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + "/"
+RUNNER = os.path.dirname(os.path.abspath(__file__)) + "/"
 
 
 class StressError(Exception):
@@ -90,7 +91,7 @@ def settings_text(settings):
     lines.append("dict_iterators " + " ".join(map(str, iterators)))
     if sys.gettrace() or sys.getprofile() or any(map(sys.monitoring.get_tool, range(6))):
         lines.append("shared")
-    lines += [f"exclude {path}" for path in [STANDARD_LIBRARY, __file__, *settings["exclude"]]]
+    lines += [f"exclude {path}" for path in [STANDARD_LIBRARY, RUNNER, *settings["exclude"]]]
     lines += [f"include {path}" for path in settings["include"]]
     opcodes = _opcode_metadata.opmap
     lines += [f"opcode {name} {number}" for name, number in opcodes.items() if number < 256]
@@ -179,12 +180,22 @@ class Detector:
         self.library.ungil_race_stop()
 
 
+def locations(*packages):
+    """Returns the folders of packages that can be imported."""
+    from importlib.util import find_spec
+
+    specs = [spec for spec in map(find_spec, packages) if spec]
+    return [folder + "/" for spec in specs for folder in spec.submodule_search_locations or ()]
+
+
 def main():
     settings = json.loads(sys.argv[1])
     del sys.argv[:2]
     import atexit
     import runpy
 
+    if sys.argv[:2] == ["-m", "pytest"]:
+        settings["exclude"] += locations("_pytest", "pytest", "pluggy")
     try:
         if sys._is_gil_enabled():
             raise StressError("the GIL is enabled: races are not searched for under it")
@@ -197,6 +208,10 @@ def main():
     if sys.argv[0] == "-m":
         del sys.argv[0]
         sys.path[0] = os.getcwd()
+        if sys.argv[0] == "pytest" and settings["threads"] > 1:
+            os.environ["UNGIL_THREADS"] = str(settings["threads"])
+            sys.path.append(RUNNER)
+            sys.argv[1:1] = ["-p", "ungil_together"]
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     else:
         sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))

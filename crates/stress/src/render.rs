@@ -120,7 +120,9 @@ fn is_runner(frame: &StackFrame) -> bool {
     let is_bootstrap = frame.file.ends_with("/threading.py")
         && ["Thread.run", "Thread._bootstrap", "Thread._bootstrap_inner", "Thread._context_run"]
             .contains(&frame.function.as_str());
-    frame.file.starts_with('<') || frame.file.ends_with("/ungil_stress.py") || is_bootstrap
+    let is_own =
+        ["/ungil_stress.py", "/ungil_together.py"].iter().any(|end| frame.file.ends_with(end));
+    frame.file.starts_with('<') || is_own || is_bootstrap
 }
 
 fn write_place(out: &mut String, place: &StackFrame, indent: &str, sources: &mut Sources) {

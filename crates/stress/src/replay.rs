@@ -24,12 +24,13 @@ pub struct Schedule {
     arguments: Vec<String>,
     folder: PathBuf,
     seed: u64,
+    threads: u32,
     pattern: Pattern,
     places: Vec<(String, i64)>,
 }
 
 impl Schedule {
-    pub(crate) fn of(program: &Program, finding: &Finding) -> Schedule {
+    pub(crate) fn of(program: &Program, threads: u32, finding: &Finding) -> Schedule {
         let (pattern, places) = finding.key();
         let text = |argument: &std::ffi::OsString| argument.to_string_lossy().into_owned();
         Schedule {
@@ -38,6 +39,7 @@ impl Schedule {
             arguments: program.arguments.iter().map(text).collect(),
             folder: std::env::current_dir().unwrap_or_default(),
             seed: finding.seed,
+            threads,
             pattern,
             places,
         }
@@ -103,7 +105,8 @@ pub fn replay(
 ) -> Result<Replay, StressError> {
     std::env::set_current_dir(&schedule.folder)?;
     let program = schedule.program();
-    let runner = Runner::new(&program, options)?;
+    let options = SearchOptions { threads: schedule.threads, ..options.clone() };
+    let runner = Runner::new(&program, &options)?;
     let mut sources = Sources::default();
     let chances = PAUSE_CHANCES.into_iter().cycle();
     let mut tries = 0;

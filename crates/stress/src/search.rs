@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ungil_race.so"));
 const RUNNER: &str = include_str!("../py/ungil_stress.py");
+const TOGETHER: &str = include_str!("../py/ungil_together.py");
 
 /// Chances of a pause in 65536, used in turn. The first run has none, to see the program as it is.
 const PAUSE_CHANCES: [u32; 5] = [0, 3_000, 20_000, 1_000, 8_000];
@@ -62,6 +63,8 @@ pub struct SearchOptions {
     pub timeout: Duration,
     /// Seed of the first run's pauses; each further run has the next number.
     pub seed: u64,
+    /// Threads in which each test of pytest is called at once.
+    pub threads: u32,
     /// Paths whose code is looked at although it is the interpreter's own.
     pub include: Vec<String>,
     /// Path prefixes whose code is not looked at.
@@ -118,6 +121,7 @@ impl<'a> Runner<'a> {
         let folder = tempfile::Builder::new().prefix("ungil-stress-").tempdir()?;
         fs::write(folder.path().join("ungil_race.so"), LIBRARY)?;
         fs::write(folder.path().join("ungil_stress.py"), RUNNER)?;
+        fs::write(folder.path().join("ungil_together.py"), TOGETHER)?;
         Ok(Runner { program, options, folder })
     }
 
@@ -140,6 +144,7 @@ impl<'a> Runner<'a> {
             "refusal": &refusal,
             "seed": seed,
             "pause": pause,
+            "threads": self.options.threads,
             "include": self.options.include,
             "exclude": self.options.exclude,
         });
@@ -250,7 +255,7 @@ pub fn search(
     }
     for finding in &mut report.findings {
         if finding.level != Level::Note {
-            let schedule = Schedule::of(program, finding);
+            let schedule = Schedule::of(program, options.threads, finding);
             finding.token = schedule.save(&options.schedules).ok();
         }
     }

@@ -38,6 +38,10 @@ pub(crate) struct Stress {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(crate) timeout: f64,
 
+    /// With pytest: call each test function in this many threads at once.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) threads: u32,
+
     /// Seed of the pauses.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
