@@ -14,7 +14,7 @@ use crate::instruction::Instruction;
 use crate::lock_order::{LockSetId, lock_set};
 use crate::python::{Object, Signature, SignatureKind, python, type_of};
 use crate::shadow::{self, Record};
-use crate::stack::{self, Site, StackId};
+use crate::stack::{Site, StackId};
 use crate::started_thread;
 use crate::thread::{Thread, ThreadNumber};
 use std::collections::HashMap;
@@ -301,11 +301,12 @@ fn check(
     let unit = writes && in_function && depends(access, read.kind);
     let first = unit && read.first;
     thread.store_name();
+    let stack = thread.stack(access.frame, access.site);
     let mark = Mark {
         time: now,
         kind: access.kind,
         site: access.site,
-        stack: stack::capture(access.frame),
+        stack,
         locks: lock_set(thread),
         frame: access.frame.address(),
         version,
@@ -437,7 +438,7 @@ fn is_missing(access: &Access) -> bool {
 
 /// Notices an item of a list that is read while another thread sorts it, or after a test of the
 /// length that another thread's removal invalidates.
-fn index_conflict(thread: &Thread, structure: &Cell, access: &Access) -> Option<Finding> {
+fn index_conflict(thread: &mut Thread, structure: &Cell, access: &Access) -> Option<Finding> {
     if access.kind != AccessKind::Read {
         return None;
     }
@@ -461,7 +462,7 @@ fn index_conflict(thread: &Thread, structure: &Cell, access: &Access) -> Option<
     let mark = Mark {
         kind: AccessKind::Read,
         site: access.site,
-        stack: stack::capture(access.frame),
+        stack: thread.stack(access.frame, access.site),
         locks: lock_set(thread),
         ..Mark::default()
     };

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // Reads frames by the interpreter's offsets.
 
 use crate::python::{Object, python, type_of, word};
+use crate::stack::Site;
 
 /// Low bits of a stack reference that are tags.
 const TAGS: usize = 7;
@@ -77,6 +78,11 @@ impl Frame {
     pub(crate) fn offset(self) -> u32 {
         // SAFETY: a frame of this thread.
         unsafe { (python().lasti)(self.0) }.max(0) as u32
+    }
+
+    /// Returns the frame's code and the offset of its running instruction.
+    pub(crate) fn site(self) -> Site {
+        Site { code: self.code().map_or(0, |code| code as usize), offset: self.offset() }
     }
 
     /// Returns the address of the running instruction, in this thread's copy of the bytecode.

@@ -49,10 +49,19 @@ static PAIRS: Mutex<Option<Pairs>> = Mutex::new(None);
 static AWAITS: Mutex<Option<HashSet<Site>>> = Mutex::new(None);
 
 /// Returns the set of locks that the thread holds.
-pub(crate) fn lock_set(thread: &Thread) -> LockSetId {
+pub(crate) fn lock_set(thread: &mut Thread) -> LockSetId {
     if thread.held.is_empty() {
         return LockSetId(0);
     }
+    if let Some(known) = thread.lock_set {
+        return known;
+    }
+    let set = store_lock_set(thread);
+    thread.lock_set = Some(set);
+    set
+}
+
+fn store_lock_set(thread: &Thread) -> LockSetId {
     let mut held: Members = thread.held.iter().map(|lock| (lock.serial, lock.acquired)).collect();
     held.sort_unstable_by_key(|&(serial, _)| serial);
     let serials: Vec<u64> = held.iter().map(|&(serial, _)| serial).collect();
@@ -85,7 +94,7 @@ pub(crate) fn before_acquire(thread: &mut Thread, lock: Object) {
         return;
     }
     let Some(frame) = Frame::current() else { return };
-    let acquiring = stack::capture(frame);
+    let acquiring = thread.stack(frame, frame.site());
     let mut new = Vec::new();
     if let Ok(mut pairs) = PAIRS.lock() {
         let pairs = pairs.get_or_insert_default();
@@ -144,12 +153,15 @@ pub(crate) fn acquired(thread: &mut Thread, lock: Object) {
             Some(held) if reentrant => held.depth += 1,
             // Somebody else released it: it is a signal, which nobody holds.
             _ => {
+                thread.lock_set = None;
                 thread.held.remove(index);
             }
         }
         return;
     }
-    let acquired = Frame::current().map(stack::capture).unwrap_or_default();
+    let acquired =
+        Frame::current().map_or(StackId::default(), |frame| thread.stack(frame, frame.site()));
+    thread.lock_set = None;
     thread.held.push(HeldLock { object: lock, serial: record.serial(), depth: 1, acquired });
     if let Ok(mut held) = HELD.lock() {
         held.get_or_insert_default().insert(record.serial(), (thread.number, acquired));
@@ -164,6 +176,7 @@ pub(crate) fn released(thread: &mut Thread, lock: Object, whole: bool) {
     {
         held.depth = if whole { 0 } else { held.depth.saturating_sub(1) };
         if held.depth == 0 {
+            thread.lock_set = None;
             thread.held.remove(index);
         }
     }
@@ -199,7 +212,11 @@ fn forget_ended(thread: &mut Thread) {
     let is_alive = |held: &HeldLock| {
         shadow::find(held.object).is_some_and(|record| record.serial() == held.serial)
     };
+    let before = thread.held.len();
     thread.held.retain(is_alive);
+    if thread.held.len() != before {
+        thread.lock_set = None;
+    }
 }
 
 /// Reports a coroutine that is suspended while it holds a thread's lock.

@@ -34,7 +34,7 @@ pub(crate) fn capture(frame: Frame) -> StackId {
     let mut depth = 0;
     let mut next = Some(frame);
     while let (Some(frame), Some(slot)) = (next, sites.get_mut(depth)) {
-        *slot = Site { code: frame.code().map_or(0, |code| code as usize), offset: frame.offset() };
+        *slot = frame.site();
         depth += 1;
         next = frame.caller();
     }

@@ -4,9 +4,10 @@
 use crate::detector::PendingPause;
 use crate::frame::Frame;
 use crate::instruction::CodeTable;
+use crate::lock_order::LockSetId;
 use crate::python::{Object, python, thread_word, word};
 use crate::quiet::QuietSites;
-use crate::stack::StackId;
+use crate::stack::{self, Site, StackId};
 use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_ulong};
 use std::ptr::NonNull;
@@ -14,6 +15,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const PR_GET_NAME: c_int = 16;
+/// Entries of the thread's cache of stacks, a power of two.
+const CACHED_STACKS: usize = 64;
 /// Entries of the thread's cache of code tables, a power of two.
 const CACHED: usize = 256;
 
@@ -82,6 +85,15 @@ pub(crate) struct HeldLock {
     pub(crate) acquired: StackId,
 }
 
+/// A stack, by what tells it from others: a frame, its place and the place that it was called from.
+#[derive(Clone, Copy, Default)]
+struct CapturedStack {
+    frame: usize,
+    site: Site,
+    caller: Site,
+    stack: StackId,
+}
+
 /// What the detector knows of the thread that runs.
 pub(crate) struct Thread {
     pub(crate) number: ThreadNumber,
@@ -93,6 +105,10 @@ pub(crate) struct Thread {
     /// The thread's own time when it began: earlier marks under its number are another thread's.
     pub(crate) began: u32,
     pub(crate) held: Vec<HeldLock>,
+    /// The set of the locks in `held`, if it is known.
+    pub(crate) lock_set: Option<LockSetId>,
+    /// Stacks captured last, by the place of their innermost frame.
+    stacks: [CapturedStack; CACHED_STACKS],
     pub(crate) quiet: QuietSites,
     /// The detector is at work: events of what it calls itself are not recorded.
     pub(crate) busy: bool,
@@ -169,6 +185,8 @@ impl Thread {
             clocks,
             began,
             held: Vec::new(),
+            lock_set: None,
+            stacks: [CapturedStack::default(); CACHED_STACKS],
             quiet: QuietSites::default(),
             busy: false,
             random: (seed << 16 | u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
@@ -246,6 +264,19 @@ impl Thread {
                 table
             }
         }
+    }
+
+    /// Returns the stack of a frame that is at `site`. Two stacks that differ only beyond the caller
+    /// of the same frame may be taken for each other.
+    pub(crate) fn stack(&mut self, frame: Frame, site: Site) -> StackId {
+        let address = frame.address();
+        let index = (site.code >> 4 ^ site.offset as usize) & (CACHED_STACKS - 1);
+        let caller = frame.caller().map_or(Site::default(), Frame::site);
+        let Some(slot) = self.stacks.get_mut(index) else { return stack::capture(frame) };
+        if slot.frame != address || slot.site != site || slot.caller != caller {
+            *slot = CapturedStack { frame: address, site, caller, stack: stack::capture(frame) };
+        }
+        slot.stack
     }
 
     /// Stores the thread's name for reports, once.
