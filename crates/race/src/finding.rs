@@ -1,12 +1,13 @@
 //! What was found, written to the report as it is found: one JSON object a line.
 #![allow(unsafe_code)] // Reads names of code objects, which are kept alive.
 
-use crate::detector::{Access, Mark};
+use crate::access::Access;
+use crate::cell::Mark;
 use crate::lock_order::{LockSetId, lock_set_members};
 use crate::python::{Object, python};
 use crate::shadow::Record;
 use crate::stack::{Site, StackId, sites};
-use crate::thread::{self, Thread, ThreadNumber};
+use crate::thread::{self, ThreadNumber};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -167,7 +168,7 @@ fn write_side(out: &mut String, side: &Side) {
 impl Finding {
     /// Writes the finding, unless the same was written before. The thread holds no lock of the
     /// detector.
-    pub(crate) fn report(&self, _: &Thread, record: &Record, access: &Access) {
+    pub(crate) fn report(&self, record: &Record, access: &Access) {
         let site = |side: &Side| sites(side.mark.stack).first().copied().unwrap_or_default();
         let (mine, other) = (site(&self.mine), site(&self.other));
         let key = (self.pattern, mine, other);

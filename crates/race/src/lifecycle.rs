@@ -1,13 +1,13 @@
 //! Starting and stopping the detector: the functions that the runner's Python code calls.
 #![allow(unsafe_code)] // The C entry points.
 
-use crate::detector::PAUSE_CHANCE;
 use crate::finding;
 use crate::instruction::{Opcodes, Scope};
 use crate::lock_order;
 use crate::method::Effect;
 use crate::method_table;
 use crate::monitor::{CALLBACK, KNOWN, Known};
+use crate::pause::PAUSE_CHANCE;
 use crate::python::{Object, find, python};
 use crate::quiet;
 use crate::shadow;

@@ -1,11 +1,13 @@
 //! What the wrapped C methods mean: synchronization, and accesses to containers.
 #![allow(unsafe_code)] // Reads the arguments of C calls.
 
-use crate::detector::{Access, AccessKind, CellKey, make_pending_pause, record};
+use crate::access::{Access, AccessKind, CellKey};
+use crate::detector::record;
 use crate::frame::Frame;
 use crate::instruction::table;
 use crate::lock_order;
 use crate::monitor::item_key;
+use crate::pause::make_pending_pause;
 use crate::python::{Object, is_thread_local, python, type_of};
 use crate::quiet;
 use crate::shadow;

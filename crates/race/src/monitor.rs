@@ -1,13 +1,13 @@
 //! The callback of `sys.monitoring` for INSTRUCTION events.
 #![allow(unsafe_code)] // A C function of the interpreter's calling convention; reads operands.
 
-use crate::detector::{
-    Access, AccessKind, CellKey, make_pending_pause, pause_in_initializer, record,
-};
+use crate::access::{Access, AccessKind, CellKey};
+use crate::detector::record;
 use crate::frame::Frame;
 use crate::instruction::{CodeTable, Instruction, Op, table};
 use crate::lock_order;
 use crate::method::{receive, send};
+use crate::pause::{make_pending_pause, pause_in_initializer};
 use crate::python::{Container, HEADER, MethodDef, Object, is_thread_local, python, type_of, word};
 use crate::quiet;
 use crate::shadow;

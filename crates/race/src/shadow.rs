@@ -1,7 +1,7 @@
 //! What is known of the objects that several threads reach: a record for each, found by address.
 #![allow(unsafe_code)] // A sparse table of pointers.
 
-use crate::detector::Cells;
+use crate::cell::Cells;
 use crate::python::{Object, type_of};
 use crate::thread::{Clocks, ON};
 use std::ffi::{c_int, c_void};

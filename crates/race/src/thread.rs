@@ -1,10 +1,10 @@
 //! The threads of the process and their vector clocks.
 #![allow(unsafe_code)] // The current thread's record is reached through a raw pointer.
 
-use crate::detector::PendingPause;
 use crate::frame::Frame;
 use crate::instruction::CodeTable;
 use crate::lock_order::LockSetId;
+use crate::pause::PendingPause;
 use crate::python::{Object, python, thread_word, word};
 use crate::quiet::QuietSites;
 use crate::stack::{self, Site, StackId};

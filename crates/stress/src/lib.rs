@@ -1,12 +1,10 @@
-//! Runs a Python program again and again under the race detector ([`ungil-race`]), and says what it
+//! Runs a Python program again and again under the race detector (`ungil-race`), and says what it
 //! found.
 //!
-//! The detector is loaded into the program and writes what it sees ([`event`]). This crate starts the
-//! program with other pauses each time ([`search`]), names what was found and says what would mend it
-//! ([`finding`]), finds cycles in the order of locks ([`lock_cycle`]), and shows a finding again
-//! ([`replay`]).
-//!
-//! [`ungil-race`]: ../ungil_race/index.html
+//! The detector is loaded into the program and writes what it sees (`event`). This crate starts the
+//! program with other pauses each time (`search`), names what was found and says what would mend it
+//! (`finding`), finds cycles in the order of locks (`lock_cycle`), and shows a finding again
+//! (`replay`).
 
 mod event;
 mod finding;
