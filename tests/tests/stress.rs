@@ -170,7 +170,7 @@ fn unusual_programs_behave_as_they_do_without_it() {
 }
 
 #[test]
-fn a_finding_names_object_places_locks_and_what_mends_it() {
+fn a_finding_names_object_places_locks_and_a_fix() {
     let dir = TestDir::new();
     let script = corpus().join("counter_attribute/bug.py");
     for build in FREE_THREADED {
@@ -181,7 +181,7 @@ fn a_finding_names_object_places_locks_and_what_mends_it() {
             "error: lost update of Counter.value",
             "holding no lock",
             "bug.py:11 Counter.",
-            "mend: ",
+            "help: ",
         ] {
             assert!(text.contains(part), "{build}: no {part:?} in {text}");
         }

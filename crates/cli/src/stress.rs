@@ -66,7 +66,7 @@ fn code(report: &SearchReport) -> Result<ExitCode, CliError> {
 
 fn options(args: &Arguments) -> Result<SearchOptions, CliError> {
     let here = env::current_dir().map_err(|error| {
-        CliError::failed("cannot tell the current folder", error, "change to one that exists")
+        CliError::failed("cannot determine the current folder", error, "change to one that exists")
     })?;
     let prefixes = |paths: &[std::path::PathBuf]| {
         let absolute = paths.iter().map(|path| std::path::absolute(path).unwrap_or(path.clone()));

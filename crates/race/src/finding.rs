@@ -15,7 +15,7 @@ use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Findings of one pattern and pair of places are reported this often at most.
+/// Findings already reported, by pattern and pair of places.
 static REPORTED: Mutex<Option<HashSet<(Pattern, Site, Site)>>> = Mutex::new(None);
 static REPORT: Mutex<Option<File>> = Mutex::new(None);
 /// Lines written, and most lines that are.
@@ -90,7 +90,7 @@ pub(crate) fn write_line(line: &str) {
     if let Ok(mut report) = REPORT.lock()
         && let Some(file) = report.as_mut()
     {
-        // There is nobody to tell; the reader sees that the last line is missing.
+        // An error cannot be reported from here: the reader sees that the last line is missing.
         let _ = file.write_all(format!("{line}\n").as_bytes());
     }
 }
@@ -188,18 +188,14 @@ impl Finding {
         }
         let (part, name) = access.key.describe();
         // SAFETY: the object of the running instruction is alive, and so is its type.
-        let (class, is_class) = unsafe {
+        let class = unsafe {
             let is_class = python().is_class(access.object);
-            (
-                python().type_name(if is_class { access.object as usize } else { record.class() }),
-                is_class,
-            )
+            python().type_name(if is_class { access.object as usize } else { record.class() })
         };
         let mut out = format!(
-            "{{\"kind\":\"race\",\"pattern\":\"{}\",\"observed\":{},\"object\":{},\"part\":\"{part}\",\"is_class\":{is_class},\"type\":",
+            "{{\"kind\":\"race\",\"pattern\":\"{}\",\"observed\":{},\"part\":\"{part}\",\"type\":",
             self.pattern.name(),
             self.observed,
-            record.serial(),
         );
         quote(&mut out, &class);
         out.push_str(",\"name\":");

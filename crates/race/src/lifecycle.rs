@@ -160,8 +160,5 @@ pub unsafe extern "C" fn ungil_race_stop() {
     method_table::restore();
     // SAFETY: the caller's contract.
     unsafe { (python().set_tracer)(None, std::ptr::null_mut()) };
-    finding::write_line(&format!(
-        "{{\"kind\":\"end\",\"objects\":{}}}",
-        shadow::LIVE.load(Ordering::Relaxed)
-    ));
+    finding::write_line("{\"kind\":\"end\"}");
 }

@@ -82,30 +82,6 @@ pub(crate) enum Arguments {
 }
 
 impl Arguments {
-    pub(crate) fn one(argument: Object) -> Arguments {
-        Arguments::One(argument)
-    }
-
-    pub(crate) fn array(arguments: *const Object, count: isize) -> Arguments {
-        Arguments::Array(arguments, count)
-    }
-
-    pub(crate) fn array_keywords(
-        arguments: *const Object,
-        count: isize,
-        names: Object,
-    ) -> Arguments {
-        Arguments::ArrayKeywords(arguments, count, names)
-    }
-
-    pub(crate) fn tuple_keywords(arguments: Object, names: Object) -> Arguments {
-        Arguments::TupleKeywords(arguments, names)
-    }
-
-    pub(crate) fn tuple(arguments: Object) -> Arguments {
-        Arguments::Tuple(arguments)
-    }
-
     pub(crate) fn first(&self) -> Option<Object> {
         self.at(0)
     }

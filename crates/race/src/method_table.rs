@@ -61,11 +61,11 @@ macro_rules! wrapper {
     };
 }
 
-wrapper!(one, One, (receiver: Object, argument: Object), receiver, Arguments::one(argument));
-wrapper!(fast, Fast, (receiver: Object, arguments: *const Object, count: isize), receiver, Arguments::array(arguments, count));
-wrapper!(fast_keywords, FastKeywords, (receiver: Object, arguments: *const Object, count: isize, names: Object), receiver, Arguments::array_keywords(arguments, count, names));
-wrapper!(fast_method, FastMethod, (receiver: Object, class: Object, arguments: *const Object, count: isize, names: Object), receiver, Arguments::array_keywords(arguments, count, names));
-wrapper!(tuple, One, (receiver: Object, arguments: Object), receiver, Arguments::tuple(arguments));
+wrapper!(one, One, (receiver: Object, argument: Object), receiver, Arguments::One(argument));
+wrapper!(fast, Fast, (receiver: Object, arguments: *const Object, count: isize), receiver, Arguments::Array(arguments, count));
+wrapper!(fast_keywords, FastKeywords, (receiver: Object, arguments: *const Object, count: isize, names: Object), receiver, Arguments::ArrayKeywords(arguments, count, names));
+wrapper!(fast_method, FastMethod, (receiver: Object, class: Object, arguments: *const Object, count: isize, names: Object), receiver, Arguments::ArrayKeywords(arguments, count, names));
+wrapper!(tuple, One, (receiver: Object, arguments: Object), receiver, Arguments::Tuple(arguments));
 /// Starts a thread, whose function is called between its first and its last event.
 unsafe extern "C" fn start<const SLOT: usize>(
     receiver: Object,
@@ -99,7 +99,7 @@ unsafe extern "C" fn start_plain<const SLOT: usize>(receiver: Object, arguments:
     unsafe { start::<SLOT>(receiver, arguments, std::ptr::null_mut()) }
 }
 
-wrapper!(keywords, Keywords, (receiver: Object, arguments: Object, names: Object), receiver, Arguments::tuple_keywords(arguments, names));
+wrapper!(keywords, Keywords, (receiver: Object, arguments: Object, names: Object), receiver, Arguments::TupleKeywords(arguments, names));
 
 macro_rules! table {
     ($function:ident, $type:ty: $($slot:literal)*) => {

@@ -355,8 +355,8 @@ impl Python {
         }
     }
 
-    /// Returns whether an instance lacks an attribute. False if that cannot be told without running
-    /// Python code.
+    /// Returns whether an instance lacks an attribute. False if that cannot be determined without
+    /// running Python code.
     ///
     /// # Safety
     /// `object` is alive, `name` an interned str, and the thread attached.

@@ -6,7 +6,7 @@ use crate::python::{Object, type_of};
 use crate::thread::{Clocks, ON};
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bits of an address that select a leaf, and an object within a leaf (16-byte aligned).
@@ -27,8 +27,6 @@ static TOP: AtomicPtr<AtomicPtr<Leaf>> = AtomicPtr::new(null_mut());
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 /// Records of objects that have ended.
 static UNUSED: Mutex<Vec<&'static Record>> = Mutex::new(Vec::new());
-/// Number of records that exist.
-pub(crate) static LIVE: AtomicU32 = AtomicU32::new(0);
 
 unsafe extern "C" {
     fn mmap(
@@ -152,10 +150,7 @@ pub(crate) fn find_or_create(object: Object) -> Option<&'static Record> {
     let slot = slot(entries, object);
     let pointer = std::ptr::from_ref(record).cast_mut();
     match slot.compare_exchange(null_mut(), pointer, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => {
-            LIVE.fetch_add(1, Ordering::Relaxed);
-            Some(record)
-        }
+        Ok(_) => Some(record),
         Err(other) => {
             put_back(record);
             // SAFETY: as in `find`.
@@ -190,7 +185,6 @@ pub(crate) unsafe extern "C" fn on_reference(
                 let record = slot.swap(null_mut(), Ordering::AcqRel);
                 // SAFETY: records are never freed.
                 if let Some(record) = unsafe { record.as_ref() } {
-                    LIVE.fetch_sub(1, Ordering::Relaxed);
                     put_back(record);
                 }
             }

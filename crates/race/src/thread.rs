@@ -85,7 +85,7 @@ pub(crate) struct HeldLock {
     pub(crate) acquired: StackId,
 }
 
-/// A stack, by what tells it from others: a frame, its place and the place that it was called from.
+/// A stack, identified by a frame, its place and the place that it was called from.
 #[derive(Clone, Copy, Default)]
 struct CapturedStack {
     frame: usize,

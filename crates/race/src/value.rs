@@ -5,7 +5,7 @@ use crate::python::{HEADER, Object, Python, is_thread_local, thread_word, type_o
 
 impl Python {
     /// Returns a number that is equal for equal values: numbers, texts, and containers of them that
-    /// are not empty. Other objects are told apart by their address.
+    /// are not empty. Other objects are identified by their address.
     ///
     /// # Safety
     /// `object` is alive, and the thread attached.
@@ -90,7 +90,7 @@ pub(crate) enum SignatureKind {
     Value,
 }
 
-/// A value as a number: equal for equal values, except for those told apart by their address.
+/// A value as a number: equal for equal values, except for those identified by their address.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Signature {
     pub(crate) number: u64,

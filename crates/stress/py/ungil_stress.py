@@ -219,7 +219,7 @@ def main():
 
 
 def refuse(settings, error):
-    """Tells the runner why the detector does not run, and ends."""
+    """Reports to the runner why the detector does not run, and ends."""
     with open(settings["refusal"], "w", encoding="utf-8") as file:
         file.write(str(error))
     sys.exit(2)

@@ -37,7 +37,7 @@ pub struct Finding {
     /// What the run printed, for a failure.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub output: String,
-    /// What would mend it.
+    /// How to fix it.
     pub advice: String,
     /// Number of runs that showed it.
     pub runs: u32,
@@ -239,7 +239,7 @@ fn structure_name(expression: &str) -> Option<String> {
     (is_name && !text.is_empty()).then(|| text.to_owned())
 }
 
-/// Returns what would mend the fault.
+/// Returns how to fix the fault.
 fn advice(race: &Race, subject: &str, sources: &mut Sources) -> String {
     // A lock that some accesses hold is the one that the others forget.
     let most = race.held.iter().filter(|held| !held.locks.is_empty()).max_by_key(|held| held.count);

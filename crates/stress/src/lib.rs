@@ -2,7 +2,7 @@
 //! found.
 //!
 //! The detector is loaded into the program and writes what it sees (`event`). This crate starts the
-//! program with other pauses each time (`search`), names what was found and says what would mend it
+//! program with other pauses each time (`search`), names what was found and suggests a fix
 //! (`finding`), finds cycles in the order of locks (`lock_cycle`), and shows a finding again
 //! (`replay`).
 

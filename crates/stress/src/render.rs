@@ -89,7 +89,7 @@ fn write_finding(out: &mut String, finding: &Finding, sources: &mut Sources) {
     for line in finding.output.lines() {
         let _ = writeln!(out, "  | {line}");
     }
-    let _ = writeln!(out, "  mend: {}", finding.advice);
+    let _ = writeln!(out, "  help: {}", finding.advice);
     if let Some(token) = &finding.token {
         let _ = writeln!(out, "  replay: ungil stress --replay {token}");
     }
